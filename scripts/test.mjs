@@ -1,0 +1,88 @@
+// `npm test`: sets up what is missing, runs every stage even when an earlier one failed, and ends with one line that counts.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { build } from './build.mjs';
+import { installPrograms } from './system-programs.mjs';
+import { installDependencies, node, root } from './workspace.mjs';
+
+installDependencies({ development: true });
+installPrograms();
+build();
+
+const bin = (name) => path.join(root, 'node_modules/.bin', name);
+const stages = [
+  ['format', bin('prettier'), '--check', '--log-level=warn', '.'],
+  ['lint', bin('nx'), 'run-many', '-t', 'lint', '--output-style=static'],
+  ['types', bin('tsc'), '-p', 'tsconfig.json', '--noEmit'],
+  ...['architecture', 'unit', 'integration', 'journeys', 'browser'].map((project) => ['vitest', project]),
+];
+
+// On the build server nothing may be skipped, unless it needs what no machine can be made to have.
+const allowedSkips = [/Docker engine/, /licensed server/, /shared\/data/];
+
+const quiet = {
+  NX_DAEMON: 'false',
+  NX_NO_CLOUD: 'true',
+  NX_TUI: 'false',
+  NX_TERMINAL_OUTPUT_TRUNCATE: 'false',
+};
+const env = {
+  ...process.env,
+  ...quiet,
+  NO_UPDATE_NOTIFIER: '1',
+  PATH: `${path.dirname(node)}${path.delimiter}${bin('')}${path.delimiter}${process.env.PATH}`,
+};
+
+const total = { passed: 0, failed: [], skipped: [] };
+const only = process.argv.slice(2);
+for (const [kind, ...rest] of stages) {
+  const name = kind === 'vitest' ? rest[0] : kind;
+  if (only.length > 0 && !only.includes(name)) continue;
+  const started = Date.now();
+  console.log(`\n── ${name}`);
+  const outcome = kind === 'vitest' ? runVitest(rest[0]) : runCheck(name, rest);
+  total.passed += outcome.passed;
+  total.failed.push(...outcome.failed);
+  total.skipped.push(...outcome.skipped);
+  console.log(`── ${name}: ${count(outcome)}, ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+console.log('');
+for (const { name, reason } of total.skipped) {
+  const refused = process.env.CI === 'true' && !allowedSkips.some((allowed) => allowed.test(reason));
+  console.log(`skipped: ${name}${reason === name ? '' : ` (${reason})`}`);
+  if (refused) total.failed.push(`${name} was skipped, which is not allowed with CI=true`);
+}
+for (const name of total.failed) console.log(`failed: ${name}`);
+console.log(count(total));
+process.exit(total.failed.length > 0 ? 1 : 0);
+
+function runCheck(name, [command, ...args]) {
+  const failed = run(command, args) ? [] : [name];
+  return { passed: 1 - failed.length, failed, skipped: [] };
+}
+
+function runVitest(project) {
+  const file = path.join(root, '.cache/tally', `${project}.json`);
+  mkdirSync(path.dirname(file), { recursive: true });
+  rmSync(file, { force: true });
+  const reporters = ['--reporter=default', `--reporter=${path.join(root, 'scripts/tally-reporter.mjs')}`];
+  const ok = run(bin('vitest'), ['run', `--project=${project}`, ...reporters], { TALLY_FILE: file });
+  const none = { passed: 0, failed: [], skipped: [] };
+  const outcome = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : none;
+  if (outcome.passed + outcome.failed.length + outcome.skipped.length === 0)
+    outcome.failed.push(`${project}: no test ran`);
+  else if (!ok && outcome.failed.length === 0) outcome.failed.push(`${project}: vitest failed`);
+  return outcome;
+}
+
+// The programs are scripts of Node's; run by name on Node 26, whatever Node runs this one.
+function run(program, args, extra = {}) {
+  const { status } = spawnSync(program, args, { cwd: root, env: { ...env, ...extra }, stdio: 'inherit' });
+  return status === 0;
+}
+
+function count({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`;
+}

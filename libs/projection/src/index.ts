@@ -1,0 +1,1 @@
+export type { AppliedChange, Checkpoint, OpenedContent, Parked, Projection, ReadModel } from './projection.ts';

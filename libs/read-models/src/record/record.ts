@@ -1,0 +1,82 @@
+/**
+ * The record read model: every current resource with its versions and its search index, as the gateway asks it.
+ * Answers are JSON text as served, never parsed on the way. Every answer about a person whose partition is parked says so.
+ */
+import type { SearchQuery } from '@carelog/fhir';
+import type { Checkpoint, Parked } from '@carelog/projection';
+
+export interface RecordQueries {
+  /** The current version. */
+  read(type: string, id: string, restrictTo?: Restriction): Promise<VersionAnswer>;
+  /** One version; `unknown` when the resource never had it. */
+  vread(type: string, id: string, version: number, restrictTo?: Restriction): Promise<VersionAnswer>;
+  /** Versions of one resource, newest first; undefined when the resource never existed. */
+  history(type: string, id: string, page: PageRequest, restrictTo?: Restriction): Promise<HistoryPage | undefined>;
+  /** Resources that match, in an order that does not change while they are updated. */
+  search(query: SearchQuery, page: PageRequest, restrictTo?: Restriction): Promise<SearchPage>;
+  /** How many resources match. */
+  count(query: SearchQuery, restrictTo?: Restriction): Promise<number>;
+  /**
+   * The Patient, then its compartment, then the shared resources (practitioners, organisations, …) that those refer to
+   * directly. Undefined when the Patient never existed.
+   * https://hl7.org/fhir/R4/operation-patient-everything.html
+   */
+  everything(patient: string, page: EverythingRequest, restrictTo?: Restriction): Promise<SearchPage | undefined>;
+  stats(): Promise<{ readonly people: number; readonly resources: number }>;
+  /** The last event that every answer from now on reflects; undefined before the first. */
+  checkpoint(): Promise<Checkpoint | undefined>;
+  /** Partitions that stopped at an event which could not be projected. */
+  parked(): Promise<readonly Parked[]>;
+  /** The parked partition that this resource belongs to, also where the resource itself was set aside. */
+  parkedPartitionOf(type: string, id: string): Promise<Parked | undefined>;
+  /** A digest of the whole view; equal views have equal digests, in whatever order they were projected. */
+  hash(): Promise<string>;
+  close(): void;
+}
+
+/** The caller may see this patient's compartment only (FHIR id of the Patient); totals and pages count nothing else. */
+export interface Restriction {
+  readonly patient: string;
+}
+
+export type VersionAnswer =
+  | { readonly kind: 'found'; readonly body: string; readonly versionId: number; readonly lastUpdated: string }
+  | { readonly kind: 'deleted'; readonly versionId: number; readonly lastUpdated: string }
+  /** The version was recorded, but its content can no longer be opened. */
+  | { readonly kind: 'erased'; readonly versionId: number; readonly lastUpdated: string }
+  /** Never existed, or lies outside the caller's restriction. */
+  | { readonly kind: 'unknown' };
+
+/** Where the next page goes on. State for the gateway to sign; its content means nothing to anybody else. */
+export type Cursor = readonly (number | string)[];
+
+export interface PageRequest {
+  /** At most this many entries. */
+  readonly count: number;
+  readonly cursor?: Cursor;
+  /** Base URL of the answer's `fullUrl`s, without a slash at its end. */
+  readonly base: string;
+}
+
+export interface EverythingRequest extends PageRequest {
+  /** `_type`: only resources of these types. */
+  readonly types?: readonly string[];
+  /** `_since`: only resources changed at or after this instant, milliseconds UTC. */
+  readonly since?: number;
+}
+
+export interface SearchPage {
+  /** The page's Bundle entries, UTF-8 JSON joined by commas; empty when nothing matches. */
+  readonly entries: Uint8Array;
+  readonly count: number;
+  readonly next?: Cursor;
+  /** Given where it is known; then it is right. */
+  readonly total?: number;
+  /** Parked partitions this answer may lack events of. */
+  readonly incomplete: readonly Parked[];
+}
+
+export interface HistoryPage extends SearchPage {
+  /** Number of versions. */
+  readonly total: number;
+}

@@ -12,6 +12,8 @@ export interface RecordRequest {
   readonly entries: readonly RecordEntry[];
   /** Makes event ids: the same key from the same publisher is the same activity. */
   readonly idempotencyKey?: string;
+  /** Look for references to resources that have not arrived yet, and report them in the notes. */
+  readonly wantsNotes?: boolean;
 }
 
 export interface RecordEntry {

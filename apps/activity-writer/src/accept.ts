@@ -1,0 +1,171 @@
+/**
+ * received → accepted: the part that needs no log. Parses, validates, checks ids and identifiers, and says everything
+ * that is wrong with every entry at once.
+ */
+import { decideAccess, type Caller, type WriteAction } from '@carelog/access';
+import { canonicalContent, type ParsedResource, type RecordEntry, type RecordRequest } from '@carelog/activity';
+import {
+  businessIdentifiers,
+  isNhsNumber,
+  isResourceType,
+  looksLikeNhsNumber,
+  NHS_NUMBER_SYSTEM,
+  parseJson,
+  validateResource,
+  type Problem,
+} from '@carelog/fhir';
+
+/** An entry that is right by itself; whether it fits the record is decided with the log. */
+export interface AcceptedEntry {
+  readonly entry: RecordEntry;
+  readonly type: string;
+  /** Absent for DELETE. */
+  readonly parsed?: ParsedResource;
+  /** Its content as it was received, before references are resolved; only where the event id can come again. */
+  readonly receivedContent?: string;
+  readonly eventId?: string;
+  /** Valid NHS numbers of a Patient that are in use. */
+  readonly nhsNumbers: readonly string[];
+}
+
+export type Acceptance =
+  | { readonly kind: 'accepted'; readonly entries: readonly AcceptedEntry[] }
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+
+export const ENTRIES_MAX = 5_000;
+
+/** `eventIdOf` derives the event id of the entry at an index, where the request or the entry asks for one. */
+export function accept(
+  request: RecordRequest,
+  eventIdOf: (entry: RecordEntry, index: number) => string | undefined,
+): Acceptance {
+  if (request.entries.length > ENTRIES_MAX) {
+    const message = `A Bundle may have at most ${ENTRIES_MAX} entries that write. Send it in parts.`;
+    return refused([{ category: 'too-large', code: 'too-costly', message, expression: 'Bundle.entry' }]);
+  }
+  const problems: Problem[] = [];
+  const entries: AcceptedEntry[] = [];
+  for (const [index, entry] of request.entries.entries()) {
+    const found = mayWrite(request.caller, entry);
+    const outcome = found.length > 0 ? { problems: found } : acceptEntry(entry, eventIdOf(entry, index));
+    for (const problem of outcome.problems) problems.push(placed(problem, entry));
+    if ('accepted' in outcome) entries.push(outcome.accepted);
+  }
+  if (problems.length === 0) problems.push(...writtenTwice(entries));
+  return problems.length > 0 ? refused(problems) : { kind: 'accepted', entries };
+}
+
+/** Puts a problem of one entry into the place that its sender knows: `Bundle.entry[3].resource.status`. */
+export function placed(problem: Problem, entry: RecordEntry): Problem {
+  if (entry.expression === undefined) return problem;
+  const within = problem.expression?.replace(/^[A-Za-z]+/, '') ?? '';
+  return { ...problem, expression: `${entry.expression}${within}` };
+}
+
+type EntryOutcome =
+  | { readonly problems: readonly Problem[]; readonly accepted: AcceptedEntry }
+  | { readonly problems: readonly Problem[] };
+
+function acceptEntry(entry: RecordEntry, eventId: string | undefined): EntryOutcome {
+  const addressed = addressProblems(entry);
+  if (addressed.length > 0) return { problems: addressed };
+  if (entry.method === 'DELETE') {
+    return { problems: [], accepted: { entry, type: entry.type, nhsNumbers: [], ...(eventId && { eventId }) } };
+  }
+  const parsed = parse(entry);
+  if ('problems' in parsed) return parsed;
+  const problems = [...validateResource(parsed.value)].filter((problem) => (problem.severity ?? 'error') === 'error');
+  if (problems.length > 0) return { problems };
+  problems.push(...identityProblems(entry, parsed.value));
+  const { valid, invalid } = nhsNumbersOf(parsed.value);
+  problems.push(...invalid);
+  if (problems.length > 0) return { problems };
+  const receivedContent = eventId === undefined ? {} : { eventId, receivedContent: canonicalContent(parsed.value, parsed.exact) };
+  return { problems: [], accepted: { entry, type: entry.type, parsed, nhsNumbers: valid, ...receivedContent } };
+}
+
+function mayWrite(caller: Caller, entry: RecordEntry): readonly Problem[] {
+  const actions: Record<RecordEntry['method'], WriteAction> = { POST: 'create', PUT: 'update', DELETE: 'delete' };
+  const decision = decideAccess(caller, actions[entry.method], { type: entry.type });
+  if (decision.permit) return [];
+  return [{ category: 'forbidden', code: 'forbidden', message: `${decision.reason} ${decision.remedy}` }];
+}
+
+function parse(entry: RecordEntry): ParsedResource | { readonly problems: readonly Problem[] } {
+  if (typeof entry.resource === 'object') return entry.resource;
+  const outcome = parseJson(entry.resource ?? '');
+  if (outcome.kind === 'malformed') return { problems: outcome.problems };
+  const { value } = outcome;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const message = `The body is not a JSON object. Send one ${entry.type} resource.`;
+    return { problems: [{ category: 'incorrect', code: 'structure', message, expression: entry.type }] };
+  }
+  const resource = value as Record<string, unknown>;
+  return outcome.exact === undefined ? { value: resource } : { value: resource, exact: outcome.exact };
+}
+
+const FHIR_ID = /^[A-Za-z0-9\-.]{1,64}$/;
+
+function addressProblems(entry: RecordEntry): readonly Problem[] {
+  if (!isResourceType(entry.type)) {
+    const message = 'This is not a resource type of FHIR R4. Names are case-sensitive, for example Observation.';
+    return [{ category: 'not-found', code: 'not-supported', message }];
+  }
+  if (entry.method === 'POST') return [];
+  if (entry.id === undefined || !FHIR_ID.test(entry.id)) {
+    const message = 'The id in the URL is not a FHIR id. Use 1 to 64 letters, digits, hyphens and dots.';
+    return [{ category: 'incorrect', code: 'value', message }];
+  }
+  if (entry.method === 'PUT' && looksLikeNhsNumber(entry.id)) {
+    const message = 'The id has the shape of an NHS number, which must not stand in URLs. Choose another id, for example a UUID, and send the number as identifier.';
+    return [{ category: 'rejected', code: 'business-rule', message, expression: `${entry.type}.id` }];
+  }
+  return [];
+}
+
+function identityProblems(entry: RecordEntry, resource: Record<string, unknown>): readonly Problem[] {
+  if (resource['resourceType'] !== entry.type) {
+    const message = `The resource is not a ${entry.type}, but it was sent to ${entry.type}. Send it to the URL of its own type.`;
+    return [{ category: 'incorrect', code: 'invalid', message, expression: `${entry.type}.resourceType` }];
+  }
+  if (entry.method === 'PUT' && resource['id'] !== entry.id) {
+    const message = 'The id of the resource is not the id in the URL. Make both the same.';
+    return [{ category: 'incorrect', code: 'value', message, expression: `${entry.type}.id` }];
+  }
+  return [];
+}
+
+function nhsNumbersOf(resource: Record<string, unknown>): { valid: readonly string[]; invalid: readonly Problem[] } {
+  if (resource['resourceType'] !== 'Patient') return { valid: [], invalid: [] };
+  const valid: string[] = [];
+  const invalid: Problem[] = [];
+  for (const [index, identifier] of businessIdentifiers(resource).entries()) {
+    if (identifier.system !== NHS_NUMBER_SYSTEM) continue;
+    if (isNhsNumber(identifier.value)) {
+      if (identifier.use !== 'old') valid.push(identifier.value);
+      continue;
+    }
+    const message = 'This is not an NHS number: it must be 10 digits without spaces, the last of which is the modulus 11 check digit of the others. Correct it, or leave the identifier out and send the reason as Extension-UKCore-NHSNumberUnavailableReason.';
+    invalid.push({ category: 'rejected', code: 'value', message, expression: `Patient.identifier[${index}].value` });
+  }
+  return { valid: [...new Set(valid)], invalid };
+}
+
+function writtenTwice(entries: readonly AcceptedEntry[]): readonly Problem[] {
+  const seen = new Set<string>();
+  const problems: Problem[] = [];
+  for (const { entry } of entries) {
+    if (entry.id === undefined) continue;
+    const name = `${entry.type}/${entry.id}`;
+    if (seen.has(name)) {
+      const message = 'A transaction may write a resource only once. Keep one of the entries for it.';
+      problems.push(placed({ category: 'incorrect', code: 'duplicate', message }, entry));
+    }
+    seen.add(name);
+  }
+  return problems;
+}
+
+function refused(problems: readonly Problem[]): Acceptance {
+  return { kind: 'refused', problems };
+}

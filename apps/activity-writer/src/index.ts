@@ -1,0 +1,3 @@
+export { createRecordActivity } from './record-activity.ts';
+export type { WriterOptions } from './record-activity.ts';
+export type { Match } from './plan.ts';

@@ -1,0 +1,122 @@
+/**
+ * The writer behind the `RecordActivity` port: received → accepted → recorded. Whoever loses a race for a stream or an
+ * alias looks again and decides again, so that a client hears of a conflict only when its own resource changed.
+ */
+import type {
+  RecordActivity,
+  RecordedEntry,
+  RecordEntry,
+  RecordOutcome,
+  RecordRequest,
+} from '@carelog/activity';
+import { derivedEventId, type AppendOutcome, type EventStore, type Recorded } from '@carelog/event-store';
+import { toServed, type Problem } from '@carelog/fhir';
+import type { Keyring } from '@carelog/keyring';
+import { accept, type AcceptedEntry } from './accept.ts';
+import { createKnown, type StreamHead } from './known.ts';
+import { planRequest, type Match, type Plan, type PlanContext, type PlannedAnswer } from './plan.ts';
+
+export interface WriterOptions {
+  readonly store: EventStore;
+  readonly keyring: Keyring;
+  readonly match: Match;
+}
+
+/** How often a request looks again after another writer was faster, before it is told to come back. */
+const ATTEMPTS_MAX = 50;
+
+export function createRecordActivity({ store, keyring, match }: WriterOptions): RecordActivity {
+  const encoder = new TextEncoder();
+  const known = createKnown(store, keyring);
+  const context: PlanContext = {
+    known,
+    match,
+    seal: keyring,
+    fingerprint: (partition, content) => keyring.fingerprint(partition, encoder.encode(content)),
+  };
+
+  return {
+    async record(request) {
+      if (request.mode !== 'batch') return [await recordTogether(request)];
+      const outcomes = new Array<RecordOutcome>(request.entries.length);
+      // https://hl7.org/fhir/R4/http.html#brules: entries do not depend on each other, but deletes come first.
+      for (const method of ['DELETE', 'POST', 'PUT'] as const) {
+        const indexes = [...request.entries.keys()].filter((index) => request.entries[index]!.method === method);
+        await Promise.all(
+          indexes.map(async (index) => {
+            outcomes[index] = await recordTogether({ ...request, mode: 'single', entries: [request.entries[index]!] }, index);
+          }),
+        );
+      }
+      return outcomes;
+    },
+  };
+
+  async function recordTogether(request: RecordRequest, offset = 0): Promise<RecordOutcome> {
+    const acceptance = accept(request, (entry, index) => eventIdOf(request, entry, offset + index));
+    if (acceptance.kind === 'refused') return acceptance;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      const plan = await planRequest(context, request, acceptance.entries);
+      if (plan.problems.length > 0) return refusal(plan);
+      const outcome: AppendOutcome = plan.appends.length === 0 ? { kind: 'appended', events: [] } : await store.append(plan.appends);
+      if (outcome.kind === 'appended') return recorded(acceptance.entries, plan, outcome.events);
+    }
+    const message = 'Others keep changing the same resources. Nothing was recorded; send it again in a moment.';
+    return { kind: 'refused', problems: [{ category: 'busy', code: 'throttled', message }] };
+  }
+
+  function recorded(accepted: readonly AcceptedEntry[], plan: Plan, events: readonly Recorded[]): RecordOutcome {
+    const byStream = new Map(events.map((event) => [event.stream, event]));
+    const byAnswer = plan.answers.map((answer, index) =>
+      entryOf(answer, byStream, plan, accepted[index]!.type, plan.notes[index]!),
+    );
+    const position = events.at(-1)?.position ?? Math.max(0, ...byAnswer.map((entry) => entry.position));
+    return { kind: 'recorded', entries: byAnswer, position };
+  }
+
+  function entryOf(
+    answer: PlannedAnswer,
+    events: ReadonlyMap<string, Recorded>,
+    plan: Plan,
+    type: string,
+    notes: readonly Problem[],
+  ): RecordedEntry {
+    const id = answer.stream.slice(type.length + 1);
+    const event = events.get(answer.stream);
+    if (answer.kind === 'existing') return { kind: 'existing', type, id, notes, ...standing(answer.head) };
+    if (answer.kind === 'same-as') {
+      const content = plan.answers.find((other) => other.stream === answer.stream && 'content' in other);
+      const body = content !== undefined && 'content' in content ? content.content : undefined;
+      return { kind: 'existing', type, id, notes, ...(event && fresh(event, body)) } as RecordedEntry;
+    }
+    if (answer.kind === 'deleted') {
+      if (event !== undefined) return { kind: 'deleted', type, id, notes, ...fresh(event) };
+      if (answer.head !== undefined) return { kind: 'deleted', type, id, notes, ...standing({ ...answer.head, content: undefined }) };
+      return { kind: 'deleted', type, id, notes, versionId: 0, lastUpdated: '', position: 0 };
+    }
+    return { kind: answer.kind, type, id, notes, ...fresh(event!, answer.content) };
+  }
+}
+
+function eventIdOf(request: RecordRequest, entry: RecordEntry, index: number): string | undefined {
+  if (entry.eventId !== undefined) return entry.eventId;
+  if (request.idempotencyKey === undefined) return undefined;
+  const { organisation, system } = request.caller;
+  return derivedEventId(`${organisation}|${system}`, `${request.idempotencyKey}|${index}`);
+}
+
+function refusal(plan: Plan): RecordOutcome {
+  const { problems, location } = plan;
+  return { kind: 'refused', problems, ...(location !== undefined && { location }) };
+}
+
+function standing(head: Omit<StreamHead, 'content'> & { content?: string | undefined }) {
+  return fresh(head, head.content);
+}
+
+function fresh(event: Pick<Recorded, 'revision' | 'recordedAt' | 'position'>, content?: string) {
+  const versionId = event.revision;
+  const lastUpdated = event.recordedAt;
+  const facts = { versionId, lastUpdated, position: event.position };
+  return content === undefined ? facts : { ...facts, body: toServed(content, { versionId: String(versionId), lastUpdated }) };
+}

@@ -1,0 +1,13 @@
+export { CATALOGUE, activityTypeOf, labelsOf, occurredAtOf } from './catalogue.ts';
+export type { CareSetting, CatalogueRow } from './catalogue.ts';
+export { canonicalContent } from './content.ts';
+export { decide } from './decide.ts';
+export type { Asked, Decision, StreamState } from './decide.ts';
+export type {
+  ParsedResource,
+  RecordActivity,
+  RecordedEntry,
+  RecordEntry,
+  RecordOutcome,
+  RecordRequest,
+} from './record-activity.ts';

@@ -1,0 +1,22 @@
+export type { Envelope, NewEvent, RecordedEvent } from './envelope.ts';
+export type {
+  AppendOutcome,
+  EventStore,
+  ExpectedRevision,
+  Head,
+  ReadOptions,
+  ReadStreamOptions,
+  Recorded,
+  RevisionMismatch,
+  StreamAppend,
+  SubscribeOptions,
+} from './event-store.ts';
+export { decodeEnvelope, encodeEnvelope } from './envelope-bytes.ts';
+export { derivedEventId, newEventId } from './event-id.ts';
+export { createMemoryEventStore } from './memory-event-store.ts';
+export { openSqliteEventStore } from './sqlite/sqlite-event-store.ts';
+export type { SqliteEventStore, SqliteEventStoreOptions } from './sqlite/sqlite-event-store.ts';
+export { openSqliteLogReader } from './sqlite/sqlite-log-reader.ts';
+export type { LogReader, SqliteLogReaderOptions } from './sqlite/sqlite-log-reader.ts';
+export { StoreFault } from './store-fault.ts';
+export type { StoreFaultCode } from './store-fault.ts';

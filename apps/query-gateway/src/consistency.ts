@@ -1,0 +1,28 @@
+/** A read right after a write sees the write; and writers do not run away from the views. */
+import { refuse, type Gateway, type Refusal } from './gateway.ts';
+
+/** A read waits at most this long for the view, then says 503 rather than something false. */
+const READ_WAIT_MS = 5_000;
+/** Writers wait while the view is further behind than this, and are turned away when it stays so. */
+const LAG_MAX_EVENTS = 20_000;
+const WRITE_WAIT_MS = 10_000;
+
+/** Resolves to nothing once the record view reflects the head that the log had when this was called. */
+export async function caughtUp(gateway: Pick<Gateway, 'head' | 'projected'>): Promise<Refusal | undefined> {
+  const head = gateway.head();
+  if (gateway.projected.position() >= head) return undefined;
+  if (await gateway.projected.waitFor(head, READ_WAIT_MS)) return undefined;
+  return behind('The record view has not caught up with the log, so an answer now could be short. Try again in a moment.');
+}
+
+/** Slows a writer down while the record view is far behind. */
+export async function room(gateway: Gateway): Promise<Refusal | undefined> {
+  const needed = gateway.head() - LAG_MAX_EVENTS;
+  if (gateway.projected.position() >= needed) return undefined;
+  if (await gateway.projected.waitFor(needed, WRITE_WAIT_MS)) return undefined;
+  return behind('The views are too far behind the log to take more. Nothing was recorded; send it again in a moment.');
+}
+
+function behind(message: string): Refusal {
+  return refuse({ category: 'unavailable', code: 'transient', message }, { 'retry-after': '1' });
+}

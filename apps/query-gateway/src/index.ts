@@ -1,0 +1,3 @@
+export { FHIR_BASE, fhirRoutes } from './routes.ts';
+export { matchFrom } from './match.ts';
+export type { Gateway } from './gateway.ts';

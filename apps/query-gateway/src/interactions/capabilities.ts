@@ -1,0 +1,62 @@
+/** The CapabilityStatement, generated from what is really there. https://hl7.org/fhir/R4/http.html#capabilities */
+import { resourceTypes, searchParametersOf } from '@carelog/fhir';
+import type { FhirAnswer, FhirRequest, Gateway } from '../gateway.ts';
+
+const statements = new Map<string, string>();
+const started = new Date().toISOString();
+
+export function capabilities(gateway: Gateway, request: FhirRequest): FhirAnswer {
+  let body = statements.get(request.base);
+  if (body === undefined) {
+    body = JSON.stringify(statementFor(gateway, request.base));
+    if (statements.size > 100) statements.clear();
+    statements.set(request.base, body);
+  }
+  return { status: 200, body };
+}
+
+const INTERACTIONS = ['read', 'vread', 'update', 'delete', 'history-instance', 'create', 'search-type'];
+
+function statementFor(gateway: Gateway, base: string) {
+  return {
+    resourceType: 'CapabilityStatement',
+    status: 'active',
+    date: started,
+    kind: 'instance',
+    software: { name: 'Carelog', version: gateway.version },
+    implementation: { description: 'Carelog, a shared care record kept as a log', url: base },
+    fhirVersion: '4.0.1',
+    format: ['application/fhir+json', 'json'],
+    rest: [
+      {
+        mode: 'server',
+        security: {
+          cors: false,
+          service: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'OAuth' }] }],
+          description: 'Every request but this one needs a bearer token of a trusted issuer.',
+        },
+        resource: resourceTypes().map(resourceOf),
+        interaction: [{ code: 'transaction' }, { code: 'batch' }],
+      },
+    ],
+  };
+}
+
+function resourceOf(type: string) {
+  return {
+    type,
+    interaction: INTERACTIONS.map((code) => ({ code })),
+    versioning: 'versioned-update',
+    readHistory: true,
+    updateCreate: true,
+    conditionalCreate: true,
+    conditionalRead: 'full-support',
+    conditionalUpdate: false,
+    conditionalDelete: 'not-supported',
+    referencePolicy: ['literal', 'logical', 'local'],
+    searchParam: searchParametersOf(type).map(({ code, type: kind, url }) => ({ name: code, definition: url, type: kind })),
+    ...(type === 'Patient' && {
+      operation: [{ name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' }],
+    }),
+  };
+}

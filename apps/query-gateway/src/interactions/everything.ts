@@ -1,0 +1,45 @@
+/** The whole record of one person. https://hl7.org/fhir/R4/operation-patient-everything.html */
+import { decideAccess } from '@carelog/access';
+import { isResourceType } from '@carelog/fhir';
+import { ownPatient, permitted } from '../access.ts';
+import { caughtUp } from '../consistency.ts';
+import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { bundleAnswer } from './bundles.ts';
+import { COUNT_MAX, pageOf, refuseUnknown } from './search.ts';
+
+export async function everything(gateway: Gateway, request: FhirRequest, id: string): Promise<FhirAnswer | Refusal> {
+  const unknown = refuseUnknown(request, ['_type', '_since']);
+  if (unknown instanceof Refusal) return unknown;
+  const page = pageOf(gateway, request);
+  if (page instanceof Refusal) return page;
+  const filter = filterOf(request);
+  if (filter instanceof Refusal) return filter;
+  const behind = await caughtUp(gateway);
+  if (behind !== undefined) return behind;
+  const own = await ownPatient(gateway, request);
+  const allowed = permitted(decideAccess(request.caller, 'everything', { type: 'Patient', patients: [id], ...own }));
+  if (allowed instanceof Refusal) return allowed;
+  const count = request.query.has('_count') ? page.count : COUNT_MAX;
+  const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.restrictTo);
+  if (found === undefined) {
+    const message = `Patient/${id} is not known here. Check the id, or search for the person by identifier.`;
+    return refuse({ category: 'not-found', code: 'not-found', message });
+  }
+  return bundleAnswer(gateway, request, { type: 'searchset', page: found, ...unknown });
+}
+
+function filterOf(request: FhirRequest): { types?: readonly string[]; since?: number } | Refusal {
+  const types = request.query.getAll('_type').flatMap((list) => list.split(',')).filter((type) => type !== ''); // prettier-ignore
+  const wrong = types.find((type) => !isResourceType(type));
+  if (wrong !== undefined) {
+    const message = 'One of the types is not a resource type of FHIR R4. Send names as in _type=Observation,Condition.';
+    return refuse({ category: 'incorrect', code: 'value', message, expression: '_type' });
+  }
+  const text = request.query.get('_since');
+  const since = text === null ? undefined : Date.parse(text);
+  if (Number.isNaN(since)) {
+    const message = '_since is not an instant. Send one as in _since=2026-01-31T12:00:00Z.';
+    return refuse({ category: 'incorrect', code: 'value', message, expression: '_since' });
+  }
+  return { ...(types.length > 0 && { types }), ...(since !== undefined && { since }) };
+}

@@ -1,0 +1,25 @@
+/** History of one resource, newest version first. https://hl7.org/fhir/R4/http.html#history */
+import { decideAccess } from '@carelog/access';
+import { ownPatient, permitted } from '../access.ts';
+import { caughtUp } from '../consistency.ts';
+import { Refusal, refuse, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { bundleAnswer } from './bundles.ts';
+import { pageOf, refuseUnknown } from './search.ts';
+
+export async function history(gateway: Gateway, request: FhirRequest, type: string, id: string): Promise<FhirAnswer | Refusal> {
+  const unknown = refuseUnknown(request, []);
+  if (unknown instanceof Refusal) return unknown;
+  const page = pageOf(gateway, request);
+  if (page instanceof Refusal) return page;
+  const behind = await caughtUp(gateway);
+  if (behind !== undefined) return behind;
+  const own = await ownPatient(gateway, request);
+  const allowed = permitted(decideAccess(request.caller, 'history', { type, ...own }));
+  if (allowed instanceof Refusal) return allowed;
+  const found = await gateway.record.history(type, id, page, allowed.restrictTo);
+  if (found === undefined) {
+    const message = `${type}/${id} is not known here, so it has no history. Check the type and the id, or search for it.`;
+    return refuse({ category: 'not-found', code: 'not-found', message });
+  }
+  return bundleAnswer(gateway, request, { type: 'history', page: found, notes: unknown.notes, used: unknown.used });
+}

@@ -1,0 +1,85 @@
+/** Settings from the environment, checked before anything is opened. */
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  /** Absolute path of the data folder. */
+  readonly dataFolder: string;
+  /** Load the synthetic population into an empty log. */
+  readonly demo: boolean;
+  /** How clients reach the service, without a slash at the end; absent: as it is bound. */
+  readonly publicUrl?: string;
+  readonly logLevel: (typeof logLevels)[number];
+  /** Largest request body, in bytes. */
+  readonly bodyLimit: number;
+}
+
+const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+const mebibyte = 1024 * 1024;
+
+const environment = z.object({
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a port number from 0 to 65535')
+    .transform(Number)
+    .refine((port) => port <= 65535, 'must be a port number from 0 to 65535')
+    .default(8080),
+  HOST: z.string().min(1, 'must be an address to bind to, e.g. 127.0.0.1 or 0.0.0.0').default('127.0.0.1'),
+  CARELOG_DATA: z.string().min(1, 'must be a folder').default('./data'),
+  CARELOG_DEMO: z.enum(['on', 'off'], 'must be on or off').default('on'),
+  CARELOG_URL: z
+    .url({
+      protocol: /^https?$/,
+      error: 'must be an http or https address, e.g. https://record.example.nhs.uk',
+    })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional(),
+  CARELOG_LOG: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
+  CARELOG_BODY_LIMIT_MB: z
+    .string()
+    .regex(/^\d{1,3}$/, 'must be a whole number of megabytes from 1 to 999')
+    .transform(Number)
+    .refine((size) => size >= 1, 'must be a whole number of megabytes from 1 to 999')
+    .default(32),
+});
+
+export type ConfigOutcome =
+  | { readonly kind: 'valid'; readonly config: Config }
+  /** One line for each setting that is wrong: its name and what it must be. */
+  | { readonly kind: 'invalid'; readonly problems: readonly string[] };
+
+/** Reads the settings; a variable that is set to nothing counts as not set. Reports everything that is wrong at once. */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): ConfigOutcome {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = environment.safeParse(set);
+  if (!parsed.success) {
+    return {
+      kind: 'invalid',
+      problems: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`),
+    };
+  }
+  const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG, CARELOG_BODY_LIMIT_MB } =
+    parsed.data;
+  return {
+    kind: 'valid',
+    config: {
+      port: PORT,
+      host: HOST,
+      dataFolder: resolve(CARELOG_DATA),
+      demo: CARELOG_DEMO === 'on',
+      ...(CARELOG_URL === undefined ? {} : { publicUrl: CARELOG_URL }),
+      logLevel: CARELOG_LOG,
+      bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
+    },
+  };
+}
+
+/** The settings, or the end of the process: everything that is wrong on stderr, exit code 1. */
+export function readConfigOrExit(): Config {
+  const outcome = readConfig();
+  if (outcome.kind === 'valid') return outcome.config;
+  process.stderr.write(`Carelog cannot start with these settings:\n  ${outcome.problems.join('\n  ')}\n`);
+  process.exit(1);
+}

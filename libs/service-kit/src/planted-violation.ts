@@ -1,0 +1,15 @@
+import '@carelog/activity-writer';
+import 'carelog';
+import '@carelog/projector';
+import '@carelog/query-gateway';
+import '@carelog/access';
+import '@carelog/activity';
+import '@carelog/event-store';
+import '@carelog/fhir';
+import '@carelog/keyring';
+import '@carelog/projection';
+import '@carelog/read-models';
+import '@carelog/service-kit';
+import '@carelog/synthetic';
+import '@carelog/testkit';
+import '@nestjs/common';

@@ -1,4 +1,33 @@
 export type { Problem, ProblemCategory } from './problem.ts';
+export { encodeContent, toServed, type IdentifiedResource } from './content.ts';
+export { definitionOf, isResourceType, resourceTypes } from './definitions.ts';
+export type { ElementDefinition, ShapeDefinition, TypeReference } from './build-definitions.ts';
+export {
+  isNhsNumber,
+  isNhsNumberSystem,
+  legacyNhsNumberSystem,
+  looksLikeNhsNumber,
+  nhsNumberSystem,
+  nhsNumberVerificationStatus,
+  nhsNumberVerificationStatusUrl,
+} from './nhs-number.ts';
+export { operationOutcome } from './operation-outcome.ts';
+export {
+  defaultJsonLimits,
+  parseJson,
+  stringify,
+  type ExactNumbers,
+  type JsonLimits,
+  type ParsedJson,
+} from './parse-json.ts';
+export {
+  businessIdentifiers,
+  forEachReference,
+  patientOf,
+  patientsOf,
+  type ReferenceElement,
+} from './references.ts';
+export { validateResource } from './validation/validate-resource.ts';
 export type {
   SearchQuery,
   SearchCondition,

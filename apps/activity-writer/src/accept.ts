@@ -2,7 +2,7 @@
  * received → accepted: the part that needs no log. Parses, validates, checks ids and identifiers, and says everything
  * that is wrong with every entry at once.
  */
-import { decideAccess, type Caller, type WriteAction } from '@carelog/access';
+import { decideAccess, type AccessAction, type Caller } from '@carelog/access';
 import { canonicalContent, type ParsedResource, type RecordEntry, type RecordRequest } from '@carelog/activity';
 import {
   businessIdentifiers,
@@ -85,7 +85,7 @@ function acceptEntry(entry: RecordEntry, eventId: string | undefined): EntryOutc
 }
 
 function mayWrite(caller: Caller, entry: RecordEntry): readonly Problem[] {
-  const actions: Record<RecordEntry['method'], WriteAction> = { POST: 'create', PUT: 'update', DELETE: 'delete' };
+  const actions: Record<RecordEntry['method'], AccessAction> = { POST: 'create', PUT: 'update', DELETE: 'delete' };
   const decision = decideAccess(caller, actions[entry.method], { type: entry.type });
   if (decision.permit) return [];
   return [{ category: 'forbidden', code: 'forbidden', message: `${decision.reason} ${decision.remedy}` }];

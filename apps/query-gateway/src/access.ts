@@ -7,7 +7,7 @@ import { refuse, type FhirRequest, type Gateway, type Refusal } from './gateway.
 export async function ownPatient(gateway: Gateway, request: FhirRequest): Promise<{ ownPatient?: string }> {
   const { nhsNumber } = request.caller;
   if (request.caller.kind !== 'patient' || nhsNumber === undefined) return {};
-  const parsed = parseSearch('Patient', [['identifier', `${NHS_NUMBER_SYSTEM}|${nhsNumber}`]]);
+  const parsed = parseSearch('Patient', [['identifier', `${NHS_NUMBER_SYSTEM}|${nhsNumber}`]], { base: request.base });
   const page = await gateway.record.search(parsed.query, { count: 2, base: '' });
   if (page.count !== 1) return {};
   const [entry] = JSON.parse(`[${Buffer.from(page.entries).toString()}]`) as [{ resource: { id: string } }];

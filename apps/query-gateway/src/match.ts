@@ -10,7 +10,7 @@ export type Matched =
 /** Ids that match in a view which has reached the head of the log; two at most, since nobody needs to know of more. */
 export function matchFrom(gateway: Pick<Gateway, 'record' | 'head' | 'projected'>) {
   return async (type: string, criteria: string): Promise<Matched> => {
-    const parsed = parseSearch(type, [...new URLSearchParams(criteria)]);
+    const parsed = parseSearch(type, [...new URLSearchParams(criteria)], { base: '' });
     const problems = [...parsed.problems, ...parsed.unknown];
     if (problems.length > 0) return { kind: 'refused', problems };
     if (parsed.query.conditions.length === 0) return { kind: 'refused', problems: [NO_CRITERIA] };

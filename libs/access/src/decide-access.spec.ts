@@ -129,7 +129,8 @@ describe('a patient', () => {
     ],
     ['without a record: no search', 'search', { type: 'Condition' }, refuse],
     ['without a record: no read', 'read', { type: 'Condition', patients: ['other'] }, refuse],
-    ['no read where the patients are not known', 'read', { type: 'Condition', ownPatient: 'mine' }, refuse],
+    ['reads within their own record', 'read', { type: 'Condition', ownPatient: 'mine' }, restricted],
+    ['opens a Location that is not known yet', 'read', { type: 'Location', ownPatient: 'mine' }, permitShared],
     [
       'no $everything where the patient is not known',
       'everything',

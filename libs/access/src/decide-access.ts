@@ -26,7 +26,7 @@ export type AccessAction = (typeof accessActions)[number];
 export interface AccessFacts {
   /** Resource type in the URL or in the resource; absent for requests over all types. */
   readonly type?: string;
-  /** Ids of every Patient whose compartment the resource is in: one resource is asked for. Absent when many are (search). */
+  /** Ids of every Patient whose compartment the resource is in. Absent where many are asked for, or where the query is to find out. */
   readonly patients?: readonly string[];
   /** The Patient that the caller's own NHS number resolves to; absent when nobody is registered under it. */
   readonly ownPatient?: string;
@@ -172,10 +172,11 @@ const unsearchableTypes = new Set(['Location']);
 function decideOwnRecord(action: AccessAction, { type, patients, ownPatient }: AccessFacts): AccessDecision {
   const shared = type !== undefined && sharedTypes.has(type);
   if (patients === undefined) {
-    if (shared && !unsearchableTypes.has(type)) return { permit: true, basis: 'shared-reference-data' };
+    const opened = action !== 'search';
+    if (shared && (opened || !unsearchableTypes.has(type))) return { permit: true, basis: 'shared-reference-data' };
     if (shared) return { permit: false, ...unsearchable };
     if (ownPatient === undefined) return { permit: false, ...unregistered };
-    if (action !== 'search' && action !== 'history') return { permit: false, ...notOwn };
+    if (action === 'everything') return { permit: false, ...notOwn };
     return { permit: true, basis: 'own-record', restrictTo: { patient: ownPatient } };
   }
   if (shared && patients.length === 0) return { permit: true, basis: 'shared-reference-data' };

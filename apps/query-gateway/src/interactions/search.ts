@@ -11,32 +11,31 @@ import { bundleAnswer } from './bundles.ts';
 export const COUNT_DEFAULT = 50;
 export const COUNT_MAX = 1_000;
 
-/** Parameters of the answer rather than of the question; every bundle of pages takes them. */
-const RESULT_PARAMETERS = new Set(['_count', '_summary', '_format', CURSOR_PARAMETER]);
+/** Belong to the request rather than to the question. */
+const NOT_ASKED = new Set(['_format', CURSOR_PARAMETER]);
 
 export async function search(gateway: Gateway, request: FhirRequest, type: string): Promise<FhirAnswer | Refusal> {
-  const asked = [...request.query].filter(([name]) => !RESULT_PARAMETERS.has(name));
+  const asked = [...request.query].filter(([name]) => !NOT_ASKED.has(name));
   const parsed = parseSearch(type, asked, { base: request.base });
-  if (parsed.problems.length > 0) return new Refusal(parsed.problems);
-  const unknown = lenient(request, parsed.unknown);
-  if (unknown instanceof Refusal) return unknown;
-  const page = pageOf(gateway, request);
-  if (page instanceof Refusal) return page;
-  const summary = summaryOf(request);
-  if (summary instanceof Refusal) return summary;
+  const lenient = preference(request, 'handling') === 'lenient';
+  const wrong = lenient ? parsed.problems : [...parsed.problems, ...parsed.unknown];
+  if (wrong.length > 0) return new Refusal(wrong);
+  const cursor = cursorOf(gateway, request);
+  if (cursor instanceof Refusal) return cursor;
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
   const allowed = permitted(decideAccess(request.caller, 'search', { type, ...own }));
   if (allowed instanceof Refusal) return allowed;
-  const { notes, used } = unknown;
-  if (summary === 'count' || page.count === 0) {
+  const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));
+  const answered = { type: 'searchset', used, notes: parsed.unknown.map(asWarning) } as const;
+  if (parsed.countOnly) {
     const total = await gateway.record.count(parsed.query, allowed.restrictTo);
-    const counted = { entries: new Uint8Array(), count: 0, total, incomplete: [] };
-    return bundleAnswer(gateway, request, { type: 'searchset', page: counted, used, notes });
+    const page = { entries: new Uint8Array(), count: 0, total, incomplete: [] };
+    return bundleAnswer(gateway, request, { ...answered, page });
   }
-  const found = await gateway.record.search(parsed.query, page, allowed.restrictTo);
-  return bundleAnswer(gateway, request, { type: 'searchset', page: found, used, notes });
+  const page = { count: parsed.count ?? COUNT_DEFAULT, base: request.base, ...(cursor !== undefined && { cursor }) };
+  return bundleAnswer(gateway, request, { ...answered, page: await gateway.record.search(parsed.query, page, allowed.restrictTo) });
 }
 
 /** `_count` and the cursor. */
@@ -58,33 +57,28 @@ export interface Leniency {
   readonly used: URLSearchParams;
 }
 
-/** Refuses every parameter but those named, and those that all bundles of pages take. */
+/** Refuses every parameter but those named and `_count`; a lenient client is told what was ignored instead. */
 export function refuseUnknown(request: FhirRequest, supported: readonly string[]): Leniency | Refusal {
-  const names = [...new Set(request.query.keys())].filter((name) => !RESULT_PARAMETERS.has(name) && !supported.includes(name));
-  const known = [...supported, '_count'].join(', ');
-  return lenient(
-    request,
-    names.map((name) => ({
-      category: 'incorrect',
-      code: 'not-supported',
-      message: `This parameter is not supported here. Supported are ${known}. Leave it out, or send Prefer: handling=lenient to have it ignored.`,
-      expression: name,
-    })),
-  );
-}
-
-/** Unknown parameters are errors unless the client asked to be lenient; then it is told what was not used. */
-function lenient(request: FhirRequest, unknown: readonly Problem[]): Leniency | Refusal {
+  const known = [...supported, '_count'];
+  const names = new Set(request.query.keys().filter((name) => !NOT_ASKED.has(name) && !known.includes(name)));
+  const problems = [...names].map((name): Problem => ({
+    category: 'incorrect',
+    code: 'not-supported',
+    message: `This parameter is not supported here. Supported are ${known.join(', ')}. Leave it out, or send Prefer: handling=lenient to have it ignored.`,
+    expression: name,
+  }));
+  if (problems.length > 0 && preference(request, 'handling') !== 'lenient') return new Refusal(problems);
   const used = new URLSearchParams(request.query);
-  if (unknown.length === 0) return { notes: [], used };
-  if (preference(request, 'handling') !== 'lenient') return new Refusal(unknown);
-  for (const { expression } of unknown) if (expression !== undefined) used.delete(expression);
-  return { notes: unknown.map((problem) => ({ ...problem, severity: 'warning' })), used };
+  for (const name of names) used.delete(name);
+  return { notes: problems.map(asWarning), used };
 }
 
-function summaryOf(request: FhirRequest): 'count' | 'false' | Refusal {
-  const value = request.query.get('_summary') ?? 'false';
-  if (value === 'count' || value === 'false') return value;
-  const message = 'Only _summary=count and _summary=false are supported. Leave _summary out to get whole resources.';
-  return refuse({ category: 'incorrect', code: 'not-supported', message, expression: '_summary' });
+export interface Leniency {
+  readonly notes: readonly Problem[];
+  /** What was sent, less what was not used. */
+  readonly used: URLSearchParams;
+}
+
+function asWarning(problem: Problem): Problem {
+  return { ...problem, severity: 'warning' };
 }

@@ -1,1 +1,10 @@
-export type { AppliedChange, Checkpoint, OpenedContent, Parked, Projection, ReadModel } from './projection.ts';
+export type {
+  AppliedChange,
+  Checkpoint,
+  OpenedContent,
+  Parked,
+  ProjectedBatch,
+  Projection,
+  ReadModel,
+} from './projection.ts';
+export { runProjection, type RunProjectionOptions } from './run-projection.ts';

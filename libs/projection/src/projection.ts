@@ -25,10 +25,22 @@ export interface Checkpoint {
 /** What a projection writes to. Every method that writes is one transaction. */
 export interface ReadModel<Change> {
   checkpoint(): Promise<Checkpoint | undefined>;
-  /** Applies changes in order and moves the checkpoint, together. Events of parked partitions are set aside by the caller. */
-  apply(changes: readonly AppliedChange<Change>[], parked: readonly Parked[], checkpoint: Checkpoint): Promise<void>;
+  /** Applies a batch and moves the checkpoint, together. Nothing of it is kept when this throws. */
+  apply(batch: ProjectedBatch<Change>): Promise<void>;
   /** Partitions that stopped at a poison event, so that a restart goes on leaving them parked. */
   parked(): Promise<readonly Parked[]>;
+  /** Forgets everything, the checkpoint and the parked partitions too: a rebuild begins. */
+  clear(): Promise<void>;
+}
+
+export interface ProjectedBatch<Change> {
+  /** In the order of the log. */
+  readonly changes: readonly AppliedChange<Change>[];
+  /** Partitions that were parked in this batch. */
+  readonly parked: readonly Parked[];
+  /** Events that were not applied because their partition is parked; views must not deny that these streams exist. */
+  readonly setAside: readonly Pick<RecordedEvent, 'partition' | 'stream'>[];
+  readonly checkpoint: Checkpoint;
 }
 
 export interface AppliedChange<Change> {

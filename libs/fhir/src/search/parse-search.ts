@@ -3,6 +3,7 @@
  * https://hl7.org/fhir/R4/search.html
  */
 import type { Problem } from '../problem.ts';
+import { nearestName } from '../validation/nearest-name.ts';
 import { dateComparison } from './dates.ts';
 import type { DateComparison, ReferenceValue, SearchCondition, SearchQuery, TokenValue } from './query.ts';
 import { searchParametersOf, type SearchParameter } from './search-parameters.ts';
@@ -224,27 +225,9 @@ function problem(name: string, code: string, message: string): Problem {
 
 function unknownMessage(name: string, type: string, supported: readonly SearchParameter[]): string {
   const names = [...supported.map((it) => it.code), ...RESULT_PARAMETERS];
-  const nearest = names
-    .map((it) => ({ name: it, distance: editDistance(name, it) }))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3);
-  const known = nearest.map((it) => it.name).join(', ');
-  return `Search parameter ${printable(name)} is not supported on ${type}. Nearest known: ${known}.`;
+  const nearest = nearestName(name.slice(0, 64), names);
+  const remedy = nearest === undefined ? '' : ` Did you mean ${nearest}?`;
+  return `Search parameter ${printable(name)} is not supported on ${type}.${remedy} Supported: ${names.join(', ')}.`;
 }
 
 const printable = (name: string) => name.slice(0, 64).replace(/[^\w:.-]/g, '?');
-
-// Levenshtein; the name is cut, so that its cost is bounded.
-function editDistance(left: string, right: string): number {
-  const a = left.slice(0, 64);
-  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= right.length; j += 1) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[right.length] ?? 0;
-}

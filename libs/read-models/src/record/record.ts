@@ -11,7 +11,12 @@ export interface RecordQueries {
   /** One version; `unknown` when the resource never had it. */
   vread(type: string, id: string, version: number, restrictTo?: Restriction): Promise<VersionAnswer>;
   /** Versions of one resource, newest first; undefined when the resource never existed. */
-  history(type: string, id: string, page: PageRequest, restrictTo?: Restriction): Promise<HistoryPage | undefined>;
+  history(
+    type: string,
+    id: string,
+    page: PageRequest,
+    restrictTo?: Restriction,
+  ): Promise<HistoryPage | undefined>;
   /** Resources that match, in an order that does not change while they are updated. */
   search(query: SearchQuery, page: PageRequest, restrictTo?: Restriction): Promise<SearchPage>;
   /** How many resources match. */
@@ -21,7 +26,11 @@ export interface RecordQueries {
    * directly. Undefined when the Patient never existed.
    * https://hl7.org/fhir/R4/operation-patient-everything.html
    */
-  everything(patient: string, page: EverythingRequest, restrictTo?: Restriction): Promise<SearchPage | undefined>;
+  everything(
+    patient: string,
+    page: EverythingRequest,
+    restrictTo?: Restriction,
+  ): Promise<SearchPage | undefined>;
   stats(): Promise<{ readonly people: number; readonly resources: number }>;
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;
@@ -40,7 +49,12 @@ export interface Restriction {
 }
 
 export type VersionAnswer =
-  | { readonly kind: 'found'; readonly body: string; readonly versionId: number; readonly lastUpdated: string }
+  | {
+      readonly kind: 'found';
+      readonly body: string;
+      readonly versionId: number;
+      readonly lastUpdated: string;
+    }
   | { readonly kind: 'deleted'; readonly versionId: number; readonly lastUpdated: string }
   /** The version was recorded, but its content can no longer be opened. */
   | { readonly kind: 'erased'; readonly versionId: number; readonly lastUpdated: string }

@@ -1,0 +1,108 @@
+/**
+ * Runs a projection against a log for as long as it is told to: catches up, then follows. One batch is one transaction of
+ * the read model, so a crash at any moment leaves it at a checkpoint from which the same events come again.
+ */
+import type { EventStore, RecordedEvent } from '@carelog/event-store';
+import type {
+  AppliedChange,
+  Checkpoint,
+  OpenedContent,
+  Parked,
+  Projection,
+  ReadModel,
+} from './projection.ts';
+
+export interface RunProjectionOptions<Change> {
+  readonly store: Pick<EventStore, 'subscribe' | 'head'>;
+  /** Opens sealed content. Content that cannot be opened is an answer, not a fault. */
+  readonly open: (event: RecordedEvent) => OpenedContent;
+  readonly projection: Projection<Change>;
+  readonly readModel: ReadModel<Change>;
+  readonly signal: AbortSignal;
+  /** Called after each batch was applied, with the position it reached; at the start with the checkpoint's. */
+  readonly onProjected?: (position: number) => void;
+  /** Called with what an operator should know: a rebuild begins, a partition was parked. Holds no content. */
+  readonly onNotice?: (notice: string) => void;
+  /** At most this many events in one transaction. When idle a batch is whatever has been recorded since the last. */
+  readonly batchSize?: number;
+}
+
+/**
+ * Resolves when `signal` is aborted, after the batch in hand. Rejects on a fault of the log or of the read model, with
+ * nothing half applied. An event whose rule throws parks its partition: that event and all later ones of the partition are
+ * set aside until the read model is rebuilt.
+ */
+export async function runProjection<Change>(options: RunProjectionOptions<Change>): Promise<void> {
+  const { store, readModel, signal, onProjected = () => {}, batchSize = 1000 } = options;
+  const { position, epoch } = await startingPoint(options);
+  const parked = new Set((await readModel.parked()).map((it) => it.partition));
+  let last = position;
+  onProjected(last);
+  for await (const events of store.subscribe(position, { batchSize, signal })) {
+    refuseGap(last, events);
+    last = events.at(-1)?.position ?? last;
+    await readModel.apply({ ...evolveAll(events, parked, options), checkpoint: { position: last, epoch } });
+    onProjected(last);
+    // Catching up must not keep a message to stop waiting.
+    await new Promise(setImmediate);
+    if (signal.aborted) return;
+  }
+}
+
+async function startingPoint<Change>({
+  store,
+  readModel,
+  projection,
+  onNotice = () => {},
+}: RunProjectionOptions<Change>): Promise<Checkpoint> {
+  const head = store.head();
+  const reached = await readModel.checkpoint();
+  if (reached === undefined) return { position: 0, epoch: head.epoch };
+  if (reached.epoch === head.epoch && reached.position <= head.position) return reached;
+  const why =
+    reached.epoch === head.epoch
+      ? `the log ends at ${head.position}, before the checkpoint ${reached.position}`
+      : 'the log was restored from a copy';
+  onNotice(`Projection ${projection.name} is rebuilt from the first event: ${why}.`);
+  await readModel.clear();
+  return { position: 0, epoch: head.epoch };
+}
+
+function refuseGap(last: number, events: readonly RecordedEvent[]): void {
+  let expected = last + 1;
+  for (const { position } of events) {
+    if (position !== expected) throw new Error(`The log gave event ${position} where ${expected} was due.`);
+    expected += 1;
+  }
+}
+
+function evolveAll<Change>(
+  events: readonly RecordedEvent[],
+  parkedPartitions: Set<string>,
+  { open, projection, onNotice = () => {} }: RunProjectionOptions<Change>,
+) {
+  const changes: AppliedChange<Change>[] = [];
+  const parked: Parked[] = [];
+  const setAside: RecordedEvent[] = [];
+  for (const event of events) {
+    const { partition, position } = event;
+    if (parkedPartitions.has(partition)) {
+      setAside.push(event);
+      continue;
+    }
+    const content = open(event);
+    try {
+      const change = projection.evolve(event, content);
+      if (change !== undefined) changes.push({ event, change });
+    } catch (fault) {
+      const reason = fault instanceof Error ? fault.name : typeof fault;
+      parkedPartitions.add(partition);
+      parked.push({ partition, position, reason });
+      setAside.push(event);
+      onNotice(
+        `Projection ${projection.name} parked partition ${partition} at event ${position}: ${reason}.`,
+      );
+    }
+  }
+  return { changes, parked, setAside };
+}

@@ -6,7 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { node, root, runOrExit } from './workspace.mjs';
 
 const builder = path.join(root, 'libs/fhir/src/build-definitions.ts');
-const sources = [builder, path.join(root, 'libs/fhir/src/r4-corrections.ts'), path.join(root, 'package-lock.json')];
+const sources = [
+  builder,
+  path.join(root, 'libs/fhir/src/r4-corrections.ts'),
+  path.join(root, 'package-lock.json'),
+];
 const stamp = path.join(root, '.cache/build-stamp');
 
 /** Builds when the sources changed since the last build. Needs the dependencies; ends the process when it fails. */

@@ -30,11 +30,9 @@ const environment = z.object({
   CARELOG_DATA: z.string().min(1, 'must be a folder').default('./data'),
   CARELOG_DEMO: z.enum(['on', 'off'], 'must be on or off').default('on'),
   CARELOG_URL: z
-    .url({
-      protocol: /^https?$/,
-      error: 'must be an http or https address, e.g. https://record.example.nhs.uk',
-    })
-    .transform((url) => url.replace(/\/+$/, ''))
+    .string()
+    .refine(isOrigin, 'must be an http or https address without a path, e.g. https://record.example.nhs.uk')
+    .transform((url) => new URL(url).origin)
     .optional(),
   CARELOG_LOG: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
   CARELOG_BODY_LIMIT_MB: z
@@ -44,6 +42,17 @@ const environment = z.object({
     .refine((size) => size >= 1, 'must be a whole number of megabytes from 1 to 999')
     .default(32),
 });
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.pathname === '/' &&
+    url.search === '' &&
+    url.hash === ''
+  );
+}
 
 export type ConfigOutcome =
   | { readonly kind: 'valid'; readonly config: Config }

@@ -2,10 +2,8 @@
  * One NestJS application on Fastify. Nest wires the providers and their life; routes are plain Fastify routes, so nothing
  * of Nest lies in a request's path. Every route needs a token unless it says `config: { open: true }`.
  */
-import { randomUUID } from 'node:crypto';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type {
   DynamicModule,
   InjectionToken,
@@ -20,7 +18,8 @@ import { createAuthenticator } from './authenticate.ts';
 import type { Authenticator, TrustedIssuer } from './authenticate.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { answerNotFound, faultHandler, operationOutcome, sendProblems } from './problem-response.ts';
+import { createAdapter } from './http-adapter.ts';
+import { sendProblems } from './problem-response.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -58,13 +57,6 @@ export interface Service extends Wiring {
   close(): Promise<void>;
 }
 
-/** Bodies of these types reach handlers as the Buffer that was sent; every other type is refused with 415. */
-const bodyTypes = [
-  'application/fhir+json',
-  'application/json',
-  'application/json-patch+json',
-  'application/x-www-form-urlencoded',
-];
 const slowMilliseconds = 1000;
 const drainMillisecondsMax = 15_000;
 
@@ -110,51 +102,11 @@ export function closeOnSignal(service: Pick<Service, 'close'>, log: Log): void {
   process.on('SIGINT', onSignal);
 }
 
-/** Nest would put its own handlers in place of ours, in a shape that is not FHIR. */
-class PlainAdapter extends FastifyAdapter {
-  override setErrorHandler(): never {
-    return undefined as never;
-  }
-  override setNotFoundHandler(): never {
-    return undefined as never;
-  }
-}
-
-function createAdapter(config: ServiceOptions['config'], log: Log): PlainAdapter {
-  const adapter = new PlainAdapter({
-    // Express middleware is not used; without its host each request has one hook less.
-    skipMiddie: true,
-    logger: false,
-    bodyLimit: config.bodyLimit,
-    requestTimeout: 60_000,
-    keepAliveTimeout: 65_000,
-    http: { headersTimeout: 15_000, maxHeaderSize: 16 * 1024 },
-    routerOptions: { maxParamLength: 256 },
-    // Requests on connections that are already open are answered, then told to close; refusing them would lose writes.
-    return503OnClosing: false,
-    genReqId: requestId,
-    clientErrorHandler: answerUnparsable,
-    frameworkErrors: faultHandler(log),
-  });
-  const server = adapter.getInstance<FastifyInstance>();
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser(bodyTypes, { parseAs: 'buffer' }, (request, body, done) => {
-    const charset = /;\s*charset="?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
-    if (charset === undefined || /^(utf-8|utf8|us-ascii)$/i.test(charset)) done(null, body);
-    else done(foreignCharset as never);
-  });
-  server.setErrorHandler(faultHandler(log));
-  server.setNotFoundHandler(answerNotFound);
-  return adapter;
-}
-
-const foreignCharset: Problem = {
-  category: 'media-type',
-  code: 'not-supported',
-  message: 'The body is in a character set that is not understood here. Send application/fhir+json in UTF-8.',
-};
-
-function wire(adapter: PlainAdapter, providers: readonly Provider[], log: Log): Promise<INestApplication> {
+function wire(
+  adapter: ReturnType<typeof createAdapter>,
+  providers: readonly Provider[],
+  log: Log,
+): Promise<INestApplication> {
   const root: DynamicModule = { module: class Service {}, providers: [...providers] };
   return NestFactory.create(root, adapter, { bodyParser: false, abortOnError: false, logger: nestLog(log) });
 }
@@ -223,41 +175,12 @@ function healthRoutes(
   });
 }
 
-/** The client's own id where it is a UUID; any other text could hold what must not be logged. */
-function requestId(request: { headers: Record<string, unknown> }): string {
-  const sent = request.headers['x-request-id'];
-  return typeof sent === 'string' && /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(sent)
-    ? sent
-    : randomUUID();
-}
-
 function boundUrl(server: FastifyInstance): string {
   const { address, family, port } = server.server.address() as AddressInfo;
   const anyAddress = address === '0.0.0.0' || address === '::';
   const host = anyAddress ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
   return `http://${host}:${port}`;
 }
-
-/** What Node's HTTP parser refused; there is no request yet, so the answer is written to the socket. */
-function answerUnparsable(this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const [status, message] = unparsable[error.code ?? ''] ?? [
-    '400 Bad Request',
-    'The request is not valid HTTP.',
-  ];
-  const body = operationOutcome([{ category: 'incorrect', code: 'structure', message }]);
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/fhir+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
-const unparsable: Readonly<Record<string, readonly [string, string]>> = {
-  HPE_HEADER_OVERFLOW: [
-    '431 Request Header Fields Too Large',
-    'The headers are larger than 16 kB. Send a search by POST.',
-  ],
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request did not arrive in time. Send it again.'],
-};
 
 async function drain(app: INestApplication, server: FastifyInstance): Promise<void> {
   const overdue = setTimeout(() => server.server.closeAllConnections(), drainMillisecondsMax);

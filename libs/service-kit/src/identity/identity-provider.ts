@@ -2,24 +2,24 @@
  * The identity provider that comes with the product: OpenID Connect under `/openid`, an OAuth client for each persona,
  * client credentials (RFC 6749 §4.4), access tokens as signed JWTs (RFC 9068) for the FHIR base (RFC 8707).
  */
-import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { createLocalJWKSet } from 'jose';
 import type { JWK } from 'jose';
-import { errors, Provider } from 'oidc-provider';
-import type { ClientMetadata, Configuration } from 'oidc-provider';
+import type { Adapter, ClientMetadata, Configuration, Provider } from 'oidc-provider';
 import type { TrustedIssuer } from '../authenticate.ts';
-import { sendProblems } from '../problem-response.ts';
+import type { Log } from '../log.ts';
+import { describeFault } from '../problem-response.ts';
 import { openIdentityFiles } from './identity-files.ts';
 import type { IdentityFiles } from './identity-files.ts';
+import { mountProvider } from './mount-provider.ts';
 import type { Persona } from './personas.ts';
-import { FailureLimit } from './failure-limit.ts';
 
 export interface IdentityOptions {
   readonly dataFolder: string;
   readonly personas: readonly Persona[];
   /** Whom the `patient` persona proved to be. */
   readonly patientNhsNumber: string;
+  readonly log: Log;
 }
 
 export interface Identity {
@@ -29,45 +29,81 @@ export interface Identity {
   mount(fastify: FastifyInstance, url: () => string): void;
 }
 
-export const tokenPath = '/openid/token';
 const tokenSeconds = 3600;
 
 /** Opens or makes its keys and secrets in `<dataFolder>/identity`; tokens stay good over a restart. */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const names = options.personas.map(({ name }) => name);
   const files = await openIdentityFiles(options.dataFolder, names);
-  const { kty, crv, x, y, kid, alg, use } = files.signingKey;
-  const publicKey = { kty, crv, x, y, kid, alg, use } as JWK;
-  const issuerName = (url: string): string => `${url}/openid`;
-  const audience = (url: string): string => `${url}/fhir/R4`;
   return {
     issuer: (url) => ({
-      issuer: issuerName(url),
-      audience: audience(url),
-      keys: createLocalJWKSet({ keys: [publicKey] }),
+      ...addresses(url),
+      keys: createLocalJWKSet({ keys: [publicPart(files.signingKey)] }),
     }),
     mount(fastify, url) {
-      let provider: Provider | undefined;
-      const callback = () =>
-        (provider ??= new Provider(
-          issuerName(url()),
-          providerConfiguration(options, files, audience(url())),
-        )).callback();
-      fastify.register((scope) => mountProvider(scope, callback), { prefix: '/openid' });
+      let provider: Promise<Provider> | undefined;
+      const load = (): Promise<Provider> => (provider ??= createProvider(options, files, url()));
+      mountProvider(fastify, load, url);
     },
   };
 }
 
-function providerConfiguration(
+function addresses(url: string): { issuer: string; audience: string } {
+  return { issuer: `${url}/openid`, audience: `${url}/fhir/R4` };
+}
+
+function publicPart({ kty, crv, x, y, kid, alg, use }: JWK): JWK {
+  return { kty, crv, x, y, kid, alg, use } as JWK;
+}
+
+/** Loaded when the first token is asked for: half of the service's start would be spent on it. */
+async function createProvider(
+  options: IdentityOptions,
+  files: IdentityFiles,
+  url: string,
+): Promise<Provider> {
+  const { Provider, errors } = await importQuietly();
+  const { issuer, audience } = addresses(url);
+  const refuseTarget = (): never => {
+    throw new errors.InvalidTarget(`tokens are issued for ${audience} only`);
+  };
+  const provider = new Provider(issuer, configuration(options, files, audience, refuseTarget));
+  // Addresses in its answers come from the headers that `mountProvider` sets.
+  provider.proxy = true;
+  // Koa would print whole errors to stderr beside the log.
+  provider.silent = true;
+  provider.on('server_error', (_context, fault) => {
+    options.log.error(describeFault(fault), 'identity provider fault');
+  });
+  return provider;
+}
+
+/** It warns of every Node release that is not marked LTS, the supported ones of npm's `node` package among them. */
+async function importQuietly(): Promise<typeof import('oidc-provider')> {
+  const { warn } = console;
+  console.warn = (...words: unknown[]) => {
+    if (!String(words[0]).includes('Unsupported runtime')) warn(...words);
+  };
+  try {
+    return await import('oidc-provider');
+  } finally {
+    console.warn = warn;
+  }
+}
+
+function configuration(
   options: IdentityOptions,
   files: IdentityFiles,
   audience: string,
+  refuseTarget: () => never,
 ): Configuration {
   const byName = new Map(options.personas.map((persona) => [persona.name, persona]));
   return {
+    adapter: KeepsNothing,
     clients: options.personas.map(({ name }) => clientOf(name, files.secrets.get(name) as string)),
     jwks: { keys: [files.signingKey as never] },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
+    clientAuthMethods: ['client_secret_basic'],
     responseTypes: ['none'],
     scopes: [],
     cookies: { keys: [...files.secrets.values()] },
@@ -75,12 +111,15 @@ function providerConfiguration(
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      dPoP: { enabled: false },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => audience,
         getResourceServerInfo(_context, resource) {
-          if (resource !== audience) throw new errors.InvalidTarget(`tokens are issued for ${audience} only`);
+          if (resource !== audience) refuseTarget();
           return {
             scope: '',
             audience,
@@ -94,6 +133,17 @@ function providerConfiguration(
     extraTokenClaims: (_context, token) =>
       claimsOf(byName.get(token.clientId as string), options.patientNhsNumber),
   };
+}
+
+/** Clients are configuration and tokens carry their own proof, so there is nothing to store and nothing to lose. */
+class KeepsNothing implements Adapter {
+  async upsert(): Promise<void> {}
+  async find(): Promise<undefined> {}
+  async findByUserCode(): Promise<undefined> {}
+  async findByUid(): Promise<undefined> {}
+  async consume(): Promise<void> {}
+  async destroy(): Promise<void> {}
+  async revokeByGrantId(): Promise<void> {}
 }
 
 function clientOf(name: string, secret: string): ClientMetadata {
@@ -123,34 +173,3 @@ function claimsOf(
     ...(kind === 'patient' ? { nhs_number: patientNhsNumber } : {}),
   };
 }
-
-type NodeCallback = ReturnType<Provider['callback']>;
-
-function mountProvider(scope: FastifyInstance, callback: () => NodeCallback): void {
-  // The provider reads the body itself.
-  scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  const failures = new FailureLimit();
-  const serve = (request: FastifyRequest, reply: FastifyReply): void => {
-    const from = request.ip;
-    if (failures.exceeded(from)) {
-      sendProblems(reply, [tooManyFailures]);
-      return;
-    }
-    const raw: IncomingMessage & { originalUrl?: string } = request.raw;
-    raw.originalUrl = raw.url ?? '/';
-    raw.url = raw.originalUrl.slice(scope.prefix.length) || '/';
-    reply.hijack();
-    reply.raw.once('finish', () => {
-      if (reply.raw.statusCode === 401 || reply.raw.statusCode === 400) failures.count(from);
-    });
-    void callback()(raw, reply.raw);
-  };
-  for (const path of ['/', '/*']) scope.all(path, { config: { open: true } }, serve);
-}
-
-const tooManyFailures = {
-  category: 'busy',
-  code: 'throttled',
-  message: 'Too many requests for tokens were refused. Wait a minute, then check the client id and secret.',
-} as const;

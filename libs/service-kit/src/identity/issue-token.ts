@@ -1,6 +1,6 @@
 /** What `carelog token <persona>` does: asks the running server for a token with the secret in the data folder. */
 import { readSecrets } from './identity-files.ts';
-import { tokenPath } from './identity-provider.ts';
+import { tokenPath } from './mount-provider.ts';
 import type { Persona } from './personas.ts';
 
 export interface TokenRequest {

@@ -1,0 +1,45 @@
+// The reference pages say what the code says: no setting, status or command without an entry, no entry without one of them.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { ProblemCategory } from '@carelog/fhir';
+import { statusOf } from '@carelog/service-kit';
+import { expect, test } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+test('configuration.md lists every setting', () => {
+  const inCode = matches('libs/service-kit/src/config.ts', /^ {2}([A-Z_]+): z/gm);
+  const onPage = matches('docs/reference/configuration.md', /^\| `([A-Z_]+)`/gm);
+  expect(inCode.length).toBeGreaterThan(3);
+  expect(onPage.sort()).toEqual(inCode.sort());
+});
+
+test('errors.md lists every category with the status it gives', () => {
+  const inCode = matches('libs/fhir/src/problem.ts', /^ {2}\| '([a-z-]+)'/gm);
+  const rows = [...text('docs/reference/errors.md').matchAll(/^\| (\d{3}) +\| `([a-z-]+)`/gm)];
+  expect(inCode.length).toBeGreaterThan(10);
+  expect(rows.map((row) => row[2]).sort()).toEqual(inCode.sort());
+  for (const [, status, category] of rows) {
+    expect(`${category} ${statusOf(category as ProblemCategory)}`).toBe(`${category} ${status}`);
+  }
+});
+
+test('command-line.md lists every command', () => {
+  const cli = path.join(root, 'node_modules/.bin/carelog');
+  const { stdout } = spawnSync(cli, ['--help'], { cwd: root, encoding: 'utf8' });
+  const inCode = [...(stdout.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z]+)/gm)].map(
+    (match) => match[1],
+  );
+  const onPage = matches('docs/reference/command-line.md', /^### `carelog ([a-z]+)/gm);
+  expect(inCode.length).toBeGreaterThan(3);
+  expect(onPage.sort()).toEqual(inCode.filter((name) => name !== 'help').sort());
+});
+
+function matches(file: string, pattern: RegExp): string[] {
+  return [...text(file).matchAll(pattern)].map((match) => match[1] ?? '');
+}
+
+function text(file: string): string {
+  return readFileSync(path.join(root, file), 'utf8');
+}

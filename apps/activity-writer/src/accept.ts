@@ -3,13 +3,17 @@
  * that is wrong with every entry at once.
  */
 import { decideAccess, type AccessAction, type Caller } from '@carelog/access';
-import { canonicalContent, type ParsedResource, type RecordEntry, type RecordRequest } from '@carelog/activity';
 import {
-  businessIdentifiers,
+  canonicalContent,
+  type ParsedResource,
+  type RecordEntry,
+  type RecordRequest,
+} from '@carelog/activity';
+import {
   isNhsNumber,
+  isNhsNumberSystem,
   isResourceType,
   looksLikeNhsNumber,
-  NHS_NUMBER_SYSTEM,
   parseJson,
   validateResource,
   type Problem,
@@ -70,22 +74,35 @@ function acceptEntry(entry: RecordEntry, eventId: string | undefined): EntryOutc
   const addressed = addressProblems(entry);
   if (addressed.length > 0) return { problems: addressed };
   if (entry.method === 'DELETE') {
-    return { problems: [], accepted: { entry, type: entry.type, nhsNumbers: [], ...(eventId && { eventId }) } };
+    return {
+      problems: [],
+      accepted: { entry, type: entry.type, nhsNumbers: [], ...(eventId && { eventId }) },
+    };
   }
   const parsed = parse(entry);
   if ('problems' in parsed) return parsed;
-  const problems = [...validateResource(parsed.value)].filter((problem) => (problem.severity ?? 'error') === 'error');
+  const problems = [...validateResource(parsed.value)].filter(
+    (problem) => (problem.severity ?? 'error') === 'error',
+  );
   if (problems.length > 0) return { problems };
   problems.push(...identityProblems(entry, parsed.value));
   const { valid, invalid } = nhsNumbersOf(parsed.value);
   problems.push(...invalid);
   if (problems.length > 0) return { problems };
-  const receivedContent = eventId === undefined ? {} : { eventId, receivedContent: canonicalContent(parsed.value, parsed.exact) };
-  return { problems: [], accepted: { entry, type: entry.type, parsed, nhsNumbers: valid, ...receivedContent } };
+  const receivedContent =
+    eventId === undefined ? {} : { eventId, receivedContent: canonicalContent(parsed.value, parsed.exact) };
+  return {
+    problems: [],
+    accepted: { entry, type: entry.type, parsed, nhsNumbers: valid, ...receivedContent },
+  };
 }
 
 function mayWrite(caller: Caller, entry: RecordEntry): readonly Problem[] {
-  const actions: Record<RecordEntry['method'], AccessAction> = { POST: 'create', PUT: 'update', DELETE: 'delete' };
+  const actions: Record<RecordEntry['method'], AccessAction> = {
+    POST: 'create',
+    PUT: 'update',
+    DELETE: 'delete',
+  };
   const decision = decideAccess(caller, actions[entry.method], { type: entry.type });
   if (decision.permit) return [];
   return [{ category: 'forbidden', code: 'forbidden', message: `${decision.reason} ${decision.remedy}` }];
@@ -108,7 +125,8 @@ const FHIR_ID = /^[A-Za-z0-9\-.]{1,64}$/;
 
 function addressProblems(entry: RecordEntry): readonly Problem[] {
   if (!isResourceType(entry.type)) {
-    const message = 'This is not a resource type of FHIR R4. Names are case-sensitive, for example Observation.';
+    const message =
+      'This is not a resource type of FHIR R4. Names are case-sensitive, for example Observation.';
     return [{ category: 'not-found', code: 'not-supported', message }];
   }
   if (entry.method === 'POST') return [];
@@ -117,7 +135,8 @@ function addressProblems(entry: RecordEntry): readonly Problem[] {
     return [{ category: 'incorrect', code: 'value', message }];
   }
   if (entry.method === 'PUT' && looksLikeNhsNumber(entry.id)) {
-    const message = 'The id has the shape of an NHS number, which must not stand in URLs. Choose another id, for example a UUID, and send the number as identifier.';
+    const message =
+      'The id has the shape of an NHS number, which must not stand in URLs. Choose another id, for example a UUID, and send the number as identifier.';
     return [{ category: 'rejected', code: 'business-rule', message, expression: `${entry.type}.id` }];
   }
   return [];
@@ -135,21 +154,35 @@ function identityProblems(entry: RecordEntry, resource: Record<string, unknown>)
   return [];
 }
 
-function nhsNumbersOf(resource: Record<string, unknown>): { valid: readonly string[]; invalid: readonly Problem[] } {
-  if (resource['resourceType'] !== 'Patient') return { valid: [], invalid: [] };
+function nhsNumbersOf(resource: Record<string, unknown>): {
+  valid: readonly string[];
+  invalid: readonly Problem[];
+} {
+  if (resource['resourceType'] !== 'Patient' || !Array.isArray(resource['identifier']))
+    return { valid: [], invalid: [] };
   const valid: string[] = [];
   const invalid: Problem[] = [];
-  for (const [index, identifier] of businessIdentifiers(resource).entries()) {
-    if (identifier.system !== NHS_NUMBER_SYSTEM) continue;
-    if (isNhsNumber(identifier.value)) {
-      if (identifier.use !== 'old') valid.push(identifier.value);
-      continue;
-    }
-    const message = 'This is not an NHS number: it must be 10 digits without spaces, the last of which is the modulus 11 check digit of the others. Correct it, or leave the identifier out and send the reason as Extension-UKCore-NHSNumberUnavailableReason.';
-    invalid.push({ category: 'rejected', code: 'value', message, expression: `Patient.identifier[${index}].value` });
+  for (const [index, identifier] of (resource['identifier'] as Identifier[]).entries()) {
+    if (!isNhsNumberSystem(identifier.system) || identifier.value === undefined) continue;
+    if (!isNhsNumber(identifier.value))
+      invalid.push({ ...NOT_A_NUMBER, expression: `Patient.identifier[${index}].value` });
+    else if (identifier.use !== 'old') valid.push(identifier.value);
   }
   return { valid: [...new Set(valid)], invalid };
 }
+
+interface Identifier {
+  readonly system?: string;
+  readonly value?: string;
+  readonly use?: string;
+}
+
+const NOT_A_NUMBER: Problem = {
+  category: 'rejected',
+  code: 'value',
+  message:
+    'This is not an NHS number: it must be 10 digits without spaces, the last of which is the modulus 11 check digit of the others. Correct it, or leave the identifier out and send the reason as Extension-UKCore-NHSNumberUnavailableReason.',
+};
 
 function writtenTwice(entries: readonly AcceptedEntry[]): readonly Problem[] {
   const seen = new Set<string>();

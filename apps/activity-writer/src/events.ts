@@ -1,7 +1,7 @@
 /** Turns decided entries into events, sealed and ready to append. */
 import { activityTypeOf, labelsOf, occurredAtOf, type RecordRequest } from '@carelog/activity';
 import { newEventId, type NewEvent, type StreamAppend } from '@carelog/event-store';
-import { NHS_NUMBER_SYSTEM } from '@carelog/fhir';
+import { nhsNumberSystem, nhsNumberVerificationStatusUrl, type IdentifiedResource } from '@carelog/fhir';
 import type { Keyring } from '@carelog/keyring';
 import type { AliasHead } from './known.ts';
 
@@ -21,7 +21,12 @@ export type PendingEvent =
       readonly id?: string;
       readonly receivedContent?: string;
     }
-  | { readonly kind: 'alias'; readonly alias: AliasHead; readonly target: string; readonly partition: string };
+  | {
+      readonly kind: 'alias';
+      readonly alias: AliasHead;
+      readonly target: string;
+      readonly partition: string;
+    };
 
 export const SCHEMA_VERSION = 1;
 
@@ -38,15 +43,34 @@ export async function createEvents(
   const now = new Date().toISOString();
   const correlationId = newEventId();
   const { caller } = request;
-  const author = { id: caller.subject, ...(caller.roleProfile !== undefined && { roleProfile: caller.roleProfile }) };
+  const author = {
+    id: caller.subject,
+    ...(caller.roleProfile !== undefined && { roleProfile: caller.roleProfile }),
+  };
   const publisher = { organisation: caller.organisation, system: caller.system };
-  const origin = { publisher, author, careSetting: caller.careSetting, correlationId, schemaVersion: SCHEMA_VERSION };
+  const origin = {
+    publisher,
+    author,
+    careSetting: caller.careSetting,
+    correlationId,
+    schemaVersion: SCHEMA_VERSION,
+  };
 
   return pending.map((event): StreamAppend => {
     const facts = event.kind === 'alias' ? aliasFacts(event) : resourceFacts(event);
-    const sealed = keyring.seal(event.partition, { id: facts.id, stream: facts.stream }, encoder.encode(facts.content));
+    const sealed = keyring.seal(
+      event.partition,
+      { id: facts.id, stream: facts.stream },
+      encoder.encode(facts.content),
+    );
     const { stream, expectedRevision, content: _opened, ...described } = facts;
-    const recorded: NewEvent = { ...origin, ...described, partition: event.partition, keyId: sealed.keyId, content: sealed.content };
+    const recorded: NewEvent = {
+      ...origin,
+      ...described,
+      partition: event.partition,
+      keyId: sealed.keyId,
+      content: sealed.content,
+    };
     return { stream, expectedRevision, events: [recorded] };
   });
 
@@ -71,13 +95,22 @@ export async function createEvents(
     const { stream, expectedRevision } = alias;
     const action: NewEvent['action'] = expectedRevision === 'no-stream' ? 'new' : 'amend';
     const content = JSON.stringify({ target });
-    return { id: newEventId(), stream, expectedRevision, action, content, type: 'alias.claimed', occurredAt: now, labels: [] };
+    return {
+      id: newEventId(),
+      stream,
+      expectedRevision,
+      action,
+      content,
+      type: 'alias.claimed',
+      occurredAt: now,
+      labels: [],
+    };
   }
 }
 
-// https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus: 02, present but not traced.
+// 02 of the NHS Data Dictionary: present but not traced.
 const NOT_TRACED = {
-  url: 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus',
+  url: nhsNumberVerificationStatusUrl,
   valueCodeableConcept: {
     coding: [
       {
@@ -90,10 +123,10 @@ const NOT_TRACED = {
 };
 
 /** The person of whom nothing is known but the NHS number that somebody's activity named. */
-export function registeredPerson(id: string, number: string): Record<string, unknown> {
+export function registeredPerson(id: string, number: string): IdentifiedResource & Record<string, unknown> {
   return {
     resourceType: 'Patient',
     id,
-    identifier: [{ extension: [NOT_TRACED], system: NHS_NUMBER_SYSTEM, value: number }],
+    identifier: [{ extension: [NOT_TRACED], system: nhsNumberSystem, value: number }],
   };
 }

@@ -10,14 +10,22 @@ import {
   businessIdentifiers,
   encodeContent,
   isNhsNumber,
-  NHS_NUMBER_SYSTEM,
+  isNhsNumberSystem,
   patientOf,
+  type IdentifiedResource,
   type Problem,
+  type ReferenceElement,
 } from '@carelog/fhir';
 import { placed, type AcceptedEntry } from './accept.ts';
 import { createEvents, registeredPerson, type PendingEvent } from './events.ts';
 import { saysTheSame, type AliasHead, type Known, type StreamHead } from './known.ts';
-import { literalTarget, referencesOf, unknownPatient, type ReferencePlace, type References } from './references.ts';
+import {
+  literalTarget,
+  referencesOf,
+  unknownPatient,
+  type ReferencePlace,
+  type References,
+} from './references.ts';
 
 /** Ids of the resources of a type that match search criteria in a view that has reached the head of the log. */
 export type Match = (
@@ -170,7 +178,8 @@ export async function planRequest(
     return refuse(index, {
       category: 'conflict',
       code: 'duplicate',
-      message: 'This Idempotency-Key was used before for other content. Use a new key for a new activity, and the same key only to send the same again.',
+      message:
+        'This Idempotency-Key was used before for other content. Use a new key for a new activity, and the same key only to send the same again.',
     });
   }
 
@@ -304,10 +313,19 @@ export async function planRequest(
       }
       const { stream, head } = identity;
       if (parsed !== undefined) parsed.value['id'] = stream.slice(type.length + 1);
-      const content = parsed === undefined ? undefined : encodeContent(parsed.value, parsed.exact);
+      const content =
+        parsed === undefined
+          ? undefined
+          : encodeContent(parsed.value as IdentifiedResource & Record<string, unknown>, parsed.exact);
       const unchanged = content !== undefined && isUnchanged(content, parsed!, head);
       const { ifMatch, ifNoneMatch, method } = entry;
-      const asked = { method, type, unchanged, ...(ifMatch !== undefined && { ifMatch }), ...(ifNoneMatch && { ifNoneMatch }) };
+      const asked = {
+        method,
+        type,
+        unchanged,
+        ...(ifMatch !== undefined && { ifMatch }),
+        ...(ifNoneMatch && { ifNoneMatch }),
+      };
       const decision = decide(asked, head);
       if (decision.kind === 'refuse') {
         refuse(index, decision.problem);
@@ -325,12 +343,23 @@ export async function planRequest(
       partitions.set(stream, partition);
       const { action, expectedRevision, answer } = decision;
       const event = { kind: 'resource', stream, partition, action, expectedRevision } as const;
-      const repeatable = eventId === undefined ? {} : { id: eventId, ...(receivedContent && { receivedContent }) };
-      pending.push({ ...event, ...repeatable, type: head?.type ?? '', ...(content !== undefined && { content, resource: parsed!.value }) });
-      answers[index] = answer === 'deleted' ? { kind: 'deleted', stream } : { kind: answer, stream, content: content! };
+      const repeatable =
+        eventId === undefined ? {} : { id: eventId, ...(receivedContent && { receivedContent }) };
+      pending.push({
+        ...event,
+        ...repeatable,
+        type: head?.type ?? '',
+        ...(content !== undefined && { content, resource: parsed!.value }),
+      });
+      answers[index] =
+        answer === 'deleted' ? { kind: 'deleted', stream } : { kind: answer, stream, content: content! };
     }
 
-    async function partitionFor(index: number, stream: string, head: StreamHead | undefined): Promise<string | undefined> {
+    async function partitionFor(
+      index: number,
+      stream: string,
+      head: StreamHead | undefined,
+    ): Promise<string | undefined> {
       const { parsed, type } = accepted[index]!;
       if (parsed === undefined) return head!.partition;
       const unknown = await checkLiterals(index);
@@ -346,10 +375,14 @@ export async function planRequest(
       let refusedOne = false;
       for (const place of references[index]!.literal) {
         const target = literalTarget(place.asReceived)!;
-        if (partitions.has(target) || identities.some((i) => typeof i === 'object' && 'stream' in i && i.stream === target)) continue;
+        if (
+          partitions.has(target) ||
+          identities.some((i) => typeof i === 'object' && 'stream' in i && i.stream === target)
+        )
+          continue;
         if (target.startsWith('Patient/')) {
           if ((await known.partitionOf(target)) !== undefined) continue;
-          refuse(index, unknownPatient(place));
+          refuse(index, unknownPatient(place.expression));
           refusedOne = true;
         } else if (request.wantsNotes === true && (await known.head(target)) === undefined) {
           notes[index]!.push(notArrived(place));
@@ -359,18 +392,27 @@ export async function planRequest(
     }
 
     /** `undefined` where the subject names nobody that could be registered: it keeps a partition of its own. */
-    async function partitionOfSubject(index: number, subject: { element: string; reference: SubjectReference }): Promise<string | undefined> {
+    async function partitionOfSubject(
+      index: number,
+      subject: { element: string; reference: ReferenceElement },
+    ): Promise<string | undefined> {
       const { reference, identifier } = subject.reference;
-      const target = typeof reference === 'string' ? literalTarget(reference) : undefined;
+      const target = reference === undefined ? undefined : literalTarget(reference);
       if (target?.startsWith('Patient/')) return partitions.get(target) ?? (await known.partitionOf(target));
-      if (typeof reference === 'string' && /\/Patient\/[^/]+$/.test(reference)) {
-        refuse(index, unknownPatient({ holder: {}, key: '', asReceived: reference, expression: subject.element }));
+      if (!isNhsNumberSystem(identifier?.system) || identifier?.value === undefined) {
+        if (reference !== undefined)
+          refuse(index, unknownPatient(`${accepted[index]!.type}.${subject.element}`));
         return undefined;
       }
-      if (identifier?.system !== NHS_NUMBER_SYSTEM || typeof identifier.value !== 'string') return undefined;
       if (!isNhsNumber(identifier.value)) {
-        const message = 'The person is named by something that is not an NHS number: it must be 10 digits without spaces, ending in their modulus 11 check digit. Correct the number.';
-        refuse(index, { category: 'rejected', code: 'value', message, expression: `${subject.element}.identifier.value` });
+        const message =
+          'The person is named by something that is not an NHS number: it must be 10 digits without spaces, ending in their modulus 11 check digit. Correct the number.';
+        refuse(index, {
+          category: 'rejected',
+          code: 'value',
+          message,
+          expression: `${accepted[index]!.type}.${subject.element}.identifier.value`,
+        });
         return undefined;
       }
       return registered(identifier.value);
@@ -384,16 +426,17 @@ export async function planRequest(
       partitions.set(stream, partition);
       const resource = registeredPerson(stream.slice('Patient/'.length), number);
       const content = encodeContent(resource);
-      const place = { kind: 'resource', stream, partition, action: 'new', expectedRevision: 'no-stream' } as const;
+      const place = {
+        kind: 'resource',
+        stream,
+        partition,
+        action: 'new',
+        expectedRevision: 'no-stream',
+      } as const;
       pending.unshift({ ...place, type: '', content, resource });
       return partition;
     }
   }
-}
-
-interface SubjectReference {
-  readonly reference?: unknown;
-  readonly identifier?: { readonly system?: unknown; readonly value?: unknown };
 }
 
 // People first, so that no event comes before that of the person it is about.
@@ -401,7 +444,11 @@ function rank({ type, entry }: AcceptedEntry): number {
   return type === 'Patient' && entry.method !== 'DELETE' ? 0 : 1;
 }
 
-function isUnchanged(content: string, parsed: NonNullable<AcceptedEntry['parsed']>, head: StreamHead | undefined): boolean {
+function isUnchanged(
+  content: string,
+  parsed: NonNullable<AcceptedEntry['parsed']>,
+  head: StreamHead | undefined,
+): boolean {
   if (head?.content === undefined) return false;
   return head.content === content || saysTheSame(head.content, canonicalContent(parsed.value, parsed.exact));
 }
@@ -411,7 +458,8 @@ function notArrived(place: ReferencePlace): Problem {
     category: 'not-found',
     code: 'not-found',
     severity: 'information',
-    message: 'What this refers to has not been recorded yet. It was accepted; nothing needs to be sent again once it arrives.',
+    message:
+      'What this refers to has not been recorded yet. It was accepted; nothing needs to be sent again once it arrives.',
     expression: place.expression,
   };
 }
@@ -419,7 +467,7 @@ function notArrived(place: ReferencePlace): Problem {
 function nhsNumberCriterion(criteria: string): string | undefined {
   const [[name, value] = [], ...more] = new URLSearchParams(criteria);
   const [system, number] = (value ?? '').split('|');
-  return more.length === 0 && name === 'identifier' && system === NHS_NUMBER_SYSTEM ? number : undefined;
+  return more.length === 0 && name === 'identifier' && isNhsNumberSystem(system) ? number : undefined;
 }
 
 function split(text: string, at: string): [string, string] {

@@ -41,10 +41,15 @@ export function createRecordActivity({ store, keyring, match }: WriterOptions): 
       const outcomes = new Array<RecordOutcome>(request.entries.length);
       // https://hl7.org/fhir/R4/http.html#brules: entries do not depend on each other, but deletes come first.
       for (const method of ['DELETE', 'POST', 'PUT'] as const) {
-        const indexes = [...request.entries.keys()].filter((index) => request.entries[index]!.method === method);
+        const indexes = [...request.entries.keys()].filter(
+          (index) => request.entries[index]!.method === method,
+        );
         await Promise.all(
           indexes.map(async (index) => {
-            outcomes[index] = await recordTogether({ ...request, mode: 'single', entries: [request.entries[index]!] }, index);
+            outcomes[index] = await recordTogether(
+              { ...request, mode: 'single', entries: [request.entries[index]!] },
+              index,
+            );
           }),
         );
       }
@@ -58,14 +63,20 @@ export function createRecordActivity({ store, keyring, match }: WriterOptions): 
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const plan = await planRequest(context, request, acceptance.entries);
       if (plan.problems.length > 0) return refusal(plan);
-      const outcome: AppendOutcome = plan.appends.length === 0 ? { kind: 'appended', events: [] } : await store.append(plan.appends);
+      const outcome: AppendOutcome =
+        plan.appends.length === 0 ? { kind: 'appended', events: [] } : await store.append(plan.appends);
       if (outcome.kind === 'appended') return recorded(acceptance.entries, plan, outcome.events);
     }
-    const message = 'Others keep changing the same resources. Nothing was recorded; send it again in a moment.';
+    const message =
+      'Others keep changing the same resources. Nothing was recorded; send it again in a moment.';
     return { kind: 'refused', problems: [{ category: 'busy', code: 'throttled', message }] };
   }
 
-  function recorded(accepted: readonly AcceptedEntry[], plan: Plan, events: readonly Recorded[]): RecordOutcome {
+  function recorded(
+    accepted: readonly AcceptedEntry[],
+    plan: Plan,
+    events: readonly Recorded[],
+  ): RecordOutcome {
     const byStream = new Map(events.map((event) => [event.stream, event]));
     const byAnswer = plan.answers.map((answer, index) =>
       entryOf(answer, byStream, plan, accepted[index]!.type, plan.notes[index]!),
@@ -91,7 +102,8 @@ export function createRecordActivity({ store, keyring, match }: WriterOptions): 
     }
     if (answer.kind === 'deleted') {
       if (event !== undefined) return { kind: 'deleted', type, id, notes, ...fresh(event) };
-      if (answer.head !== undefined) return { kind: 'deleted', type, id, notes, ...standing({ ...answer.head, content: undefined }) };
+      if (answer.head !== undefined)
+        return { kind: 'deleted', type, id, notes, ...standing({ ...answer.head, content: undefined }) };
       return { kind: 'deleted', type, id, notes, versionId: 0, lastUpdated: '', position: 0 };
     }
     return { kind: answer.kind, type, id, notes, ...fresh(event!, answer.content) };
@@ -118,5 +130,7 @@ function fresh(event: Pick<Recorded, 'revision' | 'recordedAt' | 'position'>, co
   const versionId = event.revision;
   const lastUpdated = event.recordedAt;
   const facts = { versionId, lastUpdated, position: event.position };
-  return content === undefined ? facts : { ...facts, body: toServed(content, { versionId: String(versionId), lastUpdated }) };
+  return content === undefined
+    ? facts
+    : { ...facts, body: toServed(content, { versionId: String(versionId), lastUpdated }) };
 }

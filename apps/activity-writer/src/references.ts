@@ -64,12 +64,12 @@ function collectUris(value: unknown, entries: ReadonlyMap<string, unknown>, foun
   }
 }
 
-export function unknownPatient(place: ReferencePlace): Problem {
+export function unknownPatient(expression: string): Problem {
   return {
     category: 'rejected',
     code: 'not-found',
     message:
       'Nobody is registered under this reference. Register the person first (PUT or POST Patient), send both in one transaction, or name the person by NHS number in `identifier` instead of `reference`.',
-    expression: place.expression,
+    expression,
   };
 }

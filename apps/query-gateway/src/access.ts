@@ -1,13 +1,15 @@
 /** Asks the decision point, and gives it what it needs to know of the caller. */
 import type { AccessDecision } from '@carelog/access';
-import { NHS_NUMBER_SYSTEM, parseSearch } from '@carelog/fhir';
+import { nhsNumberSystem, parseSearch } from '@carelog/fhir';
 import { refuse, type FhirRequest, type Gateway, type Refusal } from './gateway.ts';
 
 /** The Patient that a patient caller is; empty for everybody else, and where nobody is registered under the number. */
 export async function ownPatient(gateway: Gateway, request: FhirRequest): Promise<{ ownPatient?: string }> {
   const { nhsNumber } = request.caller;
   if (request.caller.kind !== 'patient' || nhsNumber === undefined) return {};
-  const parsed = parseSearch('Patient', [['identifier', `${NHS_NUMBER_SYSTEM}|${nhsNumber}`]], { base: request.base });
+  const parsed = parseSearch('Patient', [['identifier', `${nhsNumberSystem}|${nhsNumber}`]], {
+    base: request.base,
+  });
   const page = await gateway.record.search(parsed.query, { count: 2, base: '' });
   if (page.count !== 1) return {};
   const [entry] = JSON.parse(`[${Buffer.from(page.entries).toString()}]`) as [{ resource: { id: string } }];
@@ -16,5 +18,9 @@ export async function ownPatient(gateway: Gateway, request: FhirRequest): Promis
 
 export function permitted(decision: AccessDecision): (AccessDecision & { permit: true }) | Refusal {
   if (decision.permit) return decision;
-  return refuse({ category: 'forbidden', code: 'forbidden', message: `${decision.reason} ${decision.remedy}` });
+  return refuse({
+    category: 'forbidden',
+    code: 'forbidden',
+    message: `${decision.reason} ${decision.remedy}`,
+  });
 }

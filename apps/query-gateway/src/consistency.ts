@@ -12,7 +12,9 @@ export async function caughtUp(gateway: Pick<Gateway, 'head' | 'projected'>): Pr
   const head = gateway.head();
   if (gateway.projected.position() >= head) return undefined;
   if (await gateway.projected.waitFor(head, READ_WAIT_MS)) return undefined;
-  return behind('The record view has not caught up with the log, so an answer now could be short. Try again in a moment.');
+  return behind(
+    'The record view has not caught up with the log, so an answer now could be short. Try again in a moment.',
+  );
 }
 
 /** Slows a writer down while the record view is far behind. */
@@ -20,7 +22,9 @@ export async function room(gateway: Gateway): Promise<Refusal | undefined> {
   const needed = gateway.head() - LAG_MAX_EVENTS;
   if (gateway.projected.position() >= needed) return undefined;
   if (await gateway.projected.waitFor(needed, WRITE_WAIT_MS)) return undefined;
-  return behind('The views are too far behind the log to take more. Nothing was recorded; send it again in a moment.');
+  return behind(
+    'The views are too far behind the log to take more. Nothing was recorded; send it again in a moment.',
+  );
 }
 
 function behind(message: string): Refusal {

@@ -23,7 +23,8 @@ export function cursorOf(gateway: Gateway, request: FhirRequest): Cursor | Refus
   if (expected.length === received.length && timingSafeEqual(expected, received)) {
     return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Cursor;
   }
-  const message = 'This paging link was not made for this caller and this search. Follow the links of your own first page, unchanged.';
+  const message =
+    'This paging link was not made for this caller and this search. Follow the links of your own first page, unchanged.';
   return refuse({ category: 'incorrect', code: 'invalid', message, expression: CURSOR_PARAMETER });
 }
 

@@ -14,11 +14,14 @@ export async function interact(gateway: Gateway, request: FhirRequest): Promise<
   const depth = request.path.length;
   const { method } = request;
   if (type === undefined) {
-    if (method !== 'POST') return notAllowed('The FHIR base takes POST with a transaction or batch Bundle.', 'POST');
+    if (method !== 'POST')
+      return notAllowed('The FHIR base takes POST with a transaction or batch Bundle.', 'POST');
     return bundle(gateway, request, (part) => interact(gateway, part));
   }
   if (type === 'metadata' && depth === 1) {
-    return method === 'GET' ? capabilities(gateway, request) : notAllowed('metadata can only be read.', 'GET');
+    return method === 'GET'
+      ? capabilities(gateway, request)
+      : notAllowed('metadata can only be read.', 'GET');
   }
   if (!isResourceType(type)) return unknownType();
   if (depth === 1) {
@@ -27,7 +30,9 @@ export async function interact(gateway: Gateway, request: FhirRequest): Promise<
     return notAllowed('A resource type takes GET to search and POST to create.', 'GET, POST');
   }
   if (depth === 2 && id === '_search') {
-    return method === 'POST' ? search(gateway, request, type) : notAllowed('_search takes POST with a form.', 'POST');
+    return method === 'POST'
+      ? search(gateway, request, type)
+      : notAllowed('_search takes POST with a form.', 'POST');
   }
   if (depth === 2) {
     if (method === 'GET') return read(gateway, request, type, id!);
@@ -40,7 +45,9 @@ export async function interact(gateway: Gateway, request: FhirRequest): Promise<
   }
   if (third === '_history' && depth <= 4) {
     if (method !== 'GET') return notAllowed('History can only be read.', 'GET');
-    return fourth === undefined ? history(gateway, request, type, id!) : vread(gateway, request, type, id!, fourth);
+    return fourth === undefined
+      ? history(gateway, request, type, id!)
+      : vread(gateway, request, type, id!, fourth);
   }
   const message = 'No interaction of this server has this address. metadata lists those that there are.';
   return refuse({ category: 'not-found', code: 'not-supported', message });
@@ -51,6 +58,7 @@ function notAllowed(message: string, allow: string): Refusal {
 }
 
 function unknownType(): Refusal {
-  const message = 'This is not a resource type of FHIR R4. Names are case-sensitive, for example Observation.';
+  const message =
+    'This is not a resource type of FHIR R4. Names are case-sensitive, for example Observation.';
   return refuse({ category: 'not-found', code: 'not-supported', message });
 }

@@ -25,5 +25,6 @@ export function matchFrom(gateway: Pick<Gateway, 'record' | 'head' | 'projected'
 const NO_CRITERIA: Problem = {
   category: 'incorrect',
   code: 'required',
-  message: 'The condition has no search parameters. Give at least one, for example identifier=<system>|<value>.',
+  message:
+    'The condition has no search parameters. Give at least one, for example identifier=<system>|<value>.',
 };

@@ -49,7 +49,15 @@ function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
       for (const [name, value] of new URLSearchParams(text)) query.append(name, value);
     } else body = text;
   }
-  return { method: request.method === 'HEAD' ? 'GET' : request.method, path, query, headers, body, caller: request.caller, base };
+  return {
+    method: request.method === 'HEAD' ? 'GET' : request.method,
+    path,
+    query,
+    headers,
+    body,
+    caller: request.caller,
+    base,
+  };
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -68,14 +76,20 @@ const ACCEPTED = /\*\/\*|application\/\*|application\/(fhir\+)?json|text\/json/;
 // https://hl7.org/fhir/R4/http.html#mime-type: _format overrides the Accept header.
 function acceptProblem(accept: string | undefined, query: URLSearchParams): Refusal | undefined {
   const format = query.get('_format')?.split(';')[0]?.replace(' ', '+');
-  const fine = format === undefined ? accept === undefined || ACCEPTED.test(accept) : JSON_FORMATS.has(format);
+  const fine =
+    format === undefined ? accept === undefined || ACCEPTED.test(accept) : JSON_FORMATS.has(format);
   if (fine) return undefined;
-  const message = 'Resources are served as application/fhir+json only. Ask for that in Accept, or leave Accept and _format out.';
+  const message =
+    'Resources are served as application/fhir+json only. Ask for that in Accept, or leave Accept and _format out.';
   return refuse({ category: 'not-acceptable', code: 'not-supported', message });
 }
 
 function notUtf8(): Refusal {
-  return refuse({ category: 'incorrect', code: 'structure', message: 'The body is not UTF-8. Encode it as UTF-8 without other bytes.' });
+  return refuse({
+    category: 'incorrect',
+    code: 'structure',
+    message: 'The body is not UTF-8. Encode it as UTF-8 without other bytes.',
+  });
 }
 
 function formNotTaken(): Refusal {

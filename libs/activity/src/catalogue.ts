@@ -48,42 +48,129 @@ const isDeceased = (resource: Resource): boolean =>
 
 // SNOMED CT: 373942005 discharge summary; 823681000000100 outpatient letter; 736253002 mental health crisis plan.
 export const CATALOGUE: readonly CatalogueRow[] = [
-  { resource: 'Patient', when: isReplaced, type: 'patient.linked', careSettings: ['any'], nationalEvent: 'nhs-number-change-2' },
-  { resource: 'Patient', when: isDeceased, type: 'patient.died', careSettings: ['any'], nationalEvent: 'pds-death-notification-2' },
-  { resource: 'Patient', type: 'patient.registered', careSettings: ['any'], nationalEvent: 'pds-record-change-2' },
+  {
+    resource: 'Patient',
+    when: isReplaced,
+    type: 'patient.linked',
+    careSettings: ['any'],
+    nationalEvent: 'nhs-number-change-2',
+  },
+  {
+    resource: 'Patient',
+    when: isDeceased,
+    type: 'patient.died',
+    careSettings: ['any'],
+    nationalEvent: 'pds-death-notification-2',
+  },
+  {
+    resource: 'Patient',
+    type: 'patient.registered',
+    careSettings: ['any'],
+    nationalEvent: 'pds-record-change-2',
+  },
   { resource: 'RelatedPerson', type: 'related-person.recorded', careSettings: ['any'] },
-  { resource: 'EpisodeOfCare', when: status('finished', 'cancelled'), type: 'episode.ended', careSettings: ['any'] },
-  { resource: 'EpisodeOfCare', type: 'episode.started', careSettings: ['any'], nationalEvent: 'pds-change-of-gp-2' },
+  {
+    resource: 'EpisodeOfCare',
+    when: status('finished', 'cancelled'),
+    type: 'episode.ended',
+    careSettings: ['any'],
+  },
+  {
+    resource: 'EpisodeOfCare',
+    type: 'episode.started',
+    careSettings: ['any'],
+    nationalEvent: 'pds-change-of-gp-2',
+  },
   { resource: 'Encounter', when: status('planned'), type: 'encounter.planned', careSettings: ['any'] },
-  { resource: 'Encounter', when: status('finished'), type: 'encounter.ended', careSettings: ['any'], nationalEvent: 'professional-contacts-1' },
+  {
+    resource: 'Encounter',
+    when: status('finished'),
+    type: 'encounter.ended',
+    careSettings: ['any'],
+    nationalEvent: 'professional-contacts-1',
+  },
   { resource: 'Encounter', when: status('cancelled'), type: 'encounter.cancelled', careSettings: ['any'] },
   { resource: 'Encounter', type: 'encounter.started', careSettings: ['any'] },
-  { resource: 'Composition', when: typeCode('373942005'), type: 'discharge-summary.issued', careSettings: ['acute', 'general-practice'] },
+  {
+    resource: 'Composition',
+    when: typeCode('373942005'),
+    type: 'discharge-summary.issued',
+    careSettings: ['acute', 'general-practice'],
+  },
   { resource: 'Composition', type: 'document.issued', careSettings: ['any'] },
-  { resource: 'DocumentReference', when: typeCode('373942005'), type: 'discharge-summary.issued', careSettings: ['acute', 'general-practice'] },
-  { resource: 'DocumentReference', when: typeCode('823681000000100'), type: 'outpatient-letter.issued', careSettings: ['acute', 'general-practice'] },
+  {
+    resource: 'DocumentReference',
+    when: typeCode('373942005'),
+    type: 'discharge-summary.issued',
+    careSettings: ['acute', 'general-practice'],
+  },
+  {
+    resource: 'DocumentReference',
+    when: typeCode('823681000000100'),
+    type: 'outpatient-letter.issued',
+    careSettings: ['acute', 'general-practice'],
+  },
   { resource: 'DocumentReference', type: 'document.issued', careSettings: ['any'] },
   { resource: 'Observation', type: 'observation.recorded', careSettings: ['any'] },
-  { resource: 'DiagnosticReport', type: 'result.reported', careSettings: ['acute', 'general-practice'], nationalEvent: 'pathology-laboratory-reporting-test-result-stored-1' },
+  {
+    resource: 'DiagnosticReport',
+    type: 'result.reported',
+    careSettings: ['acute', 'general-practice'],
+    nationalEvent: 'pathology-laboratory-reporting-test-result-stored-1',
+  },
   { resource: 'Condition', type: 'condition.recorded', careSettings: ['any'] },
   { resource: 'AllergyIntolerance', type: 'allergy.recorded', careSettings: ['any'] },
   { resource: 'Procedure', type: 'procedure.recorded', careSettings: ['any'] },
-  { resource: 'Immunization', type: 'immunisation.given', careSettings: ['general-practice', 'pharmacy'], nationalEvent: 'imms-vaccination-record-change-1' },
-  { resource: 'MedicationRequest', when: status('stopped', 'cancelled'), type: 'medication.stopped', careSettings: ['any'] },
+  {
+    resource: 'Immunization',
+    type: 'immunisation.given',
+    careSettings: ['general-practice', 'pharmacy'],
+    nationalEvent: 'imms-vaccination-record-change-1',
+  },
+  {
+    resource: 'MedicationRequest',
+    when: status('stopped', 'cancelled'),
+    type: 'medication.stopped',
+    careSettings: ['any'],
+  },
   { resource: 'MedicationRequest', type: 'medication.prescribed', careSettings: ['any'] },
   { resource: 'MedicationDispense', type: 'medication.dispensed', careSettings: ['pharmacy'] },
-  { resource: 'MedicationAdministration', type: 'medication.administered', careSettings: ['acute', 'community'] },
+  {
+    resource: 'MedicationAdministration',
+    type: 'medication.administered',
+    careSettings: ['acute', 'community'],
+  },
   { resource: 'MedicationStatement', type: 'medication.stated', careSettings: ['any'] },
   { resource: 'ServiceRequest', when: status('revoked'), type: 'referral.withdrawn', careSettings: ['any'] },
   { resource: 'ServiceRequest', type: 'referral.made', careSettings: ['any'] },
   { resource: 'Appointment', when: status('noshow'), type: 'appointment.missed', careSettings: ['any'] },
-  { resource: 'Appointment', when: status('cancelled'), type: 'appointment.cancelled', careSettings: ['any'] },
+  {
+    resource: 'Appointment',
+    when: status('cancelled'),
+    type: 'appointment.cancelled',
+    careSettings: ['any'],
+  },
   { resource: 'Appointment', type: 'appointment.booked', careSettings: ['any'] },
-  { resource: 'CarePlan', when: codeCategory('736253002'), type: 'crisis-plan.agreed', careSettings: ['mental-health', 'urgent-care'] },
-  { resource: 'CarePlan', type: 'care-plan.agreed', careSettings: ['community', 'social-care', 'urgent-care'] },
+  {
+    resource: 'CarePlan',
+    when: codeCategory('736253002'),
+    type: 'crisis-plan.agreed',
+    careSettings: ['mental-health', 'urgent-care'],
+  },
+  {
+    resource: 'CarePlan',
+    type: 'care-plan.agreed',
+    careSettings: ['community', 'social-care', 'urgent-care'],
+  },
   { resource: 'CareTeam', type: 'care-team.recorded', careSettings: ['community', 'social-care'] },
   { resource: 'Flag', when: status('inactive'), type: 'flag.lowered', careSettings: ['any'] },
-  { resource: 'Flag', when: codeIs('NRAF'), type: 'flag.raised', careSettings: ['any'], nationalEvent: 'patientflags-change-1' },
+  {
+    resource: 'Flag',
+    when: codeIs('NRAF'),
+    type: 'flag.raised',
+    careSettings: ['any'],
+    nationalEvent: 'patientflags-change-1',
+  },
   { resource: 'Flag', type: 'flag.raised', careSettings: ['any'] },
   { resource: 'Consent', type: 'consent.recorded', careSettings: ['any'] },
   { resource: 'QuestionnaireResponse', type: 'assessment.recorded', careSettings: ['any'] },
@@ -130,12 +217,16 @@ function withOffset(dateTime: string): string {
 /** Codes of `meta.security`: confidentiality and sensitivity, never content. */
 export function labelsOf(resource: Resource): readonly string[] {
   const security = list((resource['meta'] as Resource | undefined)?.['security']) as Resource[];
-  return security.filter((label) => typeof label['code'] === 'string').map((label) => label['code'] as string);
+  return security
+    .filter((label) => typeof label['code'] === 'string')
+    .map((label) => label['code'] as string);
 }
 
 function codeCategory(code: string) {
   return (resource: Resource): boolean =>
-    list(resource['category']).some((category) => codings(category).some((coding) => coding['code'] === code));
+    list(resource['category']).some((category) =>
+      codings(category).some((coding) => coding['code'] === code),
+    );
 }
 
 function codings(concept: unknown): readonly Resource[] {

@@ -18,7 +18,11 @@ function withoutServerParts(resource: Resource): Resource {
 }
 
 /** `holder` is where exact numbers of `value` were noted, when `value` itself is a copy. */
-function canonical(value: unknown, exact: WeakMap<object, Map<string, string>> | undefined, holder?: object): string {
+function canonical(
+  value: unknown,
+  exact: WeakMap<object, Map<string, string>> | undefined,
+  holder?: object,
+): string {
   if (Array.isArray(value)) {
     const numbers = exact?.get(value);
     return `[${value.map((item, index) => numbers?.get(String(index)) ?? canonical(item, exact)).join(',')}]`;
@@ -27,6 +31,8 @@ function canonical(value: unknown, exact: WeakMap<object, Map<string, string>> |
   const numbers = exact?.get(holder ?? value);
   const members = Object.keys(value)
     .sort()
-    .map((key) => `${JSON.stringify(key)}:${numbers?.get(key) ?? canonical((value as Resource)[key], exact)}`);
+    .map(
+      (key) => `${JSON.stringify(key)}:${numbers?.get(key) ?? canonical((value as Resource)[key], exact)}`,
+    );
   return `{${members.join(',')}}`;
 }

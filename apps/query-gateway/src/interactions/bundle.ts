@@ -19,7 +19,11 @@ type Part =
   | { readonly kind: 'read'; readonly request: FhirRequest }
   | { readonly kind: 'wrong'; readonly problems: readonly Problem[] };
 
-export async function bundle(gateway: Gateway, request: FhirRequest, interact: Interact): Promise<FhirAnswer | Refusal> {
+export async function bundle(
+  gateway: Gateway,
+  request: FhirRequest,
+  interact: Interact,
+): Promise<FhirAnswer | Refusal> {
   const parsed = parseBundle(request);
   if (parsed instanceof Refusal) return parsed;
   const { mode, exact } = parsed;
@@ -61,8 +65,14 @@ function parseBundle(request: FhirRequest): ParsedBundle | Refusal {
   const outcome = parseJson(request.body);
   if (outcome.kind === 'malformed') return new Refusal(outcome.problems);
   const value = outcome.value as Json;
-  if (typeof value !== 'object' || value === null || value['resourceType'] !== 'Bundle' || !['transaction', 'batch'].includes(value['type'] as string)) {
-    const message = 'The FHIR base takes a Bundle of type transaction or batch. Send any other resource to the URL of its type, for example /Bundle or /Patient.';
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    value['resourceType'] !== 'Bundle' ||
+    !['transaction', 'batch'].includes(value['type'] as string)
+  ) {
+    const message =
+      'The FHIR base takes a Bundle of type transaction or batch. Send any other resource to the URL of its type, for example /Bundle or /Patient.';
     return refuse({ category: 'incorrect', code: 'invalid', message, expression: 'Bundle.type' });
   }
   const entries = Array.isArray(value['entry']) ? (value['entry'] as Json[]) : [];
@@ -70,7 +80,9 @@ function parseBundle(request: FhirRequest): ParsedBundle | Refusal {
     const message = `A Bundle may have at most ${ENTRIES_MAX} entries. Send it in parts.`;
     return refuse({ category: 'too-large', code: 'too-costly', message, expression: 'Bundle.entry' });
   }
-  const problems = validateResource(frameOf(value)).filter((problem) => (problem.severity ?? 'error') === 'error');
+  const problems = validateResource(frameOf(value)).filter(
+    (problem) => (problem.severity ?? 'error') === 'error',
+  );
   if (problems.length > 0) return new Refusal(problems);
   const mode = value['type'] as 'transaction' | 'batch';
   return { mode, entries, ...(outcome.exact !== undefined && { exact: outcome.exact }) };
@@ -94,27 +106,62 @@ function partOf(request: FhirRequest, entry: Json, index: number, exact: ParsedR
     kind: 'wrong',
     problems: [{ category: 'incorrect', code, message, expression: `${place}.${element}` }],
   });
-  if (asked === undefined) return wrong('An entry of a transaction or batch needs a request. Send its method and url.', 'request', 'required');
+  if (asked === undefined)
+    return wrong(
+      'An entry of a transaction or batch needs a request. Send its method and url.',
+      'request',
+      'required',
+    );
   const method = asked['method'] as string;
   const url = (asked['url'] as string).replace(`${request.base}/`, '').replace(/^\//, '');
   const [path = '', query = ''] = splitOnce(url, '?');
   const steps = path.split('/').filter((step) => step !== '').map(decodeStep); // prettier-ignore
   if (method === 'GET' || method === 'HEAD') {
     const headers = { ...request.headers, 'if-none-match': asked['ifNoneMatch'] as string | undefined };
-    return { kind: 'read', request: { ...request, method: 'GET', path: steps, query: new URLSearchParams(query), headers, body: '' } };
+    return {
+      kind: 'read',
+      request: {
+        ...request,
+        method: 'GET',
+        path: steps,
+        query: new URLSearchParams(query),
+        headers,
+        body: '',
+      },
+    };
   }
   if (method !== 'POST' && method !== 'PUT' && method !== 'DELETE') {
-    return wrong('This method is not supported in a Bundle. Use GET, POST, PUT or DELETE.', 'request.method', 'not-supported');
+    return wrong(
+      'This method is not supported in a Bundle. Use GET, POST, PUT or DELETE.',
+      'request.method',
+      'not-supported',
+    );
   }
-  if (query !== '') return wrong('Conditional update and delete are not supported. Name the resource by its id.', 'request.url', 'not-supported');
+  if (query !== '')
+    return wrong(
+      'Conditional update and delete are not supported. Name the resource by its id.',
+      'request.url',
+      'not-supported',
+    );
   const [type = '', id, ...more] = steps;
   if (more.length > 0 || (method === 'POST') !== (id === undefined)) {
-    return wrong(`The url does not fit the method. POST goes to <type>; PUT and DELETE go to <type>/<id>.`, 'request.url');
+    return wrong(
+      `The url does not fit the method. POST goes to <type>; PUT and DELETE go to <type>/<id>.`,
+      'request.url',
+    );
   }
   const resource = entry['resource'] as Json | undefined;
-  if (resource === undefined && method !== 'DELETE') return wrong(`An entry with ${method} needs a resource.`, 'resource', 'required');
-  const conditions = conditionsOf(asked['ifMatch'] as string | undefined, method === 'PUT' ? (asked['ifNoneMatch'] as string | undefined) : undefined);
-  if (conditions instanceof Refusal) return { kind: 'wrong', problems: conditions.problems.map((problem) => ({ ...problem, expression: `${place}.request` })) };
+  if (resource === undefined && method !== 'DELETE')
+    return wrong(`An entry with ${method} needs a resource.`, 'resource', 'required');
+  const conditions = conditionsOf(
+    asked['ifMatch'] as string | undefined,
+    method === 'PUT' ? (asked['ifNoneMatch'] as string | undefined) : undefined,
+  );
+  if (conditions instanceof Refusal)
+    return {
+      kind: 'wrong',
+      problems: conditions.problems.map((problem) => ({ ...problem, expression: `${place}.request` })),
+    };
   const fullUrl = entry['fullUrl'] as string | undefined;
   const ifNoneExist = method === 'POST' ? (asked['ifNoneExist'] as string | undefined) : undefined;
   return {
@@ -124,7 +171,8 @@ function partOf(request: FhirRequest, entry: Json, index: number, exact: ParsedR
       type,
       expression: `${place}.resource`,
       ...(id !== undefined && { id }),
-      ...(resource !== undefined && method !== 'DELETE' && { resource: { value: resource, ...(exact && { exact }) } }),
+      ...(resource !== undefined &&
+        method !== 'DELETE' && { resource: { value: resource, ...(exact && { exact }) } }),
       ...(fullUrl !== undefined && { fullUrl }),
       ...(ifNoneExist !== undefined && { ifNoneExist: ifNoneExist.replace(/^.*\?/, '') }),
       ...conditions,
@@ -168,7 +216,8 @@ function recordedText(recorded: RecordedEntry, wanted: string | undefined): stri
   const etag = recorded.versionId > 0 ? `,"etag":"W/\\"${recorded.versionId}\\""` : '';
   const modified = recorded.lastUpdated === '' ? '' : `,"lastModified":"${recorded.lastUpdated}"`;
   const location = recorded.kind === 'deleted' ? '' : `,"location":"${locationOf(recorded)}"`;
-  const outcome = wanted === 'OperationOutcome' ? `,"outcome":${JSON.stringify(operationOutcome(notesOf(recorded)))}` : '';
+  const outcome =
+    wanted === 'OperationOutcome' ? `,"outcome":${JSON.stringify(operationOutcome(notesOf(recorded)))}` : '';
   const response = `"response":{"status":"${statusText(status)}"${location}${etag}${modified}${outcome}}`;
   const resource = wanted === undefined || wanted === 'representation' ? recorded.body : undefined;
   return resource === undefined ? `{${response}}` : `{"resource":${resource},${response}}`;

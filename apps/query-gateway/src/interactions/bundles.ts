@@ -12,7 +12,11 @@ export interface BundlePage {
   readonly notes: readonly Problem[];
 }
 
-export function bundleAnswer(gateway: Gateway, request: FhirRequest, { type, page, used, notes }: BundlePage): FhirAnswer {
+export function bundleAnswer(
+  gateway: Gateway,
+  request: FhirRequest,
+  { type, page, used, notes }: BundlePage,
+): FhirAnswer {
   const links = [{ relation: 'self', url: selfUrl(request, used ?? request.query) }];
   if (page.next !== undefined) links.push({ relation: 'next', url: nextLink(gateway, request, page.next) });
   const total = page.total === undefined ? '' : `"total":${page.total},`;
@@ -23,14 +27,19 @@ export function bundleAnswer(gateway: Gateway, request: FhirRequest, { type, pag
   if (page.incomplete.length > 0) headers['carelog-incomplete'] = String(page.incomplete[0]!.position);
   if (page.count === 0 && outcome === '') return { status: 200, headers, body: `${head}}` };
   const join = page.count > 0 && outcome !== '' ? ',' : '';
-  return { status: 200, headers, body: Buffer.concat([Buffer.from(`${head},"entry":[`), page.entries, Buffer.from(`${join}${outcome}]}`)]) };
+  return {
+    status: 200,
+    headers,
+    body: Buffer.concat([Buffer.from(`${head},"entry":[`), page.entries, Buffer.from(`${join}${outcome}]}`)]),
+  };
 }
 
 const INCOMPLETE: Problem = {
   category: 'unavailable',
   code: 'incomplete',
   severity: 'warning',
-  message: 'Events of a person in this answer were set aside because one could not be projected. The answer may lack what came after it.',
+  message:
+    'Events of a person in this answer were set aside because one could not be projected. The answer may lack what came after it.',
 };
 
 function outcomeEntry(type: BundlePage['type'], problems: readonly Problem[]): string {

@@ -32,7 +32,13 @@ function statementFor(gateway: Gateway, base: string) {
         mode: 'server',
         security: {
           cors: false,
-          service: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'OAuth' }] }],
+          service: [
+            {
+              coding: [
+                { system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'OAuth' },
+              ],
+            },
+          ],
           description: 'Every request but this one needs a bearer token of a trusted issuer.',
         },
         resource: resourceTypes().map(resourceOf),
@@ -54,9 +60,15 @@ function resourceOf(type: string) {
     conditionalUpdate: false,
     conditionalDelete: 'not-supported',
     referencePolicy: ['literal', 'logical', 'local'],
-    searchParam: searchParametersOf(type).map(({ code, type: kind, url }) => ({ name: code, definition: url, type: kind })),
+    searchParam: searchParametersOf(type).map(({ code, type: kind, url }) => ({
+      name: code,
+      definition: url,
+      type: kind,
+    })),
     ...(type === 'Patient' && {
-      operation: [{ name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' }],
+      operation: [
+        { name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' },
+      ],
     }),
   };
 }

@@ -7,7 +7,11 @@ import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from
 import { bundleAnswer } from './bundles.ts';
 import { COUNT_MAX, pageOf, refuseUnknown } from './search.ts';
 
-export async function everything(gateway: Gateway, request: FhirRequest, id: string): Promise<FhirAnswer | Refusal> {
+export async function everything(
+  gateway: Gateway,
+  request: FhirRequest,
+  id: string,
+): Promise<FhirAnswer | Refusal> {
   const unknown = refuseUnknown(request, ['_type', '_since']);
   if (unknown instanceof Refusal) return unknown;
   const page = pageOf(gateway, request);
@@ -17,7 +21,9 @@ export async function everything(gateway: Gateway, request: FhirRequest, id: str
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const allowed = permitted(decideAccess(request.caller, 'everything', { type: 'Patient', patients: [id], ...own }));
+  const allowed = permitted(
+    decideAccess(request.caller, 'everything', { type: 'Patient', patients: [id], ...own }),
+  );
   if (allowed instanceof Refusal) return allowed;
   const count = request.query.has('_count') ? page.count : COUNT_MAX;
   const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.restrictTo);
@@ -32,7 +38,8 @@ function filterOf(request: FhirRequest): { types?: readonly string[]; since?: nu
   const types = request.query.getAll('_type').flatMap((list) => list.split(',')).filter((type) => type !== ''); // prettier-ignore
   const wrong = types.find((type) => !isResourceType(type));
   if (wrong !== undefined) {
-    const message = 'One of the types is not a resource type of FHIR R4. Send names as in _type=Observation,Condition.';
+    const message =
+      'One of the types is not a resource type of FHIR R4. Send names as in _type=Observation,Condition.';
     return refuse({ category: 'incorrect', code: 'value', message, expression: '_type' });
   }
   const text = request.query.get('_since');

@@ -6,7 +6,12 @@ import { Refusal, refuse, type FhirAnswer, type FhirRequest, type Gateway } from
 import { bundleAnswer } from './bundles.ts';
 import { pageOf, refuseUnknown } from './search.ts';
 
-export async function history(gateway: Gateway, request: FhirRequest, type: string, id: string): Promise<FhirAnswer | Refusal> {
+export async function history(
+  gateway: Gateway,
+  request: FhirRequest,
+  type: string,
+  id: string,
+): Promise<FhirAnswer | Refusal> {
   const unknown = refuseUnknown(request, []);
   if (unknown instanceof Refusal) return unknown;
   const page = pageOf(gateway, request);
@@ -21,5 +26,10 @@ export async function history(gateway: Gateway, request: FhirRequest, type: stri
     const message = `${type}/${id} is not known here, so it has no history. Check the type and the id, or search for it.`;
     return refuse({ category: 'not-found', code: 'not-found', message });
   }
-  return bundleAnswer(gateway, request, { type: 'history', page: found, notes: unknown.notes, used: unknown.used });
+  return bundleAnswer(gateway, request, {
+    type: 'history',
+    page: found,
+    notes: unknown.notes,
+    used: unknown.used,
+  });
 }

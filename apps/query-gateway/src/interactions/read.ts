@@ -3,9 +3,21 @@ import { decideAccess } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
 import { ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
-import { refuse, Refusal, versionOfETag, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import {
+  refuse,
+  Refusal,
+  versionOfETag,
+  type FhirAnswer,
+  type FhirRequest,
+  type Gateway,
+} from '../gateway.ts';
 
-export async function read(gateway: Gateway, request: FhirRequest, type: string, id: string): Promise<FhirAnswer | Refusal> {
+export async function read(
+  gateway: Gateway,
+  request: FhirRequest,
+  type: string,
+  id: string,
+): Promise<FhirAnswer | Refusal> {
   return answerVersion(gateway, request, type, id);
 }
 
@@ -74,6 +86,7 @@ function unknown(_url: string, what: string): Refusal {
 }
 
 function setAside(): Refusal {
-  const message = 'Events of this person were set aside because one could not be projected, so this cannot be answered yet. Operators see it in the status.';
+  const message =
+    'Events of this person were set aside because one could not be projected, so this cannot be answered yet. Operators see it in the status.';
   return refuse({ category: 'unavailable', code: 'incomplete', message }, { 'retry-after': '60' });
 }

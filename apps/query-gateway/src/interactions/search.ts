@@ -14,7 +14,11 @@ export const COUNT_MAX = 1_000;
 /** Belong to the request rather than to the question. */
 const NOT_ASKED = new Set(['_format', CURSOR_PARAMETER]);
 
-export async function search(gateway: Gateway, request: FhirRequest, type: string): Promise<FhirAnswer | Refusal> {
+export async function search(
+  gateway: Gateway,
+  request: FhirRequest,
+  type: string,
+): Promise<FhirAnswer | Refusal> {
   const asked = [...request.query].filter(([name]) => !NOT_ASKED.has(name));
   const parsed = parseSearch(type, asked, { base: request.base });
   const lenient = preference(request, 'handling') === 'lenient';
@@ -34,8 +38,15 @@ export async function search(gateway: Gateway, request: FhirRequest, type: strin
     const page = { entries: new Uint8Array(), count: 0, total, incomplete: [] };
     return bundleAnswer(gateway, request, { ...answered, page });
   }
-  const page = { count: parsed.count ?? COUNT_DEFAULT, base: request.base, ...(cursor !== undefined && { cursor }) };
-  return bundleAnswer(gateway, request, { ...answered, page: await gateway.record.search(parsed.query, page, allowed.restrictTo) });
+  const page = {
+    count: parsed.count ?? COUNT_DEFAULT,
+    base: request.base,
+    ...(cursor !== undefined && { cursor }),
+  };
+  return bundleAnswer(gateway, request, {
+    ...answered,
+    page: await gateway.record.search(parsed.query, page, allowed.restrictTo),
+  });
 }
 
 /** `_count` and the cursor. */

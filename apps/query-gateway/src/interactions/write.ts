@@ -2,21 +2,48 @@
 import type { RecordEntry, RecordedEntry, RecordOutcome } from '@carelog/activity';
 import { operationOutcome, type Problem } from '@carelog/fhir';
 import { room } from '../consistency.ts';
-import { preference, refuse, Refusal, versionOfETag, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import {
+  preference,
+  refuse,
+  Refusal,
+  versionOfETag,
+  type FhirAnswer,
+  type FhirRequest,
+  type Gateway,
+} from '../gateway.ts';
 
-export async function create(gateway: Gateway, request: FhirRequest, type: string): Promise<FhirAnswer | Refusal> {
+export async function create(
+  gateway: Gateway,
+  request: FhirRequest,
+  type: string,
+): Promise<FhirAnswer | Refusal> {
   const ifNoneExist = request.headers['if-none-exist'];
-  const entry = { method: 'POST', type, resource: request.body, ...(ifNoneExist !== undefined && { ifNoneExist }) } as const;
+  const entry = {
+    method: 'POST',
+    type,
+    resource: request.body,
+    ...(ifNoneExist !== undefined && { ifNoneExist }),
+  } as const;
   return write(gateway, request, entry);
 }
 
-export async function update(gateway: Gateway, request: FhirRequest, type: string, id: string): Promise<FhirAnswer | Refusal> {
+export async function update(
+  gateway: Gateway,
+  request: FhirRequest,
+  type: string,
+  id: string,
+): Promise<FhirAnswer | Refusal> {
   const conditions = conditionsOf(request.headers['if-match'], request.headers['if-none-match']);
   if (conditions instanceof Refusal) return conditions;
   return write(gateway, request, { method: 'PUT', type, id, resource: request.body, ...conditions });
 }
 
-export async function remove(gateway: Gateway, request: FhirRequest, type: string, id: string): Promise<FhirAnswer | Refusal> {
+export async function remove(
+  gateway: Gateway,
+  request: FhirRequest,
+  type: string,
+  id: string,
+): Promise<FhirAnswer | Refusal> {
   const conditions = conditionsOf(request.headers['if-match'], undefined);
   if (conditions instanceof Refusal) return conditions;
   return write(gateway, request, { method: 'DELETE', type, id, ...conditions });
@@ -29,17 +56,26 @@ export function conditionsOf(
 ): { ifMatch?: number; ifNoneMatch?: boolean } | Refusal {
   const version = ifMatch === undefined || ifMatch.trim() === '*' ? undefined : versionOfETag(ifMatch);
   if (ifMatch !== undefined && ifMatch.trim() !== '*' && version === undefined) {
-    const message = 'If-Match is not an ETag of a version. Send it as you read it, for example If-Match: W/"3".';
+    const message =
+      'If-Match is not an ETag of a version. Send it as you read it, for example If-Match: W/"3".';
     return refuse({ category: 'incorrect', code: 'value', message });
   }
   if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') {
-    const message = 'On an update, If-None-Match can only be *, which asks to create and never to change. Leave it out, or send If-Match.';
+    const message =
+      'On an update, If-None-Match can only be *, which asks to create and never to change. Leave it out, or send If-Match.';
     return refuse({ category: 'incorrect', code: 'value', message });
   }
-  return { ...(version !== undefined && { ifMatch: version }), ...(ifNoneMatch !== undefined && { ifNoneMatch: true }) };
+  return {
+    ...(version !== undefined && { ifMatch: version }),
+    ...(ifNoneMatch !== undefined && { ifNoneMatch: true }),
+  };
 }
 
-async function write(gateway: Gateway, request: FhirRequest, entry: RecordEntry): Promise<FhirAnswer | Refusal> {
+async function write(
+  gateway: Gateway,
+  request: FhirRequest,
+  entry: RecordEntry,
+): Promise<FhirAnswer | Refusal> {
   const full = await room(gateway);
   if (full !== undefined) return full;
   const idempotencyKey = idempotencyKeyOf(request);
@@ -58,13 +94,15 @@ async function write(gateway: Gateway, request: FhirRequest, entry: RecordEntry)
 export function idempotencyKeyOf(request: FhirRequest): string | Refusal | undefined {
   const key = request.headers['idempotency-key'];
   if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  const message = 'The Idempotency-Key is not 1 to 255 visible ASCII characters without spaces. A UUID is a good key.';
+  const message =
+    'The Idempotency-Key is not 1 to 255 visible ASCII characters without spaces. A UUID is a good key.';
   return refuse({ category: 'incorrect', code: 'value', message });
 }
 
 function answerOf(request: FhirRequest, outcome: RecordOutcome): FhirAnswer | Refusal {
   if (outcome.kind === 'refused') {
-    const location = outcome.location === undefined ? {} : { location: `${request.base}/${outcome.location}` };
+    const location =
+      outcome.location === undefined ? {} : { location: `${request.base}/${outcome.location}` };
     return new Refusal(outcome.problems, location);
   }
   const recorded = outcome.entries[0]!;
@@ -76,7 +114,8 @@ function answerOf(request: FhirRequest, outcome: RecordOutcome): FhirAnswer | Re
   const status = recorded.kind === 'created' ? 201 : 200;
   const wanted = preference(request, 'return');
   if (wanted === 'minimal') return { status, headers };
-  if (wanted === 'OperationOutcome') return { status, headers, body: JSON.stringify(operationOutcome(notesOf(recorded))) };
+  if (wanted === 'OperationOutcome')
+    return { status, headers, body: JSON.stringify(operationOutcome(notesOf(recorded))) };
   return recorded.body === undefined ? { status, headers } : { status, headers, body: recorded.body };
 }
 
@@ -87,5 +126,7 @@ export function locationOf({ type, id, versionId }: RecordedEntry): string {
 export function notesOf(recorded: RecordedEntry): readonly Problem[] {
   if (recorded.notes.length > 0) return recorded.notes;
   const said = { created: 'Recorded as a new resource.', updated: 'Recorded as a new version.', existing: 'Recorded before with the same content; nothing new was recorded.', deleted: 'The end of the resource was recorded.' }; // prettier-ignore
-  return [{ category: 'incorrect', code: 'informational', severity: 'information', message: said[recorded.kind] }];
+  return [
+    { category: 'incorrect', code: 'informational', severity: 'information', message: said[recorded.kind] },
+  ];
 }

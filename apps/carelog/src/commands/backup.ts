@@ -1,0 +1,53 @@
+/** `carelog backup`: a consistent copy of the log, also while the server writes; the keyring only when asked, and apart. */
+import path from 'node:path';
+import { StoreFault, backupEventStore } from '@carelog/event-store';
+import { KeyringFault, openKeyring } from '@carelog/keyring';
+import { CommandFailure } from '../command-failure.ts';
+import { settings } from './settings.ts';
+
+/** Throws `CommandFailure` where a target exists, lies within the other, or cannot be written. */
+export async function backup(folder: string, keysFolder?: string): Promise<void> {
+  const { dataFolder } = settings();
+  const target = path.join(folder, 'log.sqlite');
+  if (keysFolder !== undefined && overlap(folder, keysFolder)) {
+    throw new CommandFailure(
+      'The keyring must not lie with the log: who finds one copy would have both. Name another folder in --keys.',
+      2,
+    );
+  }
+  try {
+    const { position } = await backupEventStore(path.join(dataFolder, 'log.sqlite'), target);
+    process.stdout.write(`The log, up to event ${position}: ${target}\n`);
+    // After the log, so that every key that an event of the copy needs is in it.
+    if (keysFolder !== undefined) await copyKeyring(path.join(dataFolder, 'keyring'), keysFolder);
+  } catch (error) {
+    if (error instanceof StoreFault || error instanceof KeyringFault) throw new CommandFailure(error.message);
+    throw error;
+  }
+  process.stdout.write(keysFolder === undefined ? WITHOUT_KEYS : RESTORE);
+}
+
+async function copyKeyring(from: string, target: string): Promise<void> {
+  const keyring = openKeyring(from, { readOnly: true });
+  try {
+    await keyring.backup(target);
+  } finally {
+    keyring.close();
+  }
+  process.stdout.write(`The keyring: ${target}\n`);
+}
+
+function overlap(one: string, other: string): boolean {
+  const within = (inner: string, outer: string): boolean => !path.relative(outer, inner).startsWith('..');
+  const [first, second] = [path.resolve(one), path.resolve(other)];
+  return within(first, second) || within(second, first);
+}
+
+const RESTORE = `
+To restore, put log.sqlite and the keyring, as keyring/, into an empty folder and start Carelog with CARELOG_DATA set to
+it. The read models are built again from the log; clients sign in anew, because identities are not part of a backup.
+`;
+const WITHOUT_KEYS = `
+The content of these events is sealed. Without the keyring nothing in this copy can be read: back it up too, apart from
+the log, with --keys <another folder>.
+${RESTORE}`;

@@ -14,9 +14,11 @@ export type {
 export { decodeEnvelope, encodeEnvelope } from './envelope-bytes.ts';
 export { derivedEventId, newEventId } from './event-id.ts';
 export { createMemoryEventStore } from './memory-event-store.ts';
+export { backupEventStore } from './sqlite/backup-event-store.ts';
 export { openSqliteEventStore } from './sqlite/sqlite-event-store.ts';
 export type { SqliteEventStore, SqliteEventStoreOptions } from './sqlite/sqlite-event-store.ts';
 export { openSqliteLogReader } from './sqlite/sqlite-log-reader.ts';
 export type { LogReader, SqliteLogReaderOptions } from './sqlite/sqlite-log-reader.ts';
+export type { Verification } from './sqlite/verify-log.ts';
 export { StoreFault } from './store-fault.ts';
 export type { StoreFaultCode } from './store-fault.ts';

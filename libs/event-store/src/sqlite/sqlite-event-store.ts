@@ -2,7 +2,7 @@
  * The log in one SQLite file: WAL, synchronous=FULL, one writing process. Appends of one turn of the event loop are one
  * transaction and share its fsync; none is answered before COMMIT has returned.
  */
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Batch, checkAppend } from '../batch.ts';
@@ -13,16 +13,23 @@ import { newEventId } from '../event-id.ts';
 import { createHeadSignal, publishHead, wakeWaiters } from '../head-signal.ts';
 import { StoreFault } from '../store-fault.ts';
 import { subscribeTo } from '../subscription.ts';
+import { startCheckpointer } from './checkpointer.ts';
+import type { Checkpointer } from './checkpointer.ts';
 import { checksumOf, idBytes, LogQueries } from './log-queries.ts';
 import { schema } from './schema.ts';
 import { faultOf } from './sqlite-fault.ts';
 import { lockStore } from './store-lock.ts';
+import { refuseForeignFile, refuseLostFile, verifyLog } from './verify-log.ts';
+import type { Verification } from './verify-log.ts';
+import { refuseDamagedWal } from './wal-scan.ts';
 
 export interface SqliteEventStoreOptions {
   /** The log's file; its folder is made when it is missing. */
   readonly path: string;
   /** Log time in milliseconds; the machine's clock unless told. */
   readonly now?: () => number;
+  /** How much is checked at opening: every event (the default, about six seconds for a million), or the last thousand. */
+  readonly verify?: Verification;
 }
 
 export interface SqliteEventStore extends EventStore {
@@ -33,6 +40,11 @@ export interface SqliteEventStore extends EventStore {
 /** A transaction takes this many events or bytes at most (but always one append), so that none waits long for others. */
 const maxBatchEvents = 5_000;
 const maxBatchBytes = 16 * 1024 * 1024;
+
+/** What a commit writes at least beside its events: a page of the table and one of each index. */
+const pageBytesPerCommit = 16 * 1024;
+
+const maxRemembered = 20_000;
 
 interface PendingAppend {
   readonly appends: readonly StreamAppend[];
@@ -46,29 +58,35 @@ interface PendingAppend {
  * Opens the log, or begins it where there is none. Throws a `StoreFault`: `locked` when another process has it (or this
  * one, already), `damaged` when what is on disk is not what was written, `full` or `io` when it cannot be opened.
  */
-export function openSqliteEventStore({ path, now = Date.now }: SqliteEventStoreOptions): SqliteEventStore {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const lock = lockStore(path);
+export function openSqliteEventStore(options: SqliteEventStoreOptions): SqliteEventStore {
+  const { path, now = Date.now, verify = 'all' } = options;
+  let lock: { release(): void } | undefined;
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(path);
-    prepareConnection(db);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    lock = lockStore(path);
+    refuseLostFile(path);
+    refuseDamagedWal(path);
+    closeSync(openSync(path, 'a', 0o600));
+    db = new DatabaseSync(path, { timeout: 5_000 });
+    db.exec(
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+       PRAGMA cache_size = -32000; PRAGMA trusted_schema = OFF`,
+    );
+    beginLogIfNew(db);
+    refuseForeignFile(db, path);
+    verifyLog(db, path, verify);
     return new Writer(db, path, now, lock);
   } catch (error) {
     db?.close();
-    lock.release();
+    lock?.release();
     throw faultOf(error, path);
   }
 }
 
-function prepareConnection(db: DatabaseSync): void {
-  db.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF',
-  );
-  const { n } = db.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'event'").get() as {
-    n: number;
-  };
-  if (n > 0) return;
+function beginLogIfNew(db: DatabaseSync): void {
+  const { tables } = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
+  if (tables > 0) return;
   db.exec('BEGIN IMMEDIATE');
   db.exec(schema);
   db.prepare('INSERT INTO epoch VALUES (1, ?, ?, 0)').run(newEventId(), new Date().toISOString());
@@ -88,6 +106,10 @@ class Writer implements SqliteEventStore {
   readonly #rollback;
   readonly #insert;
   readonly #closing = new AbortController();
+  readonly #checkpointer: Checkpointer;
+  // This process is the only writer, so what it remembers of streams and partitions stays true.
+  readonly #revisions = new Map<string, number>();
+  readonly #tails = new Map<string, number>();
   #position: number;
   #recordedAt: string;
   #pending: PendingAppend[] = [];
@@ -104,6 +126,7 @@ class Writer implements SqliteEventStore {
     this.#position = head.position;
     this.#recordedAt = this.#queries.all({ after: head.position - 1 })[0]?.recordedAt ?? '';
     this.headSignal = createHeadSignal(head.position);
+    this.#checkpointer = startCheckpointer(path, () => this.#finishCheckpoint());
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
     this.#rollback = db.prepare('ROLLBACK');
@@ -163,15 +186,16 @@ class Writer implements SqliteEventStore {
       position: this.#position,
       recordedAt: this.#recordedAt,
       event: (id: string) => queries.event(id),
-      streamRevision: (stream: string) => queries.streamRevision(stream),
-      partitionTail: (partition: string) => queries.partitionTail(partition),
+      streamRevision: (stream: string) => this.#revisions.get(stream) ?? queries.streamRevision(stream),
+      partitionTail: (partition: string) => this.#tails.get(partition) ?? queries.partitionTail(partition),
     };
   }
 
   #commitEvents(batch: Batch): void {
+    let bytes = 0;
     try {
       this.#begin.run();
-      for (const event of batch.placed) this.#insertEvent(event);
+      for (const event of batch.placed) bytes += this.#insertEvent(event);
       this.#commit.run();
     } catch (error) {
       // SQLite has rolled back by itself after some faults (a full disk among them), and not after others.
@@ -180,22 +204,27 @@ class Writer implements SqliteEventStore {
     }
     this.#position += batch.placed.length;
     this.#recordedAt = batch.recordedAt;
+    remember(this.#revisions, batch.streamRevisions);
+    remember(this.#tails, batch.partitionTails);
     publishHead(this.headSignal, this.#position);
+    this.#checkpointer.committed(bytes + pageBytesPerCommit);
   }
 
-  #insertEvent(event: RecordedEvent): void {
+  #insertEvent(event: RecordedEvent): number {
     const { position, id, stream, revision, partition, content } = event;
     const envelope = encodeEnvelopeText(event);
-    this.#insert.run(
-      position,
-      idBytes(id),
-      stream,
-      revision,
-      partition,
-      envelope,
-      content,
-      checksumOf(envelope, content),
-    );
+    const checksum = checksumOf(envelope, content);
+    this.#insert.run(position, idBytes(id), stream, revision, partition, envelope, content, checksum);
+    return envelope.length + content.byteLength;
+  }
+
+  #finishCheckpoint(): void {
+    if (this.#closing.signal.aborted) return;
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // The disk is full or failing: commits say so, and the next checkpoint tries again.
+    }
   }
 
   async readEvent(id: string) {
@@ -232,6 +261,7 @@ class Writer implements SqliteEventStore {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     await this.#flushing;
+    await this.#checkpointer.close();
     this.#db.close();
     this.#lock.release();
     wakeWaiters(this.headSignal);
@@ -250,5 +280,17 @@ class Writer implements SqliteEventStore {
     if (this.#closing.signal.aborted) {
       throw new StoreFault('closed', `The log at ${this.#path} was closed. Open it again to use it.`);
     }
+  }
+}
+
+/** Keeps the latest; the map's order is that of insertion. */
+function remember(known: Map<string, number>, fresh: ReadonlyMap<string, number>): void {
+  for (const [name, value] of fresh) {
+    known.delete(name);
+    known.set(name, value);
+  }
+  for (const name of known.keys()) {
+    if (known.size <= maxRemembered) break;
+    known.delete(name);
   }
 }

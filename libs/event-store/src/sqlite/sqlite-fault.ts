@@ -14,15 +14,12 @@ const writeRefused = [ioError | (3 << 8), ioError | (19 << 8)];
 
 /** The fault behind a thrown thing; what is not SQLite's (a bug of ours) is given back as it is. */
 export function faultOf(error: unknown, path: string): unknown {
-  if (error instanceof StoreFault || !isSqliteError(error)) return error;
+  if (error instanceof StoreFault) return error;
+  if (!isSqliteError(error)) return isSystemError(error) ? systemFault(error, path) : error;
   const extended = error.errcode;
   const cause = { cause: error };
   if ((extended & 0xff) === full || writeRefused.includes(extended)) {
-    return new StoreFault(
-      'full',
-      `The log at ${path} could not be written: the disk is full, or a quota or size limit is reached. Nothing of this was recorded; reading goes on. Make room, and writing goes on by itself.`,
-      cause,
-    );
+    return fullFault(path, cause);
   }
   switch (extended & 0xff) {
     case busy:
@@ -61,4 +58,27 @@ export function lockedFault(path: string, options?: ErrorOptions): StoreFault {
 
 export function isSqliteError(error: unknown): error is Error & { readonly errcode: number } {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number';
+}
+
+function fullFault(path: string, options: ErrorOptions): StoreFault {
+  return new StoreFault(
+    'full',
+    `The log at ${path} could not be written: the disk is full, or a quota or size limit is reached. Nothing of this was recorded; reading goes on. Make room, and writing goes on by itself.`,
+    options,
+  );
+}
+
+function systemFault(error: NodeJS.ErrnoException, path: string): StoreFault {
+  const cause = { cause: error };
+  if (error.code === 'ENOSPC' || error.code === 'EDQUOT' || error.code === 'EFBIG')
+    return fullFault(path, cause);
+  return new StoreFault(
+    'io',
+    `The log at ${path} could not be used: the system says "${error.message}". Check that the folder exists and that this user may read and write it.`,
+    cause,
+  );
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }

@@ -124,7 +124,7 @@ export interface SnapshotElement {
 const HL7 = 'http://hl7.org/fhir/StructureDefinition/';
 
 // Checked on every object by the validator itself, so they are not kept as rules.
-const BUILT_IN = new Set(['ele-1', 'ext-1', 'dom-2', 'dom-3', 'dom-4', 'dom-5', 'txt-1', 'txt-2']);
+const BUILT_IN = new Set(['ele-1', 'ext-1', 'dom-2', 'dom-3', 'dom-4', 'dom-5', 'txt-1', 'txt-2', 'ref-1']);
 
 function structureDefinitions(): StructureDefinition[] {
   return [...entries('profiles-types.json'), ...entries('profiles-resources.json')]

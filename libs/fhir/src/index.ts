@@ -37,7 +37,7 @@ export type {
   DatePrefix,
 } from './search/query.ts';
 export { parseSearch, SEARCH_LIMITS, type ParsedSearch, type SearchOptions } from './search/parse-search.ts';
-export { indexEntries, type IndexEntry } from './search/index-entries.ts';
+export { indexEntries, subjectParametersOf, type IndexEntry } from './search/index-entries.ts';
 export {
   patientCompartmentParameters,
   searchParametersOf,

@@ -1,8 +1,10 @@
 /**
- * R4's invariants as plain functions, for every type that clinical resources use. Each holds where HL7's FHIRPath does; where
- * that leaves a case open (partial dates, quantities in different units) the invariant holds.
+ * R4's invariants of severity error as plain functions. Each holds where HL7's FHIRPath does; where that leaves a case
+ * open (partial dates, quantities in different units) the invariant holds.
  * https://hl7.org/fhir/R4/conformance-rules.html#constraints
  */
+import { definitionInvariants } from './definition-invariants.ts';
+import { has, hasChoice, isDistinct, list, object, objects } from './elements.ts';
 import type { JsonObject, Run } from './run.ts';
 
 /** Whether the invariant holds for one element that is present. Members may still have a wrong type: those are reported elsewhere. */
@@ -10,6 +12,8 @@ export type Invariant = (it: JsonObject, run: Run) => boolean;
 
 /** By key; where two types use one key for different rules, by `Type/key`. */
 export const invariants: Readonly<Record<string, Invariant>> = {
+  ...definitionInvariants,
+
   // Data types
   'age-1': (it) => isUcum(it) && (has(it, 'code') || !has(it, 'value')) && !(num(it['value']) <= 0),
   'att-1': (it) => !has(it, 'data') || has(it, 'contentType'),
@@ -179,32 +183,6 @@ const MEALS = new Set(['C', 'CM', 'CD', 'CV']);
 const ANSWERED = new Set('choice open-choice decimal integer date dateTime time string quantity'.split(' '));
 const WITH_LENGTH = new Set('boolean decimal integer string text url open-choice'.split(' '));
 
-/** Whether the element is there, if only with extensions in place of a value. */
-function has(it: JsonObject, name: string): boolean {
-  return it[name] !== undefined || it[`_${name}`] !== undefined;
-}
-
-function hasChoice(it: JsonObject, name: string): boolean {
-  for (const key in it) {
-    const start = key.startsWith('_') ? 1 : 0;
-    const next = key.charCodeAt(start + name.length);
-    if (key.startsWith(name, start) && next >= 65 && next <= 90) return true;
-  }
-  return false;
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function objects(value: unknown): readonly JsonObject[] {
-  return list(value).filter((it): it is JsonObject => typeof it === 'object' && it !== null);
-}
-
-function object(value: unknown): JsonObject {
-  return typeof value === 'object' && value !== null ? (value as JsonObject) : {};
-}
-
 /** NaN, which compares with nothing, when it is not a number. */
 function num(value: unknown): number {
   return typeof value === 'number' ? value : NaN;
@@ -244,10 +222,6 @@ function isGreater(low: unknown, high: unknown): boolean {
   const [a, b] = [object(low), object(high)];
   const comparable = a['system'] === b['system'] && a['code'] === b['code'] && a['unit'] === b['unit'];
   return comparable && num(a['value']) > num(b['value']);
-}
-
-function isDistinct(values: readonly unknown[]): boolean {
-  return new Set(values).size === values.length;
 }
 
 function linkIds(it: JsonObject, into: unknown[]): unknown[] {

@@ -7,7 +7,6 @@ import type { ElementDefinition, Rule, TypeReference } from '../build-definition
 import { definitionOf, definitions, isResourceType, resourceTypes } from '../definitions.ts';
 import type { Problem } from '../problem.ts';
 import { checkContained } from './contained.ts';
-import { fhirPathInvariant } from './fhirpath-invariants.ts';
 import { type Invariant, invariants } from './invariants.ts';
 import { checkNarrative } from './narrative.ts';
 import { nearestName } from './nearest-name.ts';
@@ -36,10 +35,10 @@ interface Member {
   /** One bit for each required element and each choice, 0 for the others; the members of a choice share theirs. */
   readonly bit: number;
   /** The choice this is one of: `value` for `valueQuantity`. */
-  readonly choice?: string;
+  readonly choice: string | undefined;
   /** For a primitive, the member that holds its value; its `_` member has the same. */
-  readonly primitive?: string;
-  readonly isExtensionOfPrimitive?: true;
+  readonly primitive: string | undefined;
+  readonly isExtensionOfPrimitive: boolean;
 }
 
 interface Shape {
@@ -78,9 +77,15 @@ function reportNoType(value: unknown, type: unknown, run: Run, where: string): v
   } else {
     const near = typeof type === 'string' && isName(type) ? nearestName(type, resourceTypes()) : undefined;
     const remedy =
-      near === undefined ? 'Use one of the resource types of R4 (4.0.1).' : `Did you mean ${near}?`;
+      near === undefined
+        ? 'Use one of those listed at https://hl7.org/fhir/R4/resourcelist.html.'
+        : `Did you mean ${near}?`;
     const place = where === 'outermost' ? undefined : 'resourceType';
-    run.report('structure', `The \`resourceType\` is not one that R4 has. ${remedy}`, place);
+    const named =
+      typeof type === 'string' && isName(type)
+        ? `${type} is not a resource type`
+        : 'This `resourceType` is not one';
+    run.report('structure', `${named} of R4. ${remedy}`, place);
   }
 }
 
@@ -252,14 +257,21 @@ function compileShape(name: string): Shape {
   }
   const isResource = definition.kind === 'resource';
   // Where an element of that name exists (ExampleScenario.instance) it is an ordinary one.
-  if (isResource) members.set('resourceType', { step: 'resourceType', many: false, check: () => {}, bit: 0 });
+  if (isResource) members.set('resourceType', member('resourceType', { check: () => {} }));
+  // An invariant of a primitive is judged on the element that holds it.
+  const ofPrimitives = definition.elements
+    .filter((element) => element.types.every((type) => type.shape === undefined))
+    .flatMap((element) => element.rules ?? []);
   const shape: Shape = {
     name,
     isResource,
     members,
     required,
     requiredBits: required.reduce((bits, it) => bits | it.bit, 0),
-    rules: [...(builtInRules[name] ?? []), ...compileRules(definition.rules ?? [], name)],
+    rules: [
+      ...(builtInRules[name] ?? []),
+      ...compileRules([...(definition.rules ?? []), ...ofPrimitives], name),
+    ],
   };
   shapes.set(name, shape);
   return shape;
@@ -275,18 +287,27 @@ function addMember(
     ? element.name + type.code.charAt(0).toUpperCase() + type.code.slice(1)
     : element.name;
   const step = element.choice ? `${element.name}.ofType(${type.code})` : element.name;
-  const common = { step, many: element.many === true, bit, ...(element.choice && { choice: element.name }) };
+  const common = { many: element.many === true, bit, choice: element.choice && element.name };
   if (type.shape !== undefined) {
-    members.set(name, { ...common, check: complexCheck(element, type, type.shape) });
+    members.set(name, member(step, { ...common, check: complexCheck(element, type, type.shape) }));
     return;
   }
   const check = primitiveCheck(element, type.code);
   // Ids and XHTML are attributes or text in XML, so they have no extensions.
-  if (type.code === 'xhtml' || type.code === 'element-id') members.set(name, { ...common, check });
-  else {
-    members.set(name, { ...common, check, primitive: name });
-    members.set(`_${name}`, { ...common, check, primitive: name, isExtensionOfPrimitive: true });
+  const primitive = type.code === 'xhtml' || type.code === 'element-id' ? undefined : name;
+  members.set(name, member(step, { ...common, check, primitive }));
+  if (primitive !== undefined) {
+    members.set(`_${name}`, member(step, { ...common, check, primitive, isExtensionOfPrimitive: true }));
   }
+}
+
+/** Every member has the same fields in the same order: the checks read them for each element of each resource. */
+function member(
+  step: string,
+  { many = false, check, bit = 0, ...rest }: Partial<Member> & { check: Check },
+): Member {
+  const { choice, primitive, isExtensionOfPrimitive = false } = rest;
+  return { step, many, check, bit, choice, primitive, isExtensionOfPrimitive };
 }
 
 function complexCheck(element: ElementDefinition, type: TypeReference, shapeName: string): Check {
@@ -326,9 +347,10 @@ function primitiveCheck(element: ElementDefinition, type: string): Check {
   const codes = element.valueSet === undefined ? undefined : definitions().valueSets[element.valueSet];
   const known = codes && new Set(Object.values(codes).flat());
   return (value, run) => {
+    if (known?.has(value as string)) return;
     const should = check(value);
     if (should !== undefined) run.report('value', `This is to be ${should}.`);
-    else if (known !== undefined && !known.has(value as string)) {
+    else if (known !== undefined) {
       run.report(
         'code-invalid',
         `The code is not in the required value set. ${allowedCodes([...known], element)}`,
@@ -365,10 +387,14 @@ function allowedCodes(codes: readonly string[], element?: ElementDefinition): st
 
 function compileRules(rules: readonly Rule[], shapeName: string): CompiledRule[] {
   const type = shapeName.split('.')[0] ?? shapeName;
-  return rules.map(({ key, human, expression }) => ({
-    message: `${human.trim().replace(/\.$/, '')} (${key}). Correct the element so that this holds.`,
-    holds: invariants[`${type}/${key}`] ?? invariants[key] ?? fhirPathInvariant(expression),
-  }));
+  return rules.map(({ key, human }) => {
+    const holds = invariants[`${type}/${key}`] ?? invariants[key];
+    if (holds === undefined) throw new Error(`The invariant ${key} of ${shapeName} has no function.`);
+    return {
+      message: `${human.trim().replace(/\.$/, '')} (${key}). Correct the element so that this holds.`,
+      holds,
+    };
+  });
 }
 
 const builtInRules: Readonly<Record<string, readonly CompiledRule[]>> = {

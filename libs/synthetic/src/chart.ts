@@ -55,7 +55,8 @@ export class Chart {
     if (at < this.person.since || at > this.person.until) return undefined;
     const activity = new Activity(this, provider, at);
     const result = write(activity);
-    this.#messages.push({ at, bundle: activity.close() });
+    const bundle = activity.close();
+    if (bundle.entry.length > 0) this.#messages.push({ at, bundle });
     return result;
   }
 

@@ -1,10 +1,11 @@
 /** The command line: what can be asked for, and with which options. Each command does its work in `commands/`. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { CommandFailure } from './command-failure.ts';
+import { version } from './version.ts';
 
 const program = new Command('carelog')
   .description('Carelog, a shared care record kept as a log. Served as FHIR R4.')
-  .version('0.1.0')
+  .version(version)
   .showHelpAfterError('Run with --help for the options.')
   .addHelpText(
     'after',
@@ -17,8 +18,7 @@ program
   .command('start')
   .description('start the server, as npm start does')
   .action(async () => {
-    const { startCarelog } = await import('./start.ts');
-    await startCarelog();
+    await import('./main.ts');
   });
 
 program
@@ -80,9 +80,10 @@ program
   .command('rebuild')
   .description('build a read model again from the first event')
   .argument('<projection>', 'record')
-  .action(async (projection: string) => {
+  .option('--url <address>', 'server that holds it (default: this machine at PORT)')
+  .action(async (projection: string, options: { url?: string }) => {
     const { rebuildProjection } = await import('./commands/rebuild.ts');
-    await rebuildProjection(projection);
+    await rebuildProjection(projection, options.url);
   });
 
 program

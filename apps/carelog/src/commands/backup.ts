@@ -3,11 +3,12 @@ import path from 'node:path';
 import { StoreFault, backupEventStore } from '@carelog/event-store';
 import { KeyringFault, openKeyring } from '@carelog/keyring';
 import { CommandFailure } from '../command-failure.ts';
+import { dataPaths } from '../paths.ts';
 import { settings } from './settings.ts';
 
 /** Throws `CommandFailure` where a target exists, lies within the other, or cannot be written. */
 export async function backup(folder: string, keysFolder?: string): Promise<void> {
-  const { dataFolder } = settings();
+  const paths = dataPaths(settings().dataFolder);
   const target = path.join(folder, 'log.sqlite');
   if (keysFolder !== undefined && overlap(folder, keysFolder)) {
     throw new CommandFailure(
@@ -16,10 +17,10 @@ export async function backup(folder: string, keysFolder?: string): Promise<void>
     );
   }
   try {
-    const { position } = await backupEventStore(path.join(dataFolder, 'log.sqlite'), target);
+    const { position } = await backupEventStore(paths.log, target);
     process.stdout.write(`The log, up to event ${position}: ${target}\n`);
     // After the log, so that every key that an event of the copy needs is in it.
-    if (keysFolder !== undefined) await copyKeyring(path.join(dataFolder, 'keyring'), keysFolder);
+    if (keysFolder !== undefined) await copyKeyring(paths.keyring, keysFolder);
   } catch (error) {
     if (error instanceof StoreFault || error instanceof KeyringFault) throw new CommandFailure(error.message);
     throw error;

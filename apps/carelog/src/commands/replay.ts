@@ -1,10 +1,10 @@
 /** `carelog replay`: the events of one patient's partition in order, straight from the log, beside a running server or without one. */
-import path from 'node:path';
 import { StoreFault, openSqliteLogReader } from '@carelog/event-store';
 import type { LogReader, RecordedEvent } from '@carelog/event-store';
 import { KeyringFault, openKeyring } from '@carelog/keyring';
 import type { Keyring } from '@carelog/keyring';
 import { CommandFailure } from '../command-failure.ts';
+import { dataPaths } from '../paths.ts';
 import { settings } from './settings.ts';
 
 export interface ReplayOptions {
@@ -15,15 +15,13 @@ export interface ReplayOptions {
 
 /** Throws `CommandFailure` where there is no such log or no such patient. */
 export async function replay(options: ReplayOptions): Promise<void> {
-  const { dataFolder } = settings();
+  const paths = dataPaths(settings().dataFolder);
   const id = options.patient.replace(/^Patient\//, '');
-  const log = opened(() => openSqliteLogReader({ path: path.join(dataFolder, 'log.sqlite') }));
-  const keyring = options.content
-    ? opened(() => openKeyring(path.join(dataFolder, 'keyring'), { readOnly: true }))
-    : undefined;
+  const log = opened(() => openSqliteLogReader({ path: paths.log }));
+  const keyring = options.content ? opened(() => openKeyring(paths.keyring, { readOnly: true })) : undefined;
   try {
     const [first] = await log.readStream(`Patient/${id}`, { limit: 1 });
-    if (first === undefined) throw new CommandFailure(`The log in ${dataFolder} holds no Patient/${id}.`);
+    if (first === undefined) throw new CommandFailure(`The log at ${paths.log} holds no Patient/${id}.`);
     if (!options.json) process.stdout.write(`Partition ${first.partition}\n`);
     for await (const event of eventsOf(log, first.partition))
       process.stdout.write(`${described(event, options, keyring)}\n`);

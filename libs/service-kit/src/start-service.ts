@@ -53,8 +53,18 @@ export interface Wiring {
 }
 
 export interface Service extends Wiring {
+  /** Every route that is served, so that a test can tell which of them are open. */
+  readonly routes: readonly ServedRoute[];
   /** Stops accepting, answers what was accepted, releases. May be called again; the same ending is awaited. */
   close(): Promise<void>;
+}
+
+export interface ServedRoute {
+  readonly method: string;
+  /** The pattern, e.g. `/fhir/R4/*`. */
+  readonly path: string;
+  /** Needs no token. */
+  readonly open: boolean;
 }
 
 const slowMilliseconds = 1000;
@@ -67,20 +77,31 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const app = await wire(adapter, options.providers ?? [], log);
   const server = adapter.getInstance<FastifyInstance>();
   const get: Wiring['get'] = (token) => app.get(token, { strict: false });
-  const url = (): string => config.publicUrl ?? boundUrl(server);
+  let address = config.publicUrl;
+  // Remembered, because a server that is closing has no address while it still answers.
+  const url = (): string => (address ??= boundUrl(server));
 
+  const routes: ServedRoute[] = [];
+  server.addHook('onRoute', ({ method, url: path, config: { open } = {} }) => {
+    for (const one of [method].flat()) routes.push({ method: one, path, open: open === true });
+  });
   let authenticator: Authenticator | undefined;
   const requireCaller = callerHook(() => (authenticator ??= createAuthenticator(options.issuers(url()))));
   server.decorateRequest('caller');
   server.addHook('onRequest', requireCaller);
   server.addHook('onResponse', responseLog(log));
   healthRoutes(server, () => options.readiness?.(get) ?? []);
-  await options.routes(server, { get, url });
-  await app.listen(config.port, config.host);
-
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= drain(app, server).then(() => options.release?.(get)));
-  return { get, url, close };
+  try {
+    await options.routes(server, { get, url });
+    await app.listen(config.port, config.host);
+    url();
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+  return { get, url, routes, close };
 }
 
 /** Ends the process on SIGTERM or SIGINT after the service closed; a second signal ends it at once. */

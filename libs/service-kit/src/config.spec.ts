@@ -1,0 +1,72 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readConfig } from './config.ts';
+
+describe('the settings', () => {
+  it('have defaults that need nothing to be set', () => {
+    expect(readConfig({})).toEqual({
+      kind: 'valid',
+      config: {
+        port: 8080,
+        host: '127.0.0.1',
+        dataFolder: resolve('data'),
+        demo: true,
+        logLevel: 'info',
+        bodyLimit: 32 * 1024 * 1024,
+      },
+    });
+  });
+
+  it('are taken from the environment', () => {
+    const env = {
+      PORT: '0',
+      HOST: '::1',
+      CARELOG_DATA: '/var/lib/carelog',
+      CARELOG_DEMO: 'off',
+      CARELOG_URL: 'https://record.example.nhs.uk/',
+      CARELOG_LOG: 'debug',
+      CARELOG_BODY_LIMIT_MB: '1',
+    };
+    expect(readConfig(env)).toEqual({
+      kind: 'valid',
+      config: {
+        port: 0,
+        host: '::1',
+        dataFolder: '/var/lib/carelog',
+        demo: false,
+        publicUrl: 'https://record.example.nhs.uk',
+        logLevel: 'debug',
+        bodyLimit: 1024 * 1024,
+      },
+    });
+  });
+
+  it('count as not set when they are set to nothing', () => {
+    expect(readConfig({ PORT: '', CARELOG_DEMO: '', CARELOG_URL: '' })).toEqual(readConfig({}));
+  });
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '80a'],
+    ['CARELOG_DEMO', 'yes'],
+    ['CARELOG_URL', 'record.example.nhs.uk'],
+    ['CARELOG_URL', 'ftp://record.example.nhs.uk'],
+    ['CARELOG_URL', 'https://example.nhs.uk/record'],
+    ['CARELOG_URL', 'https://user:secret@example.nhs.uk'],
+    ['CARELOG_LOG', 'everything'],
+    ['CARELOG_BODY_LIMIT_MB', '0'],
+    ['CARELOG_BODY_LIMIT_MB', '1.5'],
+  ])('refuse %s=%s and say what it must be', (name, value) => {
+    const outcome = readConfig({ [name]: value });
+    expect(outcome).toEqual({
+      kind: 'invalid',
+      problems: [expect.stringMatching(new RegExp(`^${name} must be .+\\.$`))],
+    });
+  });
+
+  it('report everything that is wrong at once', () => {
+    const outcome = readConfig({ PORT: 'http', CARELOG_DEMO: 'perhaps', CARELOG_LOG: 'loud' });
+    expect(outcome).toMatchObject({ kind: 'invalid', problems: { length: 3 } });
+  });
+});

@@ -27,7 +27,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'carelog-writer-'));
   store = openSqliteEventStore({ path: join(folder, 'log.sqlite') });
   keyring = openKeyring(join(folder, 'keyring'));
-  writer = createRecordActivity({ store, keyring, match: matchInLog });
+  writer = createRecordActivity({ store, keyring, match: matchInLog, hasRoom: () => true });
 });
 afterEach(async () => {
   await store.close();

@@ -9,9 +9,15 @@ import type {
   RecordOutcome,
   RecordRequest,
 } from '@carelog/activity';
-import { derivedEventId, type AppendOutcome, type EventStore, type Recorded } from '@carelog/event-store';
+import {
+  derivedEventId,
+  StoreFault,
+  type AppendOutcome,
+  type EventStore,
+  type Recorded,
+} from '@carelog/event-store';
 import { toServed, type Problem } from '@carelog/fhir';
-import type { Keyring } from '@carelog/keyring';
+import { KeyringFault, type Keyring } from '@carelog/keyring';
 import { accept, type AcceptedEntry } from './accept.ts';
 import { createKnown, type StreamHead } from './known.ts';
 import { planRequest, type Match, type Plan, type PlanContext, type PlannedAnswer } from './plan.ts';
@@ -20,12 +26,26 @@ export interface WriterOptions {
   readonly store: EventStore;
   readonly keyring: Keyring;
   readonly match: Match;
+  /** False while the disk is so full that the views could not follow another event. */
+  readonly hasRoom: () => boolean;
 }
+
+const NO_ROOM: Problem = {
+  category: 'storage-full',
+  code: 'no-store',
+  message:
+    'The disk that holds the log has no room left. Nothing was recorded; reading goes on. Send it again once an operator has made room.',
+};
+const ENDING: Problem = {
+  category: 'unavailable',
+  code: 'transient',
+  message: 'The server is ending. Nothing was recorded; send it again to the next one.',
+};
 
 /** How often a request looks again after another writer was faster, before it is told to come back. */
 const ATTEMPTS_MAX = 50;
 
-export function createRecordActivity({ store, keyring, match }: WriterOptions): RecordActivity {
+export function createRecordActivity({ store, keyring, match, hasRoom }: WriterOptions): RecordActivity {
   const encoder = new TextEncoder();
   const known = createKnown(store, keyring);
   const context: PlanContext = {
@@ -60,12 +80,24 @@ export function createRecordActivity({ store, keyring, match }: WriterOptions): 
   async function recordTogether(request: RecordRequest, offset = 0): Promise<RecordOutcome> {
     const acceptance = accept(request, (entry, index) => eventIdOf(request, entry, offset + index));
     if (acceptance.kind === 'refused') return acceptance;
+    try {
+      return await recordAccepted(request, acceptance.entries);
+    } catch (fault) {
+      return { kind: 'refused', problems: [refusedByStorage(fault)] };
+    }
+  }
+
+  async function recordAccepted(
+    request: RecordRequest,
+    accepted: readonly AcceptedEntry[],
+  ): Promise<RecordOutcome> {
+    if (!hasRoom()) return { kind: 'refused', problems: [NO_ROOM] };
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      const plan = await planRequest(context, request, acceptance.entries);
+      const plan = await planRequest(context, request, accepted);
       if (plan.problems.length > 0) return refusal(plan);
       const outcome: AppendOutcome =
         plan.appends.length === 0 ? { kind: 'appended', events: [] } : await store.append(plan.appends);
-      if (outcome.kind === 'appended') return recorded(acceptance.entries, plan, outcome.events);
+      if (outcome.kind === 'appended') return recorded(accepted, plan, outcome.events);
     }
     const message =
       'Others keep changing the same resources. Nothing was recorded; send it again in a moment.';
@@ -108,6 +140,15 @@ export function createRecordActivity({ store, keyring, match }: WriterOptions): 
     }
     return { kind: answer.kind, type, id, notes, ...fresh(event!, answer.content) };
   }
+}
+
+/** What a full disk, a shutdown or a limit of the log refuses is an answer; every other fault is thrown on. */
+function refusedByStorage(fault: unknown): Problem {
+  if (!(fault instanceof StoreFault || fault instanceof KeyringFault)) throw fault;
+  if (fault.code === 'full') return NO_ROOM;
+  if (fault.code === 'closed') return ENDING;
+  if (fault.code === 'invalid') return { category: 'too-large', code: 'too-long', message: fault.message };
+  throw fault;
 }
 
 function eventIdOf(request: RecordRequest, entry: RecordEntry, index: number): string | undefined {

@@ -1,0 +1,125 @@
+/**
+ * The whole platform in one process: the log and the activity writer on this thread, the projector on a worker, the query
+ * gateway, the identity provider and the start page on one port. Nothing is decided here; this only puts together.
+ */
+import { join } from 'node:path';
+import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
+import { openSqliteEventStore } from '@carelog/event-store';
+import { openKeyring } from '@carelog/keyring';
+import { startProjector } from '@carelog/projector';
+import { fhirRoutes, matchFrom, type Gateway } from '@carelog/query-gateway';
+import { openRecord } from '@carelog/read-models';
+import {
+  createLog,
+  openIdentity,
+  personas,
+  startService,
+  type Config,
+  type Log,
+  type Service,
+} from '@carelog/service-kit';
+import { firstPersonNhsNumber } from '@carelog/synthetic';
+import { DEMO_SEED } from './demo-population.ts';
+import { dataPaths, type DataPaths } from './paths.ts';
+import { startPageRoutes } from './start-page/routes.ts';
+import { statusOf, statusRoutes, type Running } from './status.ts';
+import { version } from './version.ts';
+
+/** Nest tokens of what lives as long as the service. */
+const RUNNING = Symbol('running');
+
+export interface Carelog extends Service {
+  /** Whether nothing had been recorded when it started. */
+  readonly emptyLog: boolean;
+}
+
+/** Resolves when requests are accepted. Throws a `StoreFault` or a `KeyringFault` where the data folder cannot be used. */
+export async function startCarelog(config: Config, log: Log = createLog(config.logLevel)): Promise<Carelog> {
+  const paths = dataPaths(config.dataFolder);
+  const identity = await openIdentity({
+    dataFolder: config.dataFolder,
+    personas,
+    patientNhsNumber: firstPersonNhsNumber(DEMO_SEED),
+    log,
+  });
+  const { running, gateway, release } = await openPlatform(paths, log);
+  const emptyLog = running.store.head().position === 0;
+  try {
+    const service = await startService({
+      config,
+      log,
+      providers: [{ provide: RUNNING, useValue: running }],
+      issuers: (url) => [identity.issuer(url)],
+      routes(server, { url }) {
+        identity.mount(server, url);
+        fhirRoutes(server, gateway, url);
+        statusRoutes(server, running);
+        startPageRoutes(server, {
+          facts: () => startPageFacts(running, config, url()),
+          docsFolder: DOCS_FOLDER,
+        });
+      },
+      release,
+    });
+    return { ...service, emptyLog };
+  } catch (fault) {
+    await release();
+    throw fault;
+  }
+}
+
+const DOCS_FOLDER = join(import.meta.dirname, '../../../docs');
+
+interface Platform {
+  readonly running: Running;
+  readonly gateway: Gateway;
+  readonly release: () => Promise<void>;
+}
+
+async function openPlatform(paths: DataPaths, log: Log): Promise<Platform> {
+  const store = openSqliteEventStore({ path: paths.log });
+  const keyring = openKeyring(paths.keyring);
+  const projector = await startProjector({ paths, headSignal: store.headSignal, log });
+  const record = openRecord(paths.record);
+  const reading = { record, head: () => store.head().position, projected: projector };
+  const recordActivity = createRecordActivity({
+    store,
+    keyring,
+    match: matchFrom(reading),
+    hasRoom: diskSpace(paths.folder),
+  });
+  const gateway: Gateway = {
+    ...reading,
+    recordActivity,
+    sign: (text) => keyring.hmac('cursor', text),
+    version,
+  };
+  const running: Running = { version, startedAt: new Date().toISOString(), store, record, projector };
+  const release = async (): Promise<void> => {
+    await projector.stop();
+    record.close();
+    await store.close();
+    keyring.close();
+  };
+  return { running, gateway, release };
+}
+
+async function startPageFacts(running: Running, config: Config, url: string) {
+  const { people, log, projections } = await statusOf(running);
+  return {
+    version,
+    url,
+    people,
+    personas,
+    startedAt: new Date(running.startedAt),
+    demo: config.demo,
+    events: log.position,
+    head: log.position,
+    projections: projections.map(({ name, position, lag, parked }) => ({
+      name,
+      position,
+      lag,
+      parked: parked.length,
+    })),
+  };
+}

@@ -1,0 +1,75 @@
+/** How the platform is, for operators: no clinical content. And the rebuild of a view while everything runs. */
+import { decideAccess, type AccessAction } from '@carelog/access';
+import type { EventStore } from '@carelog/event-store';
+import type { Problem } from '@carelog/fhir';
+import type { Projector } from '@carelog/projector';
+import type { RecordQueries } from '@carelog/read-models';
+import { sendProblems } from '@carelog/service-kit';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+export interface Running {
+  readonly version: string;
+  readonly startedAt: string;
+  readonly store: EventStore;
+  readonly record: RecordQueries;
+  readonly projector: Projector;
+}
+
+export interface Status {
+  readonly version: string;
+  readonly startedAt: string;
+  readonly log: { readonly position: number; readonly epoch: string };
+  readonly people: number;
+  readonly resources: number;
+  readonly projections: readonly {
+    readonly name: string;
+    readonly position: number;
+    readonly lag: number;
+    /** Partitions that stopped at an event which could not be projected. */
+    readonly parked: readonly {
+      readonly partition: string;
+      readonly position: number;
+      readonly reason: string;
+    }[];
+  }[];
+}
+
+export async function statusOf({ version, startedAt, store, record, projector }: Running): Promise<Status> {
+  const { people, resources } = await record.stats();
+  const log = store.head();
+  const position = projector.position();
+  const lag = Math.max(0, log.position - position);
+  const projections = [{ name: 'record', position, lag, parked: await record.parked() }];
+  return { version, startedAt, log, people, resources, projections };
+}
+
+export function statusRoutes(server: FastifyInstance, running: Running): void {
+  server.get('/status', async (request, reply) => {
+    return refused(request, reply, 'status') ?? reply.send(await statusOf(running));
+  });
+  server.post('/rebuild/:projection', async (request, reply) => {
+    const no = refused(request, reply, 'rebuild');
+    if (no !== undefined) return no;
+    const { projection } = request.params as { projection: string };
+    if (projection !== 'record') {
+      const message = 'There is no projection of this name. There is: record.';
+      return sendProblems(reply, [{ category: 'not-found', code: 'not-found', message }]);
+    }
+    return reply.send(await running.projector.rebuild());
+  });
+}
+
+function refused(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  action: AccessAction,
+): FastifyReply | undefined {
+  const decision = decideAccess(request.caller, action, {});
+  if (decision.permit) return undefined;
+  const problem: Problem = {
+    category: 'forbidden',
+    code: 'forbidden',
+    message: `${decision.reason} ${decision.remedy}`,
+  };
+  return sendProblems(reply, [problem]);
+}

@@ -1,0 +1,90 @@
+/** The whole platform on a free port and a folder of its own, for tests that need more than one project. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLog, issueToken, personas } from '@carelog/service-kit';
+import { startCarelog } from '../../apps/carelog/src/start.ts';
+
+export interface Stack {
+  readonly url: string;
+  readonly base: string;
+  readonly folder: string;
+  token(persona: string): Promise<string>;
+  /** A FHIR request; the body is sent as JSON unless it is text. */
+  fhir(method: string, path: string, options?: FhirOptions): Promise<Answer>;
+  /** Stops; `restart` continues on the same data. */
+  stop(): Promise<void>;
+  restart(): Promise<Stack>;
+  /** Stops and removes the data. */
+  remove(): Promise<void>;
+}
+
+export interface FhirOptions {
+  readonly as?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // Tests look into answers of every shape.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly json: any;
+}
+
+export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-stack-'))): Promise<Stack> {
+  const config = {
+    port: 0,
+    host: '127.0.0.1',
+    dataFolder: folder,
+    demo: false,
+    logLevel: 'error',
+    bodyLimit: 32 * 1024 * 1024,
+  } as const;
+  const service = await startCarelog(config, createLog('error'));
+  const url = service.url();
+  const tokens = new Map<string, Promise<string>>();
+  const token = (persona: string): Promise<string> => {
+    const known = tokens.get(persona) ?? tokenOf(folder, url, persona);
+    tokens.set(persona, known);
+    return known;
+  };
+  return {
+    url,
+    base: `${url}/fhir/R4`,
+    folder,
+    token,
+    async fhir(method, path, { as = 'publisher', body, headers } = {}) {
+      const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+      const response = await fetch(path.startsWith('http') ? path : `${url}/fhir/R4${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${await token(as)}`,
+          ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
+          ...headers,
+        },
+        ...sent,
+      });
+      const text = await response.text();
+      const json: unknown = text.startsWith('{') ? JSON.parse(text) : undefined;
+      return { status: response.status, headers: response.headers, text, json };
+    },
+    stop: () => service.close(),
+    async restart() {
+      await service.close();
+      return startStack(folder);
+    },
+    async remove() {
+      await service.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function tokenOf(dataFolder: string, url: string, persona: string): Promise<string> {
+  const outcome = await issueToken({ dataFolder, personas, persona, url });
+  if (outcome.kind === 'refused') throw new Error(outcome.message);
+  return outcome.token;
+}

@@ -8,3 +8,6 @@ export type {
   SearchPage,
   VersionAnswer,
 } from './record/record.ts';
+export { recordProjection, type RecordChange } from './record/record-projection.ts';
+export { openRecord, type OpenRecord } from './record/record-reader.ts';
+export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';

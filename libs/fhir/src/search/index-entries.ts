@@ -25,6 +25,33 @@ export function indexEntries(type: string, resource: Json): IndexEntry[] {
   return entries;
 }
 
+/**
+ * The parameters of a type that ask for the patient it is about: `patient`, or else `subject`, and those that read the same
+ * element, so that they agree wherever a Patient is referred to.
+ */
+export function subjectParametersOf(type: string): readonly string[] {
+  let codes = subjects.get(type);
+  if (codes === undefined) {
+    const references = searchParametersOf(type).filter((it) => it.type === 'reference');
+    const main =
+      references.find((it) => it.code === 'patient') ?? references.find((it) => it.code === 'subject');
+    const element = main && elementOf(type, main);
+    codes = references.filter((it) => elementOf(type, it) === element).map((it) => it.code);
+    subjects.set(type, codes);
+  }
+  return codes;
+}
+
+const subjects = new Map<string, readonly string[]>();
+
+function elementOf(type: string, { expression }: SearchParameter): string {
+  const paths = parseExpression(expression ?? '')
+    .map((path) => relativeTo(type, path)?.steps)
+    .filter((steps) => steps !== undefined)
+    .map((steps) => steps.filter((it) => it.kind !== 'target-type' || it.name !== 'Patient'));
+  return JSON.stringify(paths);
+}
+
 type Walk = (value: unknown, entries: IndexEntry[]) => void;
 
 const compiled = new Map<string, readonly Walk[]>();

@@ -1,0 +1,185 @@
+/**
+ * `$everything` about one patient: the Patient, its compartment by type and key, then the shared resources those refer to.
+ * https://hl7.org/fhir/R4/operation-patient-everything.html
+ */
+import type { Parked } from '@carelog/projection';
+import { sql } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
+import { aggregated, entriesOf, searchEntry, type EntriesRow } from './entries.ts';
+import type { Numbers } from './numbers.ts';
+import type { Cursor, EverythingRequest, SearchPage } from './record.ts';
+import { given, record, Statement, type Values } from './statement.ts';
+import { ROLE, STATE } from './tables.ts';
+
+/** Where a page ends: in the compartment at a type and a key, or among the shared resources at a key. */
+type Place =
+  | { readonly part: 'compartment'; readonly type: number; readonly key: number }
+  | { readonly part: 'shared'; readonly key: number };
+
+export class Everything {
+  readonly #db: DatabaseSync;
+  readonly #numbers: Numbers;
+  readonly #patient: Statement<{ key: number }>;
+  readonly #byShape = new Map<string, ReturnType<typeof prepare>>();
+
+  constructor(db: DatabaseSync, numbers: Numbers) {
+    this.#db = db;
+    this.#numbers = numbers;
+    this.#patient = new Statement(
+      db,
+      record.selectFrom('resource').select('key').where('stream', '=', given('stream')),
+    );
+  }
+
+  /** Undefined when the Patient never existed. `ownOnly`: leave out what merely names the patient. */
+  page(
+    patient: string,
+    request: EverythingRequest,
+    ownOnly: boolean,
+    incomplete: readonly Parked[],
+  ): SearchPage | undefined {
+    const stream = `Patient/${patient}`;
+    const number = this.#numbers.target(stream);
+    const self = number === undefined ? undefined : this.#patient.get({ stream })?.key;
+    if (number === undefined || self === undefined) return undefined;
+    // A type that has no number yet has no resources; 0 is no type's number.
+    const types = request.types?.map((name) => this.#numbers.type(name) ?? 0);
+    const values = {
+      self,
+      patient: number,
+      head: `{"fullUrl":"${request.base}/`,
+      role: ownOnly ? ROLE.owned : ROLE.named,
+      since: request.since ?? 0,
+      ...Object.fromEntries((types ?? []).map((type, i) => [`type${i}`, type])),
+    };
+    const statements = this.#statementsOf(types?.length, request.since !== undefined);
+    return { ...fill(statements, values, request), incomplete };
+  }
+
+  #statementsOf(types: number | undefined, since: boolean): ReturnType<typeof prepare> {
+    const shape = `${types} ${since}`;
+    let statements = this.#byShape.get(shape);
+    if (statements === undefined) this.#byShape.set(shape, (statements = prepare(this.#db, types, since)));
+    return statements;
+  }
+}
+
+function fill(
+  statements: ReturnType<typeof prepare>,
+  values: Values,
+  { count: wanted, cursor }: EverythingRequest,
+): Omit<SearchPage, 'incomplete'> {
+  const parts: Uint8Array[] = [];
+  let count = 0;
+  const add = (row: EntriesRow | undefined): number => {
+    if (row === undefined || row.entries === null) return 0;
+    parts.push(row.entries);
+    count += row.count;
+    return row.count;
+  };
+  let place = placeOf(cursor);
+  if (cursor === undefined && wanted > 0) add(statements.self.get(values));
+  if (place.part === 'compartment' && count < wanted) {
+    const limit = wanted - count;
+    const row = statements.compartment.get({ ...values, type: place.type, key: place.key, limit });
+    const isAll = add(row) < limit;
+    place = isAll
+      ? { part: 'shared', key: 0 }
+      : { part: 'compartment', type: row?.lastType ?? 0, key: row?.last ?? 0 };
+  }
+  if (place.part === 'shared' && count < wanted) {
+    const row = statements.shared.get({ ...values, key: place.key, limit: wanted - count });
+    add(row);
+    place = { part: 'shared', key: row?.last ?? place.key };
+  }
+  const entries = joined(parts);
+  if (count === wanted && isMore(statements, values, place)) return { entries, count, next: cursorOf(place) };
+  return { entries, count, ...(cursor === undefined && { total: count }) };
+}
+
+function isMore(statements: ReturnType<typeof prepare>, values: Values, place: Place): boolean {
+  if (place.part === 'compartment') {
+    const row = statements.compartment.get({ ...values, type: place.type, key: place.key, limit: 1 });
+    if (row !== undefined && row.count > 0) return true;
+  }
+  const key = place.part === 'shared' ? place.key : 0;
+  return (statements.shared.get({ ...values, key, limit: 1 })?.count ?? 0) > 0;
+}
+
+function placeOf(cursor: Cursor | undefined): Place {
+  if (cursor === undefined) return { part: 'compartment', type: 0, key: 0 };
+  const [part, first, second] = cursor;
+  if (part === 'shared') return { part, key: Number(first) };
+  return { part: 'compartment', type: Number(first), key: Number(second) };
+}
+
+const cursorOf = (place: Place): Cursor =>
+  place.part === 'shared' ? ['shared', place.key] : ['compartment', place.type, place.key];
+
+const COMMA = new Uint8Array([0x2c]);
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  return Buffer.concat(parts.flatMap((part, i) => (i === 0 ? [part] : [COMMA, part])));
+}
+
+const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
+
+function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
+  const names = Array.from({ length: types ?? 0 }, (_, i) => given(`type${i}`));
+  const self = record
+    .selectFrom('resource as r')
+    .select('r.key')
+    .where('r.key', '=', given('self'))
+    .where(live)
+    .$if(since, (rows) => rows.where('r.updated', '>=', given('since')))
+    .$if(types !== undefined, (rows) => rows.where('r.type', 'in', names));
+  const compartment = record
+    .selectFrom('compartment as c')
+    .select(['c.type', 'c.resource as key'])
+    .where('c.patient', '=', given('patient'))
+    .where(sql<boolean>`(c.type, c.resource) > (${given('type')}, ${given('key')})`)
+    .where('c.role', '>=', given('role'))
+    .where('c.resource', '<>', given('self'))
+    .$if(since, (rows) =>
+      rows.innerJoin('resource as r', 'r.key', 'c.resource').where('r.updated', '>=', given('since')),
+    )
+    .$if(types !== undefined, (rows) => rows.where('c.type', 'in', names))
+    .orderBy('c.type')
+    .orderBy('c.resource')
+    .limit(given('limit'));
+  // Only what belongs to no patient: a reference must not open another person's record.
+  const shared = record
+    .selectFrom('patient_target as t')
+    .innerJoin('target as n', 'n.id', 't.target')
+    .innerJoin('resource as r', 'r.stream', 'n.name')
+    .select('r.key')
+    .distinct()
+    .where('t.patient', '=', given('patient'))
+    .where('r.key', '>', given('key'))
+    .where('r.patient', '=', sql.lit(0))
+    .where(live)
+    .$if(since, (rows) => rows.where('r.updated', '>=', given('since')))
+    .$if(types !== undefined, (rows) => rows.where('r.type', 'in', names))
+    .orderBy('r.key')
+    .limit(given('limit'));
+  const lastType = sql<number | null>`(select max(type) from page)`;
+  return {
+    self: new Statement(db, entriesOf(self, 'match')),
+    compartment: new Statement<EntriesRow & { lastType: number | null }>(
+      db,
+      record
+        .with('page', () => compartment)
+        .selectFrom('page as k')
+        .innerJoin('resource as r', 'r.key', 'k.key')
+        .select([
+          aggregated(searchEntry('match'), sql`k.type, k.key`).as('entries'),
+          sql<number>`count(*)`.as('count'),
+          lastType.as('lastType'),
+          sql<number | null>`(select max(key) from page where type = ${lastType})`.as('last'),
+        ]),
+    ),
+    shared: new Statement(db, entriesOf(shared, 'include')),
+  };
+}

@@ -1,0 +1,112 @@
+/** Numbers for the texts that index rows repeat. Known numbers are kept in memory, the least recently used forgotten. */
+import type { DatabaseSync } from 'node:sqlite';
+import { given, record, Statement } from './statement.ts';
+
+const CACHED_MAX = 100_000;
+
+/** Gives each text a number, for ever, in the transaction that is open. */
+export class Interning {
+  readonly #types: Interned;
+  readonly #parameters: Interned;
+  readonly #targets: Interned;
+  readonly #tokens: Interned;
+
+  constructor(db: DatabaseSync) {
+    const last = (table: 'type' | 'parameter' | 'target' | 'token_value') =>
+      new Statement(
+        db,
+        record.selectFrom(table).select((eb) => eb.fn.coalesce(eb.fn.max('id'), eb.lit(0)).as('id')),
+      );
+    this.#types = new Interned(
+      new Statement(db, record.selectFrom('type').select('id').where('name', '=', given('a'))),
+      new Statement(db, record.insertInto('type').values({ id: given('id'), name: given('a') })),
+      last('type'),
+    );
+    this.#parameters = new Interned(
+      new Statement(
+        db,
+        record
+          .selectFrom('parameter')
+          .select('id')
+          .where('type', '=', given('a'))
+          .where('code', '=', given('b')),
+      ),
+      new Statement(
+        db,
+        record.insertInto('parameter').values({ id: given('id'), type: given('a'), code: given('b') }),
+      ),
+      last('parameter'),
+    );
+    this.#targets = new Interned(
+      new Statement(db, record.selectFrom('target').select('id').where('name', '=', given('a'))),
+      new Statement(db, record.insertInto('target').values({ id: given('id'), name: given('a') })),
+      last('target'),
+    );
+    this.#tokens = new Interned(
+      new Statement(
+        db,
+        record
+          .selectFrom('token_value')
+          .select('id')
+          .where('code', '=', given('a'))
+          .where('system', '=', given('b')),
+      ),
+      new Statement(
+        db,
+        record.insertInto('token_value').values({ id: given('id'), code: given('a'), system: given('b') }),
+      ),
+      last('token_value'),
+    );
+  }
+
+  type = (name: string) => this.#types.number(name);
+  parameter = (type: number, code: string) => this.#parameters.number(type, code);
+  target = (name: string) => this.#targets.number(name);
+  token = (code: string, system: string) => this.#tokens.number(code, system);
+
+  /** After a rollback: numbers given in it were taken back. */
+  forget(): void {
+    for (const it of [this.#types, this.#parameters, this.#targets, this.#tokens]) it.forget();
+  }
+}
+
+class Interned {
+  readonly #known = new Map<string, number>();
+  readonly #find: Statement<{ id: number }>;
+  readonly #insert: Statement<unknown>;
+  readonly #last: Statement<{ id: number | string }>;
+  #lastId: number | undefined;
+
+  constructor(
+    find: Statement<{ id: number }>,
+    insert: Statement<unknown>,
+    last: Statement<{ id: number | string }>,
+  ) {
+    this.#find = find;
+    this.#insert = insert;
+    this.#last = last;
+  }
+
+  number(a: string | number, b: string = ''): number {
+    // No FHIR string holds U+0000, so no two pairs run together.
+    const text = `${a}\u0000${b}`;
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const id = this.#find.get({ a, b })?.id ?? this.#add(a, b);
+    if (this.#known.size >= CACHED_MAX) this.#known.delete(this.#known.keys().next().value ?? '');
+    this.#known.set(text, id);
+    return id;
+  }
+
+  forget(): void {
+    this.#known.clear();
+    this.#lastId = undefined;
+  }
+
+  #add(a: string | number, b: string): number {
+    this.#lastId ??= Number(this.#last.get()?.id ?? 0);
+    this.#lastId += 1;
+    this.#insert.run({ id: this.#lastId, a, b });
+    return this.#lastId;
+  }
+}

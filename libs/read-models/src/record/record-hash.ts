@@ -1,0 +1,95 @@
+/** A digest of everything the record answers from, free of interned numbers, so that a rebuilt record can be compared. */
+import { sql, type Expression } from 'kysely';
+import { createHash } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { record } from './statement.ts';
+
+/** Reads the whole file; takes seconds on a large one. */
+export function hashOf(db: DatabaseSync): string {
+  const digest = createHash('sha256');
+  for (const [table, query] of Object.entries(contents)) {
+    digest.update(`\n${table}\n`);
+    const statement = db.prepare(query.compile().sql);
+    for (const row of statement.iterate()) digest.update(`${JSON.stringify(Object.values(row))}\n`);
+  }
+  return digest.digest('hex');
+}
+
+const patientOf = (column: string) => name('target', sql.ref(column));
+const parameterOf = (column: string) =>
+  sql<string>`(select t.name || '.' || p.code from parameter p join type t on t.id = p.type where p.id = ${sql.ref(column)})`;
+
+function name(table: 'target' | 'type', id: Expression<unknown>) {
+  return sql<string>`(select name from ${sql.table(table)} where id = ${id})`;
+}
+
+const contents = {
+  resource: record
+    .selectFrom('resource')
+    .select(['key', 'stream', 'version', 'position', 'updated', 'state', 'body'])
+    .select(patientOf('resource.patient').as('home'))
+    .orderBy('key'),
+  version: record
+    .selectFrom('version')
+    .select(['resource', 'version', 'position', 'until', 'updated', 'state', 'body'])
+    .orderBy('position'),
+  compartment: record
+    .selectFrom('compartment')
+    .select(['resource', 'role', patientOf('compartment.patient').as('patientName')])
+    .orderBy('resource')
+    .orderBy('patientName'),
+  token: record
+    .selectFrom('token')
+    .innerJoin('token_value as v', 'v.id', 'token.value')
+    .select(['resource', 'v.code', 'v.system', parameterOf('token.parameter').as('parameterName')])
+    .orderBy('resource')
+    .orderBy('parameterName')
+    .orderBy('code')
+    .orderBy('system'),
+  patient_token: record
+    .selectFrom('patient_token as i')
+    .innerJoin('token_value as v', 'v.id', 'i.value')
+    .select(['resource', 'role', 'v.code', 'v.system'])
+    .select([patientOf('i.patient').as('patientName'), parameterOf('i.parameter').as('parameterName')])
+    .orderBy('resource')
+    .orderBy('patientName')
+    .orderBy('parameterName')
+    .orderBy('code')
+    .orderBy('system'),
+  reference: record
+    .selectFrom('reference as i')
+    .select(['resource', name('target', sql.ref('i.target')).as('targetName')])
+    .select(parameterOf('i.parameter').as('parameterName'))
+    .orderBy('resource')
+    .orderBy('parameterName')
+    .orderBy('targetName'),
+  date: record
+    .selectFrom('date as i')
+    .select(['resource', 'low', 'high', parameterOf('i.parameter').as('parameterName')])
+    .orderBy('resource')
+    .orderBy('parameterName')
+    .orderBy('low')
+    .orderBy('high'),
+  patient_date: record
+    .selectFrom('patient_date as i')
+    .select(['resource', 'role', 'low', 'high'])
+    .select([patientOf('i.patient').as('patientName'), parameterOf('i.parameter').as('parameterName')])
+    .orderBy('resource')
+    .orderBy('patientName')
+    .orderBy('parameterName')
+    .orderBy('low')
+    .orderBy('high'),
+  patient_target: record
+    .selectFrom('patient_target as i')
+    .select(['resource', patientOf('i.patient').as('patientName')])
+    .select(name('target', sql.ref('i.target')).as('targetName'))
+    .orderBy('resource')
+    .orderBy('patientName')
+    .orderBy('targetName'),
+  person: record
+    .selectFrom('person')
+    .select(['partition', patientOf('person.patient').as('patientName')])
+    .orderBy('partition'),
+  parked: record.selectFrom('parked').select(['partition', 'position', 'reason']).orderBy('partition'),
+  set_aside: record.selectFrom('set_aside').select(['stream', 'partition']).orderBy('stream'),
+};

@@ -1,0 +1,82 @@
+/** The record's rule: what one event says of one resource, and what that version is found by. */
+import {
+  indexEntries,
+  isResourceType,
+  patientCompartmentParameters,
+  subjectParametersOf,
+  toServed,
+  type IndexEntry,
+} from '@carelog/fhir';
+import type { OpenedContent, Projection } from '@carelog/projection';
+import { RECORD_VERSION, ROLE, STATE, type State } from './tables.ts';
+
+export interface RecordChange {
+  readonly type: string;
+  readonly state: State;
+  /** The text that is served; null where there is none. */
+  readonly body: string | null;
+  readonly index: ResourceIndex;
+}
+
+export interface ResourceIndex {
+  readonly entries: readonly IndexEntry[];
+  /** `Patient/id` of every patient it names, with the strongest reason. */
+  readonly patients: ReadonlyMap<string, number>;
+  /** `Type/id` of what it refers to outside every patient's compartment. */
+  readonly targets: readonly string[];
+}
+
+export const recordProjection: Projection<RecordChange> = {
+  name: 'record',
+  version: RECORD_VERSION,
+  evolve({ stream, action, revision, recordedAt }, content: OpenedContent) {
+    const type = stream.slice(0, stream.indexOf('/'));
+    if (!isResourceType(type)) return undefined;
+    if (action === 'retract') return { type, state: STATE.deleted, body: null, index: NOTHING };
+    if (content.kind === 'unreadable') return { type, state: STATE.erased, body: null, index: NOTHING };
+    const text = decoder.decode(content.bytes);
+    const body = toServed(text, { versionId: String(revision), lastUpdated: recordedAt });
+    return { type, state: STATE.live, body, index: indexOf(type, text) };
+  },
+};
+
+/** What a resource is found by, from its JSON text. Throws where the text is no JSON object. */
+export function indexOf(type: string, text: string): ResourceIndex {
+  const resource = JSON.parse(text) as Record<string, unknown>;
+  const entries: IndexEntry[] = [];
+  const patients = new Map<string, number>();
+  if (type === 'Patient') patients.set(`Patient/${String(resource['id'])}`, ROLE.subject);
+  const naming = patientCompartmentParameters(type);
+  const subjects = subjectParametersOf(type);
+  for (const entry of indexEntries(type, resource)) {
+    if (entry.kind === 'reference' && isPatient(entry.target)) {
+      if (subjects.includes(entry.parameter)) {
+        // The compartment row says it; a reference row would say it again.
+        patients.set(entry.target, ROLE.subject);
+        continue;
+      }
+      if (naming.includes(entry.parameter) && !patients.has(entry.target))
+        patients.set(entry.target, ROLE.named);
+    }
+    entries.push(entry);
+  }
+  return { entries, patients, targets: targetsOutsideCompartments(text) };
+}
+
+/** Whether a reference is to a Patient of this record. */
+export const isPatient = (target: string) => target.startsWith('Patient/');
+
+const NOTHING: ResourceIndex = { entries: [], patients: new Map(), targets: [] };
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+// Read off the text: a walk over the parsed resource costs several times as much. A quotation mark inside a JSON string is
+// escaped, so only real members match.
+const REFERENCE = /"reference":"([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})"/g;
+
+function targetsOutsideCompartments(text: string): string[] {
+  const targets = new Set<string>();
+  for (const [, type = '', id] of text.matchAll(REFERENCE)) {
+    if (type !== 'Patient' && patientCompartmentParameters(type).length === 0) targets.add(`${type}/${id}`);
+  }
+  return [...targets];
+}

@@ -1,0 +1,311 @@
+/**
+ * Writes the record read model: one connection, one transaction a batch, rows changed only where a new version differs
+ * from the one before.
+ */
+import type { AppliedChange, Checkpoint, Parked, ProjectedBatch, ReadModel } from '@carelog/projection';
+import { DatabaseSync } from 'node:sqlite';
+import { Interning } from './interning.ts';
+import { indexOf, isPatient, type RecordChange, type ResourceIndex } from './record-projection.ts';
+import { given, record, Statement } from './statement.ts';
+import {
+  ALL_TABLES,
+  CREATE_TABLES,
+  INDEX_COLUMNS,
+  RECORD_VERSION,
+  ROLE,
+  STATE,
+  type IndexTable,
+} from './tables.ts';
+
+export interface RecordWriter extends ReadModel<RecordChange> {
+  close(): void;
+}
+
+export interface RecordWriterOptions {
+  /** A file nobody else has open, to be thrown away if this process dies: faster, for a rebuild. */
+  readonly disposable?: boolean;
+}
+
+/**
+ * Opens the record in this file, made if it is not there. A file of another version of the record is emptied, so that the
+ * projection builds it anew. Throws where the file cannot be used.
+ */
+export function openRecordWriter(
+  path: string,
+  { disposable = false }: RecordWriterOptions = {},
+): RecordWriter {
+  const db = new DatabaseSync(path, { timeout: 5_000 });
+  try {
+    db.exec(disposable ? 'PRAGMA journal_mode = OFF' : 'PRAGMA journal_mode = WAL');
+    // The log is the truth: what a power cut takes from this file is projected again.
+    db.exec(`PRAGMA synchronous = ${disposable ? 'OFF' : 'NORMAL'}; PRAGMA cache_size = -65536;`);
+    createTables(db);
+    return new SqliteRecordWriter(db);
+  } catch (fault) {
+    db.close();
+    throw fault;
+  }
+}
+
+function createTables(db: DatabaseSync): void {
+  const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (user_version === RECORD_VERSION) return;
+  db.exec('BEGIN IMMEDIATE');
+  const tables = db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
+  for (const { name } of tables) db.exec(`DROP TABLE "${String(name)}"`);
+  db.exec(`${CREATE_TABLES} PRAGMA user_version = ${RECORD_VERSION}; COMMIT`);
+}
+
+/** Index rows by a name that equal rows share. */
+const NO_ROWS: ReadonlyMap<string, IndexRow> = new Map();
+
+interface IndexRow {
+  readonly table: IndexTable;
+  readonly values: readonly number[];
+}
+
+class SqliteRecordWriter implements RecordWriter {
+  readonly #db: DatabaseSync;
+  readonly #intern: Interning;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #persons = new Map<string, number>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#intern = new Interning(db);
+    this.#statements = prepareStatements(db);
+  }
+
+  async checkpoint(): Promise<Checkpoint | undefined> {
+    return this.#statements.checkpoint.get();
+  }
+
+  async parked(): Promise<readonly Parked[]> {
+    return this.#statements.parked.all();
+  }
+
+  async apply({ changes, parked, setAside, checkpoint }: ProjectedBatch<RecordChange>): Promise<void> {
+    this.#transaction(() => {
+      const reached = this.#statements.checkpoint.get();
+      const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
+      for (const change of changes) if (change.event.position > after) this.#applyOne(change);
+      for (const it of parked) this.#statements.park.run({ ...it });
+      for (const { stream, partition } of setAside) this.#statements.setAside.run({ stream, partition });
+      if (checkpoint.position > after) this.#statements.moveCheckpoint.run({ ...checkpoint });
+    });
+  }
+
+  async clear(): Promise<void> {
+    this.#transaction(() => {
+      for (const table of ALL_TABLES) this.#db.exec(`DELETE FROM "${table}"`);
+    });
+    this.#intern.forget();
+    this.#persons.clear();
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #transaction(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#db.exec('COMMIT');
+    } catch (fault) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#intern.forget();
+      this.#persons.clear();
+      throw fault;
+    }
+  }
+
+  #applyOne({ event, change }: AppliedChange<RecordChange>): void {
+    const { stream, partition, position, revision } = event;
+    const { body, state, index } = change;
+    const type = this.#intern.type(change.type);
+    const before = revision === 1 ? undefined : this.#statements.current.get({ stream });
+    const key = before?.key ?? position;
+    const owner = this.#ownerOf(partition, stream);
+    const rows = state === STATE.live ? this.#indexRows(change.type, key, owner, index) : NO_ROWS;
+    const patient = rows.values().find((row) => row.table === 'compartment')?.values[0] ?? 0;
+    const current = {
+      key,
+      patient,
+      version: revision,
+      position,
+      updated: Date.parse(event.recordedAt),
+      state,
+      body,
+    };
+    if (before === undefined) {
+      this.#statements.insertResource.run({ ...current, stream, type });
+      for (const { table, values } of rows.values()) this.#statements.index[table].insert.runInOrder(values);
+      return;
+    }
+    this.#statements.keepVersion.run({ ...before, until: position });
+    this.#statements.updateResource.run(current);
+    const rowsBefore =
+      before.state === STATE.live && before.body !== null
+        ? this.#indexRows(change.type, key, owner, indexOf(change.type, before.body))
+        : NO_ROWS;
+    for (const [name, { table, values }] of rowsBefore) {
+      if (!rows.has(name)) this.#statements.index[table].delete.runInOrder(values);
+    }
+    for (const [name, { table, values }] of rows) {
+      if (!rowsBefore.has(name)) this.#statements.index[table].insert.runInOrder(values);
+    }
+  }
+
+  // The patient whose partition this is: the first Patient recorded in it. 0 for none.
+  #ownerOf(partition: string, stream: string): number {
+    if (partition === 'shared') return 0;
+    const known = this.#persons.get(partition);
+    if (known !== undefined) return known;
+    let patient = this.#statements.person.get({ partition })?.patient;
+    if (patient === undefined) {
+      if (!isPatient(stream)) return 0;
+      patient = this.#intern.target(stream);
+      this.#statements.insertPerson.run({ partition, patient });
+    }
+    if (this.#persons.size >= 100_000) this.#persons.clear();
+    this.#persons.set(partition, patient);
+    return patient;
+  }
+
+  #indexRows(typeName: string, key: number, owner: number, index: ResourceIndex): Map<string, IndexRow> {
+    const rows = new Map<string, IndexRow>();
+    const add = (table: IndexTable, ...values: number[]) =>
+      rows.set(`${table} ${values.join()}`, { table, values });
+    const type = this.#intern.type(typeName);
+    const roles = this.#rolesOf(owner, index);
+    for (const [patient, role] of roles) add('compartment', patient, type, key, role);
+    for (const entry of index.entries) {
+      const parameter = this.#intern.parameter(type, entry.parameter);
+      if (entry.kind === 'reference') add('reference', parameter, this.#intern.target(entry.target), key);
+      else if (entry.kind === 'date') {
+        const { low, high } = entry;
+        add('date', parameter, low, high, key);
+        if (roles.size === 0) add('patient_date', 0, parameter, key, low, high, ROLE.named);
+        for (const [patient, role] of roles) add('patient_date', patient, parameter, key, low, high, role);
+      } else {
+        const { system = '', code } = entry;
+        if (system !== '') add('token', parameter, this.#intern.token('', system), key);
+        if (code === undefined) continue;
+        const value = this.#intern.token(code, system);
+        add('token', parameter, value, key);
+        // An identifier names few resources whoever they belong to: rows by patient would never be asked for.
+        if (entry.parameter === 'identifier') continue;
+        for (const [patient, role] of roles) add('patient_token', patient, parameter, value, key, role);
+      }
+    }
+    for (const target of index.targets) {
+      for (const patient of roles.keys()) add('patient_target', patient, this.#intern.target(target), key);
+    }
+    return rows;
+  }
+
+  #rolesOf(owner: number, index: ResourceIndex): Map<number, number> {
+    const roles = new Map<number, number>(owner === 0 ? [] : [[owner, ROLE.owned]]);
+    for (const [name, role] of index.patients) {
+      const patient = this.#intern.target(name);
+      roles.set(patient, Math.max(role, roles.get(patient) ?? 0));
+    }
+    return roles;
+  }
+}
+
+function prepareStatements(db: DatabaseSync) {
+  const columns = ['key', 'patient', 'version', 'position', 'updated', 'state', 'body'] as const;
+  const current = Object.fromEntries(columns.map((column) => [column, given(column)])) as Record<
+    (typeof columns)[number],
+    never
+  >;
+  return {
+    checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
+    moveCheckpoint: new Statement(
+      db,
+      record
+        .insertInto('checkpoint')
+        .values({ id: 1, position: given('position'), epoch: given('epoch') })
+        .onConflict((conflict) =>
+          conflict.column('id').doUpdateSet({ position: given('position'), epoch: given('epoch') }),
+        ),
+    ),
+    parked: new Statement(db, record.selectFrom('parked').selectAll()),
+    park: new Statement(
+      db,
+      record
+        .insertInto('parked')
+        .values({ partition: given('partition'), position: given('position'), reason: given('reason') })
+        .onConflict((conflict) => conflict.doNothing()),
+    ),
+    setAside: new Statement(
+      db,
+      record
+        .insertInto('set_aside')
+        .values({ stream: given('stream'), partition: given('partition') })
+        .onConflict((conflict) => conflict.doNothing()),
+    ),
+    person: new Statement(
+      db,
+      record.selectFrom('person').select('patient').where('partition', '=', given('partition')),
+    ),
+    insertPerson: new Statement(
+      db,
+      record.insertInto('person').values({ partition: given('partition'), patient: given('patient') }),
+    ),
+    current: new Statement(
+      db,
+      record
+        .selectFrom('resource')
+        .select(['key', 'version', 'position', 'updated', 'state', 'body'])
+        .where('stream', '=', given('stream')),
+    ),
+    insertResource: new Statement(
+      db,
+      record.insertInto('resource').values({ ...current, stream: given('stream'), type: given('type') }),
+    ),
+    updateResource: new Statement(
+      db,
+      record
+        .updateTable('resource')
+        .set({
+          patient: given('patient'),
+          version: given('version'),
+          position: given('position'),
+          updated: given('updated'),
+          state: given('state'),
+          body: given('body'),
+        })
+        .where('key', '=', given('key')),
+    ),
+    keepVersion: new Statement(
+      db,
+      record.insertInto('version').values({
+        position: given('position'),
+        resource: given('key'),
+        version: given('version'),
+        until: given('until'),
+        updated: given('updated'),
+        state: given('state'),
+        body: given('body'),
+      }),
+    ),
+    index: Object.fromEntries(
+      Object.entries(INDEX_COLUMNS).map(([table, columns]) => [
+        table,
+        indexStatements(db, table as IndexTable, columns),
+      ]),
+    ) as Record<IndexTable, ReturnType<typeof indexStatements>>,
+  };
+}
+
+// The tables differ only in their columns, which Kysely's types cannot follow from a table chosen at run time.
+function indexStatements(db: DatabaseSync, table: IndexTable, columns: readonly string[]) {
+  const row = Object.fromEntries(columns.map((column) => [column, given(column)]));
+  const insert = record.insertInto(table as 'token').values(row as never);
+  let remove = record.deleteFrom(table as 'token');
+  for (const column of columns) remove = remove.where(column as 'value', '=', given(column));
+  return { insert: new Statement(db, insert), delete: new Statement(db, remove) };
+}

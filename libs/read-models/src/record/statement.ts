@@ -1,0 +1,79 @@
+/** Queries written with Kysely, compiled to SQL and prepared once, run with named values. */
+import {
+  DummyDriver,
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  type CompiledQuery,
+} from 'kysely';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { RecordTables } from './tables.ts';
+
+/** Writes queries over the record's tables; it never runs one. */
+export const record = new Kysely<RecordTables>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+});
+
+export type Values = Readonly<Record<string, SQLInputValue>>;
+
+/** Stands in a query for a value that each run gives under this name. */
+export function given<Type = never>(name: string): Type {
+  return new Given(name) as Type;
+}
+
+/** A prepared statement; it belongs to the connection it was prepared on. */
+export class Statement<Row> {
+  readonly #statement: StatementSync;
+  readonly #parameters: readonly unknown[];
+
+  constructor(db: DatabaseSync, query: { compile(): CompiledQuery<Row> }) {
+    const { sql, parameters } = query.compile();
+    this.#statement = db.prepare(sql);
+    this.#parameters = parameters;
+  }
+
+  all(values: Values = {}): Row[] {
+    return this.#statement.all(...this.#bind(values)) as Row[];
+  }
+
+  get(values: Values = {}): Row | undefined {
+    return this.#statement.get(...this.#bind(values)) as Row | undefined;
+  }
+
+  run(values: Values): void {
+    this.#statement.run(...this.#bind(values));
+  }
+
+  /** For hot paths: the values in the order in which the query was written. */
+  runInOrder(values: readonly SQLInputValue[]): void {
+    this.#statement.run(...values);
+  }
+
+  #bind(values: Values): SQLInputValue[] {
+    const bound = new Array<SQLInputValue>(this.#parameters.length);
+    for (let i = 0; i < bound.length; i += 1) {
+      const parameter = this.#parameters[i];
+      if (!(parameter instanceof Given)) {
+        bound[i] = parameter as SQLInputValue;
+        continue;
+      }
+      const value = values[parameter.name];
+      if (value === undefined) throw new Error(`No value was given for ${parameter.name}.`);
+      bound[i] = value;
+    }
+    return bound;
+  }
+}
+
+class Given {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}

@@ -70,7 +70,10 @@ export interface ServedRoute {
 const slowMilliseconds = 1000;
 const drainMillisecondsMax = 15_000;
 
-/** Resolves when the service accepts requests. Rejects when it cannot be wired or bound (port taken, address not ours). */
+/**
+ * Resolves when the service accepts requests. Rejects when it cannot be wired or bound (port taken, address not ours);
+ * then nothing was released: the caller still holds what it opened.
+ */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, log } = options;
   const adapter = createAdapter(config, log);
@@ -81,15 +84,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   // Remembered, because a server that is closing has no address while it still answers.
   const url = (): string => (address ??= boundUrl(server));
 
-  const routes: ServedRoute[] = [];
-  server.addHook('onRoute', ({ method, url: path, config: { open } = {} }) => {
-    for (const one of [method].flat()) routes.push({ method: one, path, open: open === true });
-  });
   let authenticator: Authenticator | undefined;
   const requireCaller = callerHook(() => (authenticator ??= createAuthenticator(options.issuers(url()))));
+  const routes: ServedRoute[] = [];
   server.decorateRequest('caller');
-  server.addHook('onRequest', requireCaller);
+  server.addHook('onRequest', identifyRequest);
   server.addHook('onResponse', responseLog(log));
+  server.addHook('onRoute', (route) => {
+    const open = route.config?.open === true;
+    for (const method of [route.method].flat()) routes.push({ method, path: route.path, open });
+    if (!open) route.onRequest = [requireCaller, ...[route.onRequest ?? []].flat()];
+  });
   healthRoutes(server, () => options.readiness?.(get) ?? []);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= drain(app, server).then(() => options.release?.(get)));
@@ -98,7 +103,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await app.listen(config.port, config.host);
     url();
   } catch (fault) {
-    await close();
+    await drain(app, server);
     throw fault;
   }
   return { get, url, routes, close };
@@ -142,10 +147,13 @@ function nestLog(log: Log): LoggerService {
   };
 }
 
+function identifyRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+  done();
+}
+
 function callerHook(authenticator: () => Authenticator) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    if (request.routeOptions.config.open === true || request.is404) return done();
     reply.header('cache-control', 'no-store');
     const { authorization } = request.headers;
     const caller = authenticator().recall(authorization);

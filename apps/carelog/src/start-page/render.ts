@@ -6,7 +6,7 @@ import nunjucks from 'nunjucks';
 export interface StartPageFacts {
   readonly version: string;
   readonly startedAt: Date;
-  /** Whether the people were made up by the synthetic population. */
+  /** Whether a made-up population is loaded into an empty log. */
   readonly demo: boolean;
   readonly people: number;
   readonly events: number;

@@ -57,10 +57,19 @@ export async function readBytes(
   file: string,
   onRead?: (bytes: number) => void,
 ): Promise<AsyncIterable<Buffer>> {
-  const stored = createReadStream(file, { highWaterMark: 256 * 1024 });
-  if (onRead) stored.on('data', (chunk) => onRead(chunk.length));
-  if (!(await isGzip(file))) return stored;
-  return pipeline(stored, createGunzip(), () => undefined);
+  const packed = await isGzip(file);
+  const stored = counted(createReadStream(file, { highWaterMark: 256 * 1024 }), onRead);
+  return packed ? pipeline(stored, createGunzip(), () => undefined) : stored;
+}
+
+async function* counted(
+  chunks: AsyncIterable<Buffer>,
+  onRead: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    onRead?.(chunk.length);
+    yield chunk;
+  }
 }
 
 /** The first bytes, enough to see what kind of thing the file holds. */

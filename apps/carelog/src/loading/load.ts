@@ -113,41 +113,46 @@ function combined(first: SubmissionResult, second: SubmissionResult): Submission
   return { kind: 'answered', entries };
 }
 
-function count(summary: Summary, { file, places }: Submission, result: SubmissionResult): void {
-  if (result.kind === 'refused') {
-    const { status, problems } = result;
-    const place = places.length === 1 ? places[0]! : '';
-    refuse(
-      summary,
-      { file, place, status, problems: problems.map(withoutFrame(places)) },
-      Math.max(1, places.length),
-    );
+function count(summary: Summary, submission: Submission, result: SubmissionResult): void {
+  const { file, places } = submission;
+  if (result.kind === 'answered') {
+    result.entries.forEach((entry, index) => {
+      if (entry.kind !== 'refused') summary[entry.kind] += 1;
+      else
+        refuse(summary, {
+          file,
+          place: places[index] ?? '',
+          status: entry.status,
+          problems: placed(entry.problems, places),
+        });
+    });
     return;
   }
-  result.entries.forEach((entry, index) => {
-    if (entry.kind !== 'refused') summary[entry.kind] += 1;
-    else
-      refuse(summary, {
-        file,
-        place: places[index] ?? '',
-        status: entry.status,
-        problems: entry.problems.map(withoutFrame(places)),
-      });
+  // Nothing of it was taken, so all its entries count; what was wrong is said once for each entry that was.
+  const wrong = Map.groupBy(placed(result.problems, places), ({ place }) => place);
+  for (const [place, problems] of wrong) refuse(summary, { file, place, status: result.status, problems });
+  summary.refused += Math.max(1, places.length) - wrong.size;
+}
+
+// The Bundle may be ours, not the file's, so its part of a path is told as the place in the file.
+function placed(
+  problems: readonly EntryProblem[],
+  places: readonly string[],
+): (EntryProblem & { place: string })[] {
+  return problems.map(({ expression, message }) => {
+    const [frame, index] = /^Bundle\.entry\[(\d+)\]\.resource\.?/.exec(expression ?? '') ?? [];
+    if (frame === undefined)
+      return { message, place: places.length === 1 ? places[0]! : '', ...(expression && { expression }) };
+    const rest = expression!.slice(frame.length);
+    return { message, place: places[Number(index)] ?? '', ...(rest !== '' && { expression: rest }) };
   });
 }
 
-// The Bundle is ours where there was none in the file, so its part of the path would lead nowhere.
-function withoutFrame(places: readonly string[]): (problem: EntryProblem) => EntryProblem {
-  return (problem) => {
-    const framed = /^Bundle\.entry\[(\d+)\]\.resource\b\.?/.exec(problem.expression ?? '');
-    if (framed === null || problem.expression === undefined) return problem;
-    const rest = problem.expression.slice(framed[0].length);
-    const place = places[Number(framed[1])] ?? '';
-    return { message: problem.message, expression: [place, rest].filter((part) => part !== '').join(' ') };
+function refuse(summary: Summary, { problems, ...where }: Refusal): void {
+  const refusal = {
+    ...where,
+    problems: problems.map(({ expression, message }) => ({ message, ...(expression && { expression }) })),
   };
-}
-
-function refuse(summary: Summary, refusal: Refusal, entries = 1): void {
-  summary.refused += entries;
+  summary.refused += 1;
   if (summary.refusals.length < REFUSALS_KEPT) summary.refusals.push(refusal);
 }

@@ -43,7 +43,7 @@ describe.skipIf(installed === undefined)('the start page (needs Chromium; apt-ge
     }
     expect(text).toContain('npx carelog token');
     expect(text).toContain(`${url}/fhir/R4`);
-    expect(await page.getByRole('row', { name: /record/ }).innerText()).toContain('Up to date');
+    expect(await page.getByRole('row', { name: /^record / }).innerText()).toContain('Up to date');
   });
 
   test('links lead somewhere', async () => {

@@ -1,5 +1,5 @@
 /** A consistent copy of a log, made while writing goes on, also from another process. */
-import { chmodSync, closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { newEventId } from '../event-id.ts';
@@ -8,6 +8,7 @@ import { StoreFault } from '../store-fault.ts';
 import { LogQueries } from './log-queries.ts';
 import { refuseForeignFile } from './verify-log.ts';
 import { faultOf } from './sqlite-fault.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /**
  * Copies the log at `path`, as it was at one moment, to the file `target`, which opens as a log of a new epoch. Resolves
@@ -76,12 +77,7 @@ function publish(draft: string, target: string): void {
     refuseExisting(target);
     throw error;
   }
-  const folder = openSync(dirname(target), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncFolder(dirname(target));
 }
 
 function refuseExisting(target: string): void {

@@ -12,7 +12,7 @@ export interface Checkpointer {
   close(): Promise<void>;
 }
 
-const bytesBetweenCheckpoints = 4 * 1024 * 1024;
+const bytesBetweenCheckpoints = 16 * 1024 * 1024;
 /** 64 MiB of pages. */
 const framesBeforeRestart = 16_384;
 

@@ -2,7 +2,7 @@
  * The log in one SQLite file: WAL, synchronous=FULL, one writing process. Appends of one turn of the event loop are one
  * transaction and share its fsync; none is answered before COMMIT has returned.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Batch, checkAppend } from '../batch.ts';
@@ -19,6 +19,7 @@ import { checksumOf, idBytes, LogQueries } from './log-queries.ts';
 import { schema } from './schema.ts';
 import { faultOf } from './sqlite-fault.ts';
 import { lockStore } from './store-lock.ts';
+import { syncFolder } from './sync-folder.ts';
 import { refuseForeignFile, refuseLostFile, verifyLog } from './verify-log.ts';
 import type { Verification } from './verify-log.ts';
 import { refuseDamagedWal } from './wal-scan.ts';
@@ -67,14 +68,13 @@ export function openSqliteEventStore(options: SqliteEventStoreOptions): SqliteEv
     lock = lockStore(path);
     refuseLostFile(path);
     refuseDamagedWal(path);
-    closeSync(openSync(path, 'a', 0o600));
+    if (!existsSync(path)) beginLog(path);
     db = new DatabaseSync(path, { timeout: 5_000 });
+    refuseForeignFile(db, path);
     db.exec(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
        PRAGMA cache_size = -32000; PRAGMA trusted_schema = OFF`,
     );
-    beginLogIfNew(db);
-    refuseForeignFile(db, path);
     verifyLog(db, path, verify);
     return new Writer(db, path, now, lock);
   } catch (error) {
@@ -84,13 +84,22 @@ export function openSqliteEventStore(options: SqliteEventStoreOptions): SqliteEv
   }
 }
 
-function beginLogIfNew(db: DatabaseSync): void {
-  const { tables } = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
-  if (tables > 0) return;
-  db.exec('BEGIN IMMEDIATE');
-  db.exec(schema);
-  db.prepare('INSERT INTO epoch VALUES (1, ?, ?, 0)').run(newEventId(), new Date().toISOString());
-  db.exec('COMMIT');
+/** Made under another name and then renamed: a log's file is whole from its first moment, so an empty one is damage. */
+function beginLog(path: string): void {
+  const draft = `${path}.new`;
+  rmSync(draft, { force: true });
+  closeSync(openSync(draft, 'wx', 0o600));
+  const db = new DatabaseSync(draft);
+  try {
+    db.exec(`PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL; BEGIN; ${schema}`);
+    db.prepare('INSERT INTO epoch VALUES (1, ?, ?, 0)').run(newEventId(), new Date().toISOString());
+    db.exec('COMMIT');
+  } finally {
+    db.close();
+  }
+  renameSync(draft, path);
+  syncFolder(dirname(path));
+  syncFolder(dirname(dirname(path)));
 }
 
 class Writer implements SqliteEventStore {

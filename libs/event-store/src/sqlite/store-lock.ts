@@ -1,6 +1,6 @@
 /**
  * One process writes a log. The lock is an exclusive transaction on a file beside it, which the operating system releases
- * when the process ends, however it ends; the file itself means nothing and may stay.
+ * when the process ends, however it ends; the file itself stays empty and means nothing.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { isSqliteError, lockedFault } from './sqlite-fault.ts';

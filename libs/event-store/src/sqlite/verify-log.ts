@@ -1,5 +1,5 @@
 /** Whether what is on disk is what was written: asked when a log is opened, before anybody reads or appends. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreFault } from '../store-fault.ts';
 import { checksumOf } from './log-queries.ts';
@@ -28,17 +28,18 @@ export function refuseForeignFile(db: DatabaseSync, path: string): void {
   }
 }
 
-/** Throws a `damaged` `StoreFault` where the main file is gone: SQLite would begin an empty log in its place. */
+/** Throws a `damaged` `StoreFault` where the main file is empty, or gone from beside its write-ahead log. */
 export function refuseLostFile(path: string): void {
-  if (sizeOf(path) > 0 || sizeOf(`${path}-wal`) === 0) return;
-  throw new StoreFault(
-    'damaged',
-    `The log's main file ${path} is gone or empty, and its write-ahead log is still there. Put the file back, or restore the log from a backup.`,
-  );
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === 0) {
+    throw new StoreFault('damaged', `The log's file ${path} is empty. Restore the log from a backup.`);
+  }
+  if (size === undefined && existsSync(`${path}-wal`)) {
+    throw new StoreFault(
+      'damaged',
+      `The log's main file ${path} is gone, and its write-ahead log is still there. Put the file back, or restore the log from a backup.`,
+    );
+  }
 }
 
 /**

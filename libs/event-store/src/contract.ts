@@ -1,0 +1,570 @@
+/**
+ * What every adapter of the port promises, as a suite: `describeEventStore('sqlite', () => open…)`. It speaks of the port
+ * only, and takes no adapter's order of concurrent appends for granted.
+ */
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { NewEvent, RecordedEvent } from './envelope.ts';
+import type { AppendOutcome, EventStore, ExpectedRevision, StreamAppend } from './event-store.ts';
+import { newEventId } from './event-id.ts';
+
+export interface OpenOptions {
+  /** The adapter's log time, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** An event with nothing special about it, but for what the test says. */
+export function someEvent(special: Partial<NewEvent> = {}): NewEvent {
+  return {
+    id: newEventId(),
+    type: 'observation.recorded',
+    schemaVersion: 1,
+    partition: 'partition-a',
+    occurredAt: '2026-01-01T03:12:00+01:00',
+    publisher: { organisation: 'RX1', system: 'urn:system' },
+    careSetting: 'acute',
+    action: 'new',
+    labels: [],
+    correlationId: '01a1fdf0-ab8c-7000-807f-5abe7a93ef82',
+    keyId: 'key-1',
+    content: Buffer.from('sealed'),
+    ...special,
+  };
+}
+
+/** One append to one stream. */
+export function to(stream: string, expectedRevision: ExpectedRevision, ...events: NewEvent[]): StreamAppend {
+  return { stream, expectedRevision, events };
+}
+
+/** Runs the suite against stores that `open` makes, each empty. They are closed after each test. */
+export function describeEventStore(
+  name: string,
+  open: (options: OpenOptions) => EventStore | Promise<EventStore>,
+): void {
+  const opened: EventStore[] = [];
+  async function emptyStore(now: () => number = Date.now): Promise<EventStore> {
+    const store = await open({ now });
+    opened.push(store);
+    return store;
+  }
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((store) => store.close()));
+  });
+
+  describe(`${name}: an append`, () => {
+    it('records events with revision, position, predecessor and log time, and gives back all of each', async () => {
+      const store = await emptyStore(() => Date.parse('2026-11-21T03:12:00.123Z'));
+      const first = someEvent({ author: { id: 'staff-1' }, sourceVersion: { version: '7' } });
+      const second = someEvent({
+        author: { id: 'staff-1', roleProfile: 'R8000' },
+        sourceVersion: { version: '8', issuedAt: '2026-01-01T00:00:00Z' },
+        labels: ['R', 'naïve "quoted" \\ \u0000 \ud83d\ude91'],
+        causationId: first.id,
+        fingerprint: 'fingerprint',
+        content: Uint8Array.from({ length: 256 }, (_, index) => index),
+      });
+      const outcome = await store.append([
+        to('Observation/1', 'no-stream', first),
+        to('Observation/2', 'no-stream', second),
+      ]);
+      const recordedAt = '2026-11-21T03:12:00.123Z';
+      const expected = [
+        { ...first, stream: 'Observation/1', revision: 1, position: 1, recordedAt, previousInPartition: 0 },
+        { ...second, stream: 'Observation/2', revision: 1, position: 2, recordedAt, previousInPartition: 1 },
+      ].map((event) => ({ ...event, content: Uint8Array.from(event.content) }));
+      expect(outcome).toEqual({ kind: 'appended', events: expected.map(whereItLies) });
+      const read = (await store.readAll()).map((event) => ({
+        ...event,
+        content: Uint8Array.from(event.content),
+      }));
+      expect(read).toStrictEqual(expected);
+    });
+
+    it('keeps empty content', async () => {
+      const store = await emptyStore();
+      await store.append([to('a', 'any', someEvent({ content: new Uint8Array() }))]);
+      expect((await store.readAll())[0]!.content.byteLength).toBe(0);
+    });
+
+    it('never records a log time before that of the event before, though the clock steps back', async () => {
+      let now = 2_000;
+      const store = await emptyStore(() => now);
+      await store.append([to('a', 'any', someEvent())]);
+      now = 1_000;
+      await store.append([to('a', 'any', someEvent())]);
+      now = 3_000;
+      await store.append([to('a', 'any', someEvent())]);
+      const times = (await store.readAll()).map(({ recordedAt }) => Date.parse(recordedAt));
+      expect(times).toEqual([2_000, 2_000, 3_000]);
+    });
+
+    it.each<
+      [
+        held: number,
+        expected: ExpectedRevision,
+        outcome: AppendOutcome['kind'],
+        actual?: number | 'no-stream',
+      ]
+    >([
+      [0, 'any', 'appended'],
+      [0, 'no-stream', 'appended'],
+      [0, 'exists', 'revision-mismatch', 'no-stream'],
+      [0, 1, 'revision-mismatch', 'no-stream'],
+      [2, 'any', 'appended'],
+      [2, 'no-stream', 'revision-mismatch', 2],
+      [2, 'exists', 'appended'],
+      [2, 1, 'revision-mismatch', 2],
+      [2, 2, 'appended'],
+      [2, 3, 'revision-mismatch', 2],
+    ])('to a stream of %i events that expects %s: %s', async (held, expected, kind, actual) => {
+      const store = await emptyStore();
+      for (let count = 0; count < held; count++) await store.append([to('a', 'any', someEvent())]);
+      const outcome = await store.append([to('a', expected, someEvent())]);
+      if (kind === 'appended')
+        expect(outcome).toMatchObject({ kind, events: [{ revision: held + 1, position: held + 1 }] });
+      else expect(outcome).toEqual({ kind, mismatches: [{ stream: 'a', expected, actual }] });
+      expect(store.head().position).toBe(kind === 'appended' ? held + 1 : held);
+    });
+
+    it('to several streams is all or nothing, and names every stream that differs', async () => {
+      const store = await emptyStore();
+      await store.append([to('held', 'no-stream', someEvent())]);
+      const outcome = await store.append([
+        to('held', 'no-stream', someEvent()),
+        to('free', 'no-stream', someEvent()),
+        to('missing', 'exists', someEvent()),
+        to('other', 4, someEvent()),
+      ]);
+      expect(outcome).toEqual({
+        kind: 'revision-mismatch',
+        mismatches: [
+          { stream: 'held', expected: 'no-stream', actual: 1 },
+          { stream: 'missing', expected: 'exists', actual: 'no-stream' },
+          { stream: 'other', expected: 4, actual: 'no-stream' },
+        ],
+      });
+      expect(await store.readStream('free')).toEqual([]);
+      expect(store.head().position).toBe(1);
+    });
+
+    it('may expect something of a stream that it adds nothing to', async () => {
+      const store = await emptyStore();
+      await store.append([to('guard', 'no-stream', someEvent())]);
+      expect(await store.append([to('guard', 1), to('a', 'no-stream', someEvent())])).toMatchObject({
+        kind: 'appended',
+      });
+      expect(await store.append([to('guard', 2), to('b', 'no-stream', someEvent())])).toMatchObject({
+        kind: 'revision-mismatch',
+        mismatches: [{ stream: 'guard', expected: 2, actual: 1 }],
+      });
+      expect(await store.readStream('guard')).toHaveLength(1);
+    });
+
+    it('of one of many that race for a stream wins, and the others hear what they met', async () => {
+      const store = await emptyStore();
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, () =>
+          store.append([to('alias', 'no-stream', someEvent()), to(newEventId(), 'no-stream', someEvent())]),
+        ),
+      );
+      expect(outcomes.filter(({ kind }) => kind === 'appended')).toHaveLength(1);
+      const mismatch = {
+        kind: 'revision-mismatch',
+        mismatches: [{ stream: 'alias', expected: 'no-stream', actual: 1 }],
+      };
+      expect(outcomes.filter(({ kind }) => kind !== 'appended')).toEqual(
+        Array.from({ length: 19 }, () => mismatch),
+      );
+      expect(store.head().position).toBe(2);
+    });
+  });
+
+  describe(`${name}: an append sent again`, () => {
+    const [a, b] = [someEvent({ content: Buffer.from('a') }), someEvent({ content: Buffer.from('b') })];
+    const original = [to('a', 'no-stream', a), to('b', 'no-stream', b)];
+
+    it('answers as the first did, whatever it expects now, and writes nothing', async () => {
+      const store = await emptyStore();
+      const first = await store.append(original);
+      await store.append([to('a', 1, someEvent())]);
+      expect(await store.append(original)).toEqual({ ...first, kind: 'duplicate' });
+      expect(store.head().position).toBe(3);
+    });
+
+    it('at the same moment is recorded once', async () => {
+      const store = await emptyStore();
+      const outcomes = await Promise.all([
+        store.append(original),
+        store.append(original),
+        store.append(original),
+      ]);
+      expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['appended', 'duplicate', 'duplicate']);
+      expect(store.head().position).toBe(2);
+    });
+
+    it('is the same where fingerprints are equal, since sealed bytes never are', async () => {
+      const store = await emptyStore();
+      const sealed = someEvent({ fingerprint: 'f', content: Buffer.from('sealed once') });
+      await store.append([to('a', 'no-stream', sealed)]);
+      const again = await store.append([
+        to('a', 'no-stream', { ...sealed, content: Buffer.from('sealed twice') }),
+      ]);
+      expect(again).toMatchObject({ kind: 'duplicate', events: [{ position: 1 }] });
+    });
+
+    it.each<[what: string, again: StreamAppend[], ids: string[]]>([
+      ['other content', [to('a', 'any', { ...a, content: Buffer.from('x') }), to('b', 'any', b)], [a.id]],
+      ['a fingerprint that the first had not', [to('a', 'any', { ...a, fingerprint: 'f' })], [a.id]],
+      ['another partition', [to('a', 'any', { ...a, partition: 'partition-b' })], [a.id]],
+      ['another stream', [to('c', 'any', a)], [a.id]],
+      ['another order', [to('b', 'any', b), to('a', 'any', a)], [a.id]],
+      ['an event more', [to('a', 'any', a, someEvent())], [a.id]],
+    ])('with %s is a conflict that names the events, and writes nothing', async (_, again, ids) => {
+      const store = await emptyStore();
+      await store.append(original);
+      expect(await store.append(again)).toEqual({ kind: 'conflict', ids });
+      expect(store.head().position).toBe(2);
+    });
+  });
+
+  describe(`${name}: limits`, () => {
+    const twice = someEvent();
+    it.each<[what: string, appends: StreamAppend[], says: RegExp]>([
+      ['no event', [to('a', 'any')], /holds no event/],
+      [
+        '5,001 events',
+        [to('a', 'any', ...Array.from({ length: 5_001 }, () => someEvent()))],
+        /5001 events; the limit is 5000/,
+      ],
+      [
+        'content over 16 MiB',
+        [to('a', 'any', someEvent({ content: new Uint8Array(16 * 1024 * 1024 + 1) }))],
+        /16777217 bytes.*16777216/,
+      ],
+      [
+        'a stream name of 201 characters',
+        [to('s'.repeat(201), 'any', someEvent())],
+        /201 characters; use 1 to 200/,
+      ],
+      ['a stream without a name', [to('', 'any', someEvent())], /0 characters; use 1 to 200/],
+      [
+        'an event without a partition',
+        [to('a', 'any', someEvent({ partition: '' }))],
+        /partition of event .* has 0 characters/,
+      ],
+      ['an id that is no UUID', [to('a', 'any', someEvent({ id: 'one' }))], /"one" is not a UUID/],
+      ['one id twice', [to('a', 'any', twice, twice)], /is used twice/],
+      [
+        'one stream twice',
+        [to('a', 'any', someEvent()), to('a', 'any', someEvent())],
+        /stream a is named twice/,
+      ],
+      ['an expected revision of 0', [to('a', 0, someEvent())], /expected revision of a is 0/],
+    ])('an append with %s is refused, says so, and writes nothing', async (_, appends, says) => {
+      const store = await emptyStore();
+      await expect(store.append(appends)).rejects.toMatchObject({
+        name: 'StoreFault',
+        code: 'invalid',
+        message: says,
+      });
+      expect(store.head().position).toBe(0);
+    });
+
+    it('holds what lies just within them', async () => {
+      const store = await emptyStore();
+      const big = someEvent({ content: new Uint8Array(16 * 1024 * 1024).fill(7) });
+      const many = Array.from({ length: 4_999 }, () => someEvent());
+      const outcome = await store.append([to('s'.repeat(200), 'no-stream', big, ...many)]);
+      expect(outcome.kind).toBe('appended');
+      expect(store.head().position).toBe(5_000);
+      expect(Buffer.compare((await store.readEvent(big.id))!.content, big.content)).toBe(0);
+    });
+  });
+
+  describe(`${name}: reading`, () => {
+    it('finds an event by its id, and nothing by another', async () => {
+      const store = await emptyStore();
+      const event = someEvent();
+      await store.append([to('a', 'any', event)]);
+      expect(await store.readEvent(event.id)).toMatchObject({ id: event.id, stream: 'a', revision: 1 });
+      expect(await store.readEvent(newEventId())).toBeUndefined();
+      expect(await store.readEvent('not an id')).toBeUndefined();
+    });
+
+    it('pages through a stream both ways', async () => {
+      const store = await emptyStore();
+      await store.append([
+        to('a', 'any', ...Array.from({ length: 5 }, () => someEvent())),
+        to('b', 'any', someEvent()),
+      ]);
+      const revisions = async (...options: Parameters<EventStore['readStream']>) =>
+        (await store.readStream(...options)).map(({ revision }) => revision);
+      expect(await revisions('a')).toEqual([1, 2, 3, 4, 5]);
+      expect(await revisions('a', { from: 4 })).toEqual([4, 5]);
+      expect(await revisions('a', { from: 2, limit: 2 })).toEqual([2, 3]);
+      expect(await revisions('a', { direction: 'backwards' })).toEqual([5, 4, 3, 2, 1]);
+      expect(await revisions('a', { direction: 'backwards', limit: 1 })).toEqual([5]);
+      expect(await revisions('a', { direction: 'backwards', from: 2 })).toEqual([2, 1]);
+      expect(await revisions('a', { from: 6 })).toEqual([]);
+      expect(await revisions('nobody')).toEqual([]);
+    });
+
+    it('pages through a partition and through the log', async () => {
+      const store = await emptyStore();
+      const partitions = ['p', 'q', 'p', 'q', 'p'];
+      await store.append([to('a', 'any', ...partitions.map((partition) => someEvent({ partition })))]);
+      const positions = (events: readonly RecordedEvent[]) => events.map(({ position }) => position);
+      expect(positions(await store.readPartition('p'))).toEqual([1, 3, 5]);
+      expect(positions(await store.readPartition('p', { after: 1, limit: 1 }))).toEqual([3]);
+      expect(positions(await store.readPartition('nobody'))).toEqual([]);
+      expect(positions(await store.readAll({ after: 2 }))).toEqual([3, 4, 5]);
+      expect(positions(await store.readAll({ after: 1, limit: 2 }))).toEqual([2, 3]);
+      expect(positions(await store.readAll({ after: 5 }))).toEqual([]);
+    });
+
+    it('gives 1,000 events unless told', async () => {
+      const store = await emptyStore();
+      await store.append([to('a', 'any', ...Array.from({ length: 1_001 }, () => someEvent()))]);
+      expect(await store.readAll()).toHaveLength(1_000);
+      expect(await store.readStream('a')).toHaveLength(1_000);
+      expect(await store.readPartition('partition-a')).toHaveLength(1_000);
+    });
+
+    it('has a head that moves, and an epoch that does not', async () => {
+      const store = await emptyStore();
+      const { position, epoch } = store.head();
+      expect(position).toBe(0);
+      await store.append([to('a', 'any', someEvent(), someEvent())]);
+      expect(store.head()).toEqual({ position: 2, epoch });
+      expect((await emptyStore()).head().epoch).not.toBe(epoch);
+    });
+  });
+
+  describe(`${name}: a subscription`, () => {
+    it('catches up, waits at the head, and goes on', async () => {
+      const store = await emptyStore();
+      await store.append([to('a', 'any', someEvent(), someEvent(), someEvent())]);
+      const batches = store.subscribe(1, { batchSize: 1 })[Symbol.asyncIterator]();
+      const next = async () => (await batches.next()).value?.map(({ position }: RecordedEvent) => position);
+      expect([await next(), await next()]).toEqual([[2], [3]]);
+      const waiting = next();
+      await store.append([to('a', 'any', someEvent())]);
+      expect(await waiting).toEqual([4]);
+      await batches.return?.();
+    });
+
+    it.each(['its signal is aborted', 'the store is closed'])('that waits ends when %s', async (how) => {
+      const store = await emptyStore();
+      const ending = new AbortController();
+      const waiting = store.subscribe(0, { signal: ending.signal })[Symbol.asyncIterator]().next();
+      if (how === 'the store is closed') await store.close();
+      else ending.abort();
+      expect(await waiting).toEqual({ done: true, value: undefined });
+    });
+
+    it('with a signal that was aborted before gives nothing', async () => {
+      const store = await emptyStore();
+      await store.append([to('a', 'any', someEvent())]);
+      const iterator = store.subscribe(0, { signal: AbortSignal.abort() })[Symbol.asyncIterator]();
+      expect(await iterator.next()).toEqual({ done: true, value: undefined });
+    });
+  });
+
+  describe(`${name}: closing`, () => {
+    it('first records what was asked for, then refuses', async () => {
+      const store = await emptyStore();
+      const asked = store.append([to('a', 'any', someEvent())]);
+      await store.close();
+      expect(await asked).toMatchObject({ kind: 'appended' });
+      await expect(store.append([to('a', 'any', someEvent())])).rejects.toMatchObject({ code: 'closed' });
+      await expect(store.readAll()).rejects.toMatchObject({ code: 'closed' });
+      await store.close();
+    });
+  });
+
+  describe(`${name}: whatever concurrent callers do`, () => {
+    it('the log is dense, each stream and partition is a chain, and each answer is true', async () => {
+      await fc.assert(
+        fc.asyncProperty(rounds, fc.nat(20), async (plan, from) => {
+          const store = await open({ now: Date.now });
+          try {
+            const answered: Answered[] = [];
+            const following = follow(store, from);
+            for (const round of plan) {
+              answered.push(
+                ...(await Promise.all(
+                  round.map(async (appends) => ({ appends, outcome: await store.append(appends) })),
+                )),
+              );
+            }
+            const log = await readToEnd((after) => store.readAll({ after, limit: 3 }));
+            expectChains(log);
+            for (const answer of answered) expectTrue(answer, log);
+            expectNothingUnasked(answered, log);
+            for (const partition of partitionNames) {
+              const events = await readToEnd((after) => store.readPartition(partition, { after, limit: 2 }));
+              expect(events).toEqual(log.filter((event) => event.partition === partition));
+            }
+            for (const stream of streamNames) {
+              expect(await store.readStream(stream)).toEqual(log.filter((event) => event.stream === stream));
+            }
+            expect(await following(log.length)).toEqual(log.slice(from));
+          } finally {
+            await store.close();
+          }
+        }),
+        { numRuns: 60 },
+      );
+    });
+  });
+}
+
+interface Answered {
+  readonly appends: readonly StreamAppend[];
+  readonly outcome: AppendOutcome;
+}
+
+const streamNames = ['s1', 's2', 's3', 's4'];
+const partitionNames = ['p1', 'p2', 'shared'];
+/** Few, so that some are sent again, alone, in part, or with other content. */
+const eventIds = Array.from({ length: 12 }, () => newEventId());
+
+const plannedEvent = fc
+  .record({
+    id: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(undefined) },
+      { weight: 2, arbitrary: fc.constantFrom(...eventIds) },
+    ),
+    partition: fc.constantFrom(...partitionNames),
+    content: fc.constantFrom('x', 'y'),
+  })
+  .map(({ id, partition, content }) => ({ id, partition, content: Buffer.from(content) }));
+
+const plannedAppend = fc.uniqueArray(
+  fc.record({
+    stream: fc.constantFrom(...streamNames),
+    expectedRevision: fc.constantFrom<ExpectedRevision>('any', 'any', 'no-stream', 'exists', 1, 2, 3),
+    events: fc.array(plannedEvent, { minLength: 1, maxLength: 3 }),
+  }),
+  { selector: ({ stream }) => stream, minLength: 1, maxLength: 3 },
+);
+
+/** New ids are made anew for each run, since shrinking repeats a plan. */
+const rounds = fc
+  .array(fc.array(plannedAppend, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 5 })
+  .map((plan) => plan.map((round) => round.map((appends) => withoutRepeats(appends))));
+
+function withoutRepeats(
+  appends: {
+    stream: string;
+    expectedRevision: ExpectedRevision;
+    events: { id: string | undefined; partition: string; content: Buffer }[];
+  }[],
+): StreamAppend[] {
+  const used = new Set<string>();
+  return appends.map(({ stream, expectedRevision, events }) => ({
+    stream,
+    expectedRevision,
+    events: events.map(({ id, partition, content }) => {
+      const own = id === undefined || used.has(id) ? newEventId() : id;
+      used.add(own);
+      return someEvent({ id: own, partition, content });
+    }),
+  }));
+}
+
+/** Follows the log while it is written; gives what came once the log has so many events. */
+function follow(store: EventStore, from: number): (head: number) => Promise<RecordedEvent[]> {
+  const seen: RecordedEvent[] = [];
+  const ending = new AbortController();
+  let enough = Number.POSITIVE_INFINITY;
+  const finished = (async () => {
+    for await (const events of store.subscribe(from, { batchSize: 2, signal: ending.signal })) {
+      seen.push(...events);
+      if (seen.length + from >= enough) return;
+    }
+  })();
+  return async (head) => {
+    enough = head;
+    if (seen.length + from >= head) ending.abort();
+    await finished;
+    return seen;
+  };
+}
+
+async function readToEnd(
+  page: (after: number) => Promise<readonly RecordedEvent[]>,
+): Promise<RecordedEvent[]> {
+  const events: RecordedEvent[] = [];
+  for (;;) {
+    const next = await page(events.at(-1)?.position ?? 0);
+    if (next.length === 0) return events;
+    events.push(...next);
+  }
+}
+
+function expectChains(log: readonly RecordedEvent[]): void {
+  const revisions = new Map<string, number>();
+  const tails = new Map<string, number>();
+  log.forEach((event, index) => {
+    expect(event.position).toBe(index + 1);
+    expect(event.revision).toBe((revisions.get(event.stream) ?? 0) + 1);
+    expect(event.previousInPartition).toBe(tails.get(event.partition) ?? 0);
+    if (index > 0) expect(event.recordedAt >= log[index - 1]!.recordedAt).toBe(true);
+    revisions.set(event.stream, event.revision);
+    tails.set(event.partition, event.position);
+  });
+  expect(new Set(log.map(({ id }) => id)).size).toBe(log.length);
+}
+
+function expectTrue({ appends, outcome }: Answered, log: readonly RecordedEvent[]): void {
+  const asked = appends.flatMap(({ stream, events }) => events.map((event) => ({ ...event, stream })));
+  const kept = new Map(log.map((event) => [event.id, event]));
+  switch (outcome.kind) {
+    case 'appended':
+    case 'duplicate':
+      expect(outcome.events.map(({ id }) => id)).toEqual(asked.map(({ id }) => id));
+      outcome.events.forEach((recorded, index) => {
+        const event = log[recorded.position - 1]!;
+        expect(whereItLies(event)).toEqual(recorded);
+        expect(event.stream).toBe(asked[index]!.stream);
+        expect(Buffer.compare(event.content, asked[index]!.content)).toBe(0);
+      });
+      if (outcome.kind === 'appended') expectMet(appends, outcome.events);
+      return;
+    case 'revision-mismatch':
+      expect(outcome.mismatches.length).toBeGreaterThan(0);
+      for (const { stream, expected, actual } of outcome.mismatches) {
+        expect(appends).toContainEqual(expect.objectContaining({ stream, expectedRevision: expected }));
+        expect(expected === 'exists' ? actual === 'no-stream' : expected !== actual).toBe(true);
+      }
+      return;
+    case 'conflict':
+      expect(outcome.ids.length).toBeGreaterThan(0);
+      for (const id of outcome.ids) expect(kept.has(id)).toBe(true);
+  }
+}
+
+function expectMet(
+  appends: readonly StreamAppend[],
+  recorded: readonly { stream: string; revision: number }[],
+): void {
+  for (const { stream, expectedRevision } of appends) {
+    const before = recorded.find((event) => event.stream === stream)!.revision - 1;
+    if (expectedRevision === 'no-stream') expect(before).toBe(0);
+    else if (expectedRevision === 'exists') expect(before).toBeGreaterThan(0);
+    else if (expectedRevision !== 'any') expect(before).toBe(expectedRevision);
+  }
+}
+
+function expectNothingUnasked(answered: readonly Answered[], log: readonly RecordedEvent[]): void {
+  const appended = answered.flatMap(({ outcome }) => (outcome.kind === 'appended' ? outcome.events : []));
+  expect(appended.map(({ position }) => position).sort((a, b) => a - b)).toEqual(
+    log.map(({ position }) => position),
+  );
+}
+
+function whereItLies({ id, stream, revision, position, partition, recordedAt }: RecordedEvent) {
+  return { id, stream, revision, position, partition, recordedAt };
+}

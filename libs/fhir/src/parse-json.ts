@@ -2,7 +2,7 @@
  * Reads JSON as FHIR needs it: duplicate keys and depth are refused with their place, and decimals keep their precision.
  * https://hl7.org/fhir/R4/json.html#primitive
  */
-import { findDuplicateKeys, scanJson } from './scan-json.ts';
+import { findDuplicateKeys, findSyntaxError, scanJson } from './scan-json.ts';
 import type { Problem } from './problem.ts';
 
 /** Number literals that JavaScript would write differently (`1.10`, `1e3`), by the object or array that holds them. */
@@ -35,8 +35,8 @@ export function parseJson(text: string, limits: JsonLimits = defaultJsonLimits):
   let value: unknown;
   try {
     value = JSON.parse(json);
-  } catch (error) {
-    return malformed(describe(error as SyntaxError, json));
+  } catch {
+    return malformed(describeSyntaxError(json));
   }
   const { depth, keys, inexact, escapes } = scanJson(json);
   if (depth > limits.depthMax) {
@@ -114,13 +114,11 @@ function hasBadString(value: unknown): boolean {
   return Object.entries(value).some(([key, member]) => hasBadString(key) || hasBadString(member));
 }
 
-function describe(error: SyntaxError, json: string): string {
+function describeSyntaxError(json: string): string {
   if (json.trim() === '') return 'The body is empty. Send one FHIR resource as JSON.';
-  // Only the position is taken from the engine's message: the rest may quote the text.
-  const position = Number(/at position (\d+)/.exec(error.message)?.[1] ?? json.length);
-  const before = json.slice(0, position).split('\n');
+  const before = json.slice(0, findSyntaxError(json)).split('\n');
   const column = (before.at(-1)?.length ?? 0) + 1;
-  return `This is not JSON: it cannot be read at line ${before.length}, column ${column}. Correct it there or just before.`;
+  return `This is not JSON: it cannot be read from line ${before.length}, column ${column}. Correct it there or just before.`;
 }
 
 function malformed(message: string): ParsedJson {

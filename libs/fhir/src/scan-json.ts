@@ -93,6 +93,51 @@ export function findDuplicateKeys(json: string): string[] {
   return found;
 }
 
+/** Where text stops being JSON: the index of the first token that does not fit, or of the end when something is missing. */
+export function findSyntaxError(json: string): number {
+  const open: string[] = [];
+  let expected = VALUE;
+  let at = 0;
+  for (;;) {
+    WHITE_SPACE.lastIndex = at;
+    WHITE_SPACE.test(json);
+    at = WHITE_SPACE.lastIndex;
+    TOKEN.lastIndex = at;
+    const token = TOKEN.exec(json)?.[0];
+    if (token === undefined) return at;
+    const kind = token.startsWith('"') ? 'string' : '{}[],:'.includes(token) ? token : 'scalar';
+    if (!expected.includes(kind)) return at;
+    at = TOKEN.lastIndex;
+    if (kind === '{' || kind === '[') {
+      open.push(kind);
+      expected = kind === '{' ? FIRST_KEY : FIRST_ITEM;
+    } else if (kind === ':') {
+      expected = VALUE;
+    } else if (kind === ',') {
+      expected = open.at(-1) === '{' ? KEY : VALUE;
+    } else if (kind === 'string' && (expected === FIRST_KEY || expected === KEY)) {
+      expected = AFTER_KEY;
+    } else {
+      if (kind === '}' || kind === ']') open.pop();
+      expected = open.length === 0 ? NOTHING : open.at(-1) === '{' ? AFTER_MEMBER : AFTER_ITEM;
+    }
+  }
+}
+
+// What may come next, as kinds of token.
+const VALUE: readonly string[] = ['string', 'scalar', '{', '['];
+const KEY: readonly string[] = ['string'];
+const FIRST_KEY: readonly string[] = ['string', '}'];
+const FIRST_ITEM: readonly string[] = [...VALUE, ']'];
+const AFTER_KEY: readonly string[] = [':'];
+const AFTER_MEMBER: readonly string[] = [',', '}'];
+const AFTER_ITEM: readonly string[] = [',', ']'];
+const NOTHING: readonly string[] = [];
+const WHITE_SPACE = /[ \t\n\r]*/y;
+const TOKEN =
+  // eslint-disable-next-line no-control-regex -- JSON forbids exactly these in strings
+  /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/y;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;

@@ -56,6 +56,7 @@ export function checkNarrative(xhtml: string): string | undefined {
     if (!ELEMENTS.has(name)) {
       return `The element \`${name}\` is not allowed in a narrative. Use basic formatting elements, such as p, ul, table.`;
     }
+    if (attributes.isRepeated) return `The XHTML is not well formed: \`${name}\` has an attribute twice.`;
     const wrong = checkAttributes(name, attributes.values);
     if (wrong !== undefined) return wrong;
     hasContent ||= name === 'img';
@@ -101,15 +102,25 @@ const ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
   li: ['value', 'type'],
 };
 
-function readAttributes(xhtml: string, start: number): { values: ReadonlyMap<string, string>; end: number } {
+interface Attributes {
+  readonly values: ReadonlyMap<string, string>;
+  /** The index after the last of them. */
+  readonly end: number;
+  readonly isRepeated: boolean;
+}
+
+function readAttributes(xhtml: string, start: number): Attributes {
   const values = new Map<string, string>();
   let end = start;
+  let isRepeated = false;
   ATTRIBUTE.lastIndex = start;
   for (let match = ATTRIBUTE.exec(xhtml); match !== null; match = ATTRIBUTE.exec(xhtml)) {
     end = ATTRIBUTE.lastIndex;
-    values.set(match[1] ?? '', (match[2] ?? '').slice(1, -1));
+    const [, name = '', quoted = ''] = match;
+    isRepeated ||= values.has(name);
+    values.set(name, quoted.slice(1, -1));
   }
-  return { values, end };
+  return { values, end, isRepeated };
 }
 
 function checkAttributes(element: string, attributes: ReadonlyMap<string, string>): string | undefined {
@@ -117,11 +128,18 @@ function checkAttributes(element: string, attributes: ReadonlyMap<string, string
     if (!EVERYWHERE.has(name) && !ATTRIBUTES[element]?.includes(name)) {
       return `The attribute \`${name}\` is not allowed on \`${element}\` in a narrative. Remove it.`;
     }
-    if (RUNS_CODE.test(value))
+    if (RUNS_CODE.test(decoded(value)))
       return `The attribute \`${name}\` of \`${element}\` holds a script. Remove it.`;
     if (BAD_ENTITY.test(value)) {
       return `The attribute \`${name}\` of \`${element}\` has a bare \`&\`. Write \`&amp;\`.`;
     }
   }
   return undefined;
+}
+
+function decoded(value: string): string {
+  return value.replaceAll(/&#(x?)([0-9A-Fa-f]{1,7});/g, (_, hex, digits: string) => {
+    const point = parseInt(digits, hex === 'x' ? 16 : 10);
+    return point <= 0x10ffff ? String.fromCodePoint(point) : '';
+  });
 }

@@ -9,5 +9,5 @@ export type {
   VersionAnswer,
 } from './record/record.ts';
 export { recordProjection, type RecordChange } from './record/record-projection.ts';
-export { openRecord, type OpenRecord } from './record/record-reader.ts';
+export { openRecord } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';

@@ -1,4 +1,4 @@
-/** The record's numbers for the names in a question. A name without a number is in no row. Numbers never change. */
+/** The record's numbers for the names in a question. A name without a number is in no row. */
 import type { SearchCondition, SearchQuery, TokenValue } from '@carelog/fhir';
 import { subjectParametersOf } from '@carelog/fhir';
 import type { DatabaseSync } from 'node:sqlite';
@@ -15,6 +15,7 @@ export class Numbers {
   readonly #token: Statement<{ id: number }>;
   readonly #tokens: Statement<{ id: number }>;
   readonly #known = new Map<string, number>();
+  #generation = '';
 
   constructor(db: DatabaseSync) {
     const parameter = record.selectFrom('parameter').select('id').where('type', '=', given('type'));
@@ -31,6 +32,13 @@ export class Numbers {
 
   type(name: string): number | undefined {
     return this.#remember(`type ${name}`, () => this.#type.get({ name })?.id);
+  }
+
+  /** Numbers are given anew when the record is emptied or replaced: what was known then is forgotten. */
+  ofGeneration(generation: string): void {
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.#known.clear();
   }
 
   /** A patient's number is that of its `Patient/id`. */

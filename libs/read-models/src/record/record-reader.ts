@@ -21,34 +21,16 @@ import { planSearch, type SearchPlan } from './search-plan.ts';
 import { given, record, Statement } from './statement.ts';
 import { ROLE, STATE, type State } from './tables.ts';
 
-/** The record, and how to follow when its file was replaced by a rebuilt one. */
-export interface OpenRecord extends RecordQueries {
-  /** Lets go of the file and opens what now lies at its path. */
-  reopen(): void;
-}
-
 /** Opens the record to read. Throws where there is no record at this path: the projector makes it. */
-export function openRecord(path: string): OpenRecord {
-  let reader = new RecordReader(path);
-  return {
-    read: (type, id, restrictTo) => reader.read(type, id, restrictTo),
-    vread: (type, id, version, restrictTo) => reader.vread(type, id, version, restrictTo),
-    history: (type, id, page, restrictTo) => reader.history(type, id, page, restrictTo),
-    search: (query, page, restrictTo) => reader.search(query, page, restrictTo),
-    count: (query, restrictTo) => reader.count(query, restrictTo),
-    everything: (patient, page, restrictTo) => reader.everything(patient, page, restrictTo),
-    stats: () => reader.stats(),
-    checkpoint: () => reader.checkpoint(),
-    parked: () => reader.parked(),
-    parkedPartitionOf: (type, id) => reader.parkedPartitionOf(type, id),
-    hash: () => reader.hash(),
-    close: () => reader.close(),
-    reopen() {
-      const before = reader;
-      reader = new RecordReader(path);
-      before.close();
-    },
-  };
+export function openRecord(path: string): RecordQueries {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+  try {
+    db.exec('PRAGMA cache_size = -65536');
+    return new RecordReader(db);
+  } catch (fault) {
+    db.close();
+    throw fault;
+  }
 }
 
 interface VersionRow {
@@ -69,9 +51,8 @@ class RecordReader implements RecordQueries {
   readonly #everything: Everything;
   readonly #searches = new Map<string, SearchStatements>();
 
-  constructor(path: string) {
-    this.#db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
-    this.#db.exec('PRAGMA cache_size = -65536');
+  constructor(db: DatabaseSync) {
+    this.#db = db;
     this.#numbers = new Numbers(this.#db);
     this.#statements = prepareStatements(this.#db);
     this.#history = new History(this.#db);
@@ -121,6 +102,7 @@ class RecordReader implements RecordQueries {
   }
 
   async count(query: SearchQuery, restrictTo?: Restriction): Promise<number> {
+    this.#isAnyParked();
     const numbered = this.#numbers.search(query, restrictTo?.patient);
     if (numbered === undefined) return 0;
     const plan = planSearch(numbered);
@@ -143,6 +125,7 @@ class RecordReader implements RecordQueries {
   }
 
   async stats(): Promise<{ people: number; resources: number }> {
+    this.#isAnyParked();
     const patient = this.#numbers.type('Patient') ?? 0;
     return {
       people: this.#statements.countOfType.get({ type: patient })?.count ?? 0,
@@ -170,21 +153,29 @@ class RecordReader implements RecordQueries {
     if (this.#db.isOpen) this.#db.close();
   }
 
+  // Asked first by every question that goes by numbers, so it also notices when they were given anew.
+  #isAnyParked(): boolean {
+    const row = this.#statements.glance.get();
+    this.#numbers.ofGeneration(row?.id ?? '');
+    return row !== undefined && row.parked !== null;
+  }
+
   #mayShow(stream: string, restrictTo: Restriction | undefined): boolean {
     if (restrictTo === undefined) return true;
+    this.#isAnyParked();
     const patient = this.#numbers.target(`Patient/${restrictTo.patient}`);
     if (patient === undefined) return false;
     return this.#statements.isOf.get({ stream, patient }) !== undefined;
   }
 
   #parkedPartitionOf(stream: string): Parked | undefined {
-    if (this.#statements.anyParked.get() === undefined) return undefined;
+    if (!this.#isAnyParked()) return undefined;
     const target = stream.startsWith('Patient/') ? (this.#numbers.target(stream) ?? 0) : 0;
     return this.#statements.parkedOf.get({ stream, target });
   }
 
   #incomplete(query: SearchQuery, restrictTo: Restriction | undefined): readonly Parked[] {
-    if (this.#statements.anyParked.get() === undefined) return [];
+    if (!this.#isAnyParked()) return [];
     if (restrictTo === undefined) return this.#statements.parked.all();
     const parked = this.#parkedPartitionOf(`Patient/${restrictTo.patient}`);
     return parked === undefined ? [] : [parked];
@@ -267,7 +258,12 @@ function prepareStatements(db: DatabaseSync) {
         .where('c.role', '>=', sql.lit(ROLE.owned)),
     ),
     checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
-    anyParked: new Statement(db, record.selectFrom('parked').select('partition').limit(1)),
+    glance: new Statement(
+      db,
+      record
+        .selectFrom('generation')
+        .select(['id', (eb) => eb.selectFrom('parked').select('partition').limit(1).as('parked')]),
+    ),
     parked: new Statement(db, record.selectFrom('parked').selectAll()),
     parkedOf: new Statement(
       db,

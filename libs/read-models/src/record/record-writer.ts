@@ -3,6 +3,7 @@
  * from the one before.
  */
 import type { AppliedChange, Checkpoint, Parked, ProjectedBatch, ReadModel } from '@carelog/projection';
+import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { Interning } from './interning.ts';
 import { indexOf, isPatient, type RecordChange, type ResourceIndex } from './record-projection.ts';
@@ -53,7 +54,13 @@ function createTables(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE');
   const tables = db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
   for (const { name } of tables) db.exec(`DROP TABLE "${String(name)}"`);
-  db.exec(`${CREATE_TABLES} PRAGMA user_version = ${RECORD_VERSION}; COMMIT`);
+  db.exec(`${CREATE_TABLES} PRAGMA user_version = ${RECORD_VERSION}`);
+  beginGeneration(db);
+  db.exec('COMMIT');
+}
+
+function beginGeneration(db: DatabaseSync): void {
+  new Statement(db, record.insertInto('generation').values({ id: given('id') })).run({ id: randomUUID() });
 }
 
 /** Index rows by a name that equal rows share. */
@@ -98,6 +105,7 @@ class SqliteRecordWriter implements RecordWriter {
   async clear(): Promise<void> {
     this.#transaction(() => {
       for (const table of ALL_TABLES) this.#db.exec(`DELETE FROM "${table}"`);
+      beginGeneration(this.#db);
     });
     this.#intern.forget();
     this.#persons.clear();

@@ -63,6 +63,8 @@ export interface RecordTables {
   parked: { partition: string; position: number; reason: string };
   set_aside: { stream: string; partition: string };
   checkpoint: { id: number; position: number; epoch: string };
+  /** One row: changes when all numbers were given anew, because the record was emptied or replaced. */
+  generation: { id: string };
 }
 
 /** Tables of whole numbers whose rows come and go with a resource's content. */
@@ -113,11 +115,12 @@ CREATE TABLE person (partition TEXT PRIMARY KEY, patient INTEGER NOT NULL) WITHO
 CREATE TABLE parked (partition TEXT PRIMARY KEY, position INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE set_aside (stream TEXT PRIMARY KEY, partition TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, position INTEGER NOT NULL, epoch TEXT NOT NULL);
+CREATE TABLE generation (id TEXT PRIMARY KEY) WITHOUT ROWID;
 `;
 
 /** Every table, for a rebuild in place. */
 export const ALL_TABLES: readonly (keyof RecordTables)[] = [
   ...(Object.keys(INDEX_COLUMNS) as IndexTable[]),
   ...(['resource', 'version', 'type', 'parameter', 'token_value', 'target'] as const),
-  ...(['person', 'parked', 'set_aside', 'checkpoint'] as const),
+  ...(['person', 'parked', 'set_aside', 'checkpoint', 'generation'] as const),
 ];

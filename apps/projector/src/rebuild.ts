@@ -1,0 +1,57 @@
+/** Builds the record again from the first event, beside the one that serves, and puts it in its place. */
+import { openSqliteLogReader } from '@carelog/event-store';
+import { openRecordWriter } from '@carelog/read-models';
+import { renameSync, rmSync } from 'node:fs';
+import { projectRecord } from './project-record.ts';
+import type { ProjectorPaths } from './projector.ts';
+
+export interface Rebuilt {
+  /** Events that were read. */
+  readonly events: number;
+  readonly seconds: number;
+}
+
+/**
+ * Rebuilds while no server runs on these files; with one running, ask it instead (`Projector.rebuild`). A crash at any
+ * moment leaves the old record or the new one.
+ */
+export async function rebuild({ paths }: { readonly paths: ProjectorPaths }): Promise<Rebuilt> {
+  const beside = besideOf(paths);
+  const rebuilt = await buildBeside(paths);
+  // A write-ahead log of the old file must never meet the new one.
+  for (const suffix of ['-wal', '-shm']) rmSync(`${paths.record}${suffix}`, { force: true });
+  renameSync(beside, paths.record);
+  return rebuilt;
+}
+
+/** Where the new record is built. */
+export const besideOf = (paths: ProjectorPaths) => `${paths.record}.rebuilt`;
+
+/** Builds a whole record beside the one that serves, up to the head that the log has now. */
+export async function buildBeside(paths: ProjectorPaths): Promise<Rebuilt> {
+  const record = besideOf(paths);
+  removeRecord(record);
+  const begun = performance.now();
+  const log = openSqliteLogReader({ path: paths.log });
+  const { position: head } = log.head();
+  await log.close();
+  const reached = new AbortController();
+  let events = 0;
+  await projectRecord({
+    paths: { ...paths, record },
+    signal: reached.signal,
+    disposable: true,
+    onProjected(position) {
+      events = position;
+      if (position >= head) reached.abort();
+    },
+  });
+  // Opened once more as the record is opened for good: in WAL, and safe against power cuts from here on.
+  openRecordWriter(record).close();
+  return { events, seconds: (performance.now() - begun) / 1000 };
+}
+
+/** Removes a record's file and what SQLite keeps beside it. */
+export function removeRecord(path: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${suffix}`, { force: true });
+}

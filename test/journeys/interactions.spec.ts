@@ -1,5 +1,6 @@
 /** Each interaction as HTTP sees it: statuses, headers and what refusals say. https://hl7.org/fhir/R4/http.html */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { validateResource } from '@carelog/fhir';
 import { startStack, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
@@ -102,7 +103,7 @@ describe('update, delete and versions', () => {
       'PUT',
       'DELETE',
       'PUT',
-      'PUT',
+      'POST',
     ]);
     const pages = await stack.fhir('GET', `${path}/_history?_count=3`);
     const next = pages.json.link.find((link: { relation: string }) => link.relation === 'next').url as string;
@@ -229,7 +230,7 @@ describe('refusals', () => {
     ['another media type', 'POST', '/Patient', '<Patient/>', { 'content-type': 'application/fhir+xml' }, 415],
     ['XML wanted', 'GET', '/Patient/1', undefined, { accept: 'application/fhir+xml' }, 406],
     ['an unknown type', 'GET', '/Pateint/1', undefined, {}, 404],
-    ['another type in the body', 'POST', '/Patient', { resourceType: 'Group' }, {}, 400],
+    ['another type in the body', 'POST', '/Patient', { resourceType: 'Organization' }, {}, 400],
     ['another id in the body', 'PUT', '/Patient/a', { resourceType: 'Patient', id: 'b' }, {}, 400],
     [
       'an id like an NHS number',
@@ -263,6 +264,45 @@ describe('refusals', () => {
     });
   });
 });
+
+describe('what it says of itself', () => {
+  it('is a valid CapabilityStatement, open to all, and true: each type it lists can be searched by each parameter it lists', async () => {
+    const answer = await fetch(`${stack.base}/metadata`);
+    const statement = (await answer.json()) as Capabilities;
+    expect(validateResource(statement)).toEqual([]);
+    const wrong: string[] = [];
+    for (const { type, searchParam } of statement.rest[0]!.resource) {
+      for (const { name, type: kind } of searchParam) {
+        const value = kind === 'date' ? '2024' : kind === 'reference' ? 'Patient/1' : 'x';
+        const found = await stack.fhir('GET', `/${type}?${name}=${value}&_summary=count`);
+        if (found.status !== 200) wrong.push(`${type}?${name}: ${found.status}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+  it('answers in resources that are valid themselves', async () => {
+    const patient = await register();
+    await stack.fhir('POST', '/Observation', { body: observation(patient) });
+    for (const path of [
+      `/Observation?patient=${patient}&_count=1`,
+      `/Patient/${patient}/_history`,
+      `/Patient/${patient}/$everything`,
+      '/Patient/nobody',
+    ]) {
+      const answer = await stack.fhir('GET', path);
+      expect(validateResource(answer.json), path).toEqual([]);
+    }
+  });
+});
+
+interface Capabilities {
+  readonly rest: readonly {
+    readonly resource: readonly {
+      readonly type: string;
+      readonly searchParam: readonly { readonly name: string; readonly type: string }[];
+    }[];
+  }[];
+}
 
 describe('who may do what', () => {
   it('lets a patient read their own record and nothing of others', async () => {

@@ -44,7 +44,7 @@ it('creates, reads, updates, searches in pages, reads history, runs a transactio
   }));
   const answered = (await client.transaction({
     body: { resourceType: 'Bundle', type: 'transaction', entry },
-  } as never)) as { entry: { response: { status: string } }[] };
+  } as never)) as unknown as { entry: { response: { status: string } }[] };
   expect(answered.entry.map((it) => it.response.status)).toEqual(
     Array.from({ length: 25 }, () => '201 Created'),
   );

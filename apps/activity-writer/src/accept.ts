@@ -81,14 +81,12 @@ function acceptEntry(entry: RecordEntry, eventId: string | undefined): EntryOutc
   }
   const parsed = parse(entry);
   if ('problems' in parsed) return parsed;
-  const problems = [...validateResource(parsed.value)].filter(
-    (problem) => (problem.severity ?? 'error') === 'error',
-  );
+  const mistaken = identityProblems(entry, parsed.value);
+  if (mistaken.length > 0) return { problems: mistaken };
+  const problems = validateResource(parsed.value).filter((it) => (it.severity ?? 'error') === 'error');
   if (problems.length > 0) return { problems };
-  problems.push(...identityProblems(entry, parsed.value));
   const { valid, invalid } = nhsNumbersOf(parsed.value);
-  problems.push(...invalid);
-  if (problems.length > 0) return { problems };
+  if (invalid.length > 0) return { problems: invalid };
   const receivedContent =
     eventId === undefined ? {} : { eventId, receivedContent: canonicalContent(parsed.value, parsed.exact) };
   return {

@@ -97,11 +97,16 @@ function formNotTaken(): Refusal {
   return refuse({ category: 'media-type', code: 'not-supported', message });
 }
 
+/** Seconds after which the same request may well succeed, unless the refusal says it itself. */
+const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '1', 503: '1', 507: '60' };
+
 function send(gateway: Gateway, reply: FastifyReply, result: FhirAnswer | Refusal): FastifyReply {
   reply.header('carelog-position', String(gateway.projected.position()));
   if (result instanceof Refusal) {
+    const status = statusOfProblems(result.problems);
+    if (RETRY_AFTER[status] !== undefined) reply.header('retry-after', RETRY_AFTER[status]);
     return reply
-      .code(statusOfProblems(result.problems))
+      .code(status)
       .headers(result.headers)
       .header('content-type', FHIR_JSON)
       .send(operationOutcome(result.problems));

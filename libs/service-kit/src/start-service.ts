@@ -11,26 +11,14 @@ import type {
   LoggerService,
   Provider,
 } from '@nestjs/common';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Caller } from '@carelog/access';
+import type { FastifyInstance } from 'fastify';
 import type { Problem } from '@carelog/fhir';
 import { createAuthenticator } from './authenticate.ts';
 import type { Authenticator, TrustedIssuer } from './authenticate.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { createAdapter } from './http-adapter.ts';
-import { sendProblems } from './problem-response.ts';
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Served without a token. */
-    open?: true;
-  }
-  interface FastifyRequest {
-    /** Set before any handler runs, but for open routes. */
-    caller: Caller;
-  }
-}
+import { logAnswer, receive, requireCallerOf } from './request-hooks.ts';
 
 export interface ServiceOptions {
   readonly config: Pick<Config, 'port' | 'host' | 'bodyLimit' | 'publicUrl'>;
@@ -67,7 +55,6 @@ export interface ServedRoute {
   readonly open: boolean;
 }
 
-const slowMilliseconds = 1000;
 const drainMillisecondsMax = 15_000;
 
 /**
@@ -85,11 +72,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const url = (): string => (address ??= boundUrl(server));
 
   let authenticator: Authenticator | undefined;
-  const requireCaller = callerHook(() => (authenticator ??= createAuthenticator(options.issuers(url()))));
+  const requireCaller = requireCallerOf(
+    () => (authenticator ??= createAuthenticator(options.issuers(url()))),
+  );
   const routes: ServedRoute[] = [];
   server.decorateRequest('caller');
-  server.addHook('onRequest', identifyRequest);
-  server.addHook('onResponse', responseLog(log));
+  server.decorateRequest('receivedAt', 0);
+  server.addHook('onRequest', receive);
+  server.addHook('onSend', logAnswer(log));
   server.addHook('onRoute', (route) => {
     const open = route.config?.open === true;
     for (const method of [route.method].flat()) routes.push({ method, path: route.path, open });
@@ -144,51 +134,6 @@ function nestLog(log: Log): LoggerService {
     warn: (message: unknown) => log.warn(text(message)),
     error: (message: unknown) => log.error(text(message)),
     fatal: (message: unknown) => log.fatal(text(message)),
-  };
-}
-
-function identifyRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-  done();
-}
-
-function callerHook(authenticator: () => Authenticator) {
-  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    reply.header('cache-control', 'no-store');
-    const { authorization } = request.headers;
-    const caller = authenticator().recall(authorization);
-    if (caller !== undefined) {
-      request.caller = caller;
-      return done();
-    }
-    authenticator()
-      .verify(authorization)
-      .then((outcome) => {
-        if (outcome.kind === 'refused') return void sendProblems(reply, [outcome.problem]);
-        request.caller = outcome.caller;
-        done();
-      })
-      .catch((fault: unknown) => reply.send(fault));
-  };
-}
-
-/** Route patterns, never addresses: a query can hold a name or an NHS number. */
-function responseLog(log: Log) {
-  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const { statusCode, elapsedTime } = reply;
-    const level = statusCode >= 500 ? 'error' : elapsedTime > slowMilliseconds ? 'warn' : 'debug';
-    if (log.isLevelEnabled(level)) {
-      const { method, id } = request;
-      const facts = {
-        method,
-        route: request.routeOptions.url,
-        status: statusCode,
-        ms: Math.round(elapsedTime),
-        request: id,
-      };
-      log[level](facts, 'served');
-    }
-    done();
   };
 }
 

@@ -50,8 +50,9 @@ export interface Keyring {
   /** Never throws for what the event holds. */
   open(event: SealedEvent): Opened;
   /**
-   * Destroys the partition's data key; durable when it resolves, and noticed by every other keyring on this folder at its
-   * next call. Remembers only that it happened. Copies of the folder made before still hold the key: destroy those too.
+   * Destroys the partition's data key; durable when it resolves, and noticed within 10 ms by every other keyring that is
+   * open on this folder, in whichever thread or process. Remembers only that it happened. Copies of the folder made before
+   * still hold the key: destroy those too.
    */
   erase(partition: string): Promise<void>;
   /** Copies both files into a folder that does not exist yet. Keep it apart from copies of the log. */
@@ -85,6 +86,8 @@ interface DataKey {
 }
 
 const maxCachedKeys = 10_000;
+/** For so long a cached key may be used after another thread or process destroyed it. */
+const cacheTrustedMilliseconds = 10;
 
 class FolderKeyring implements Keyring {
   readonly #masterPath: string;
@@ -94,6 +97,7 @@ class FolderKeyring implements Keyring {
   readonly #cache = new Map<string, DataKey>();
   #seenVersion: number;
   #seenErasures: number;
+  #checkedAt = 0;
   #wanted = new Set<string>();
   #making: Promise<void> | undefined;
   #closed = false;
@@ -245,9 +249,12 @@ class FolderKeyring implements Keyring {
     return dataKey;
   }
 
-  /** Another thread or process may have erased since the last call: its keys must not live on in this cache. */
+  /** Another thread or process may have erased, and its key must not live on in this cache. Asking costs as much as sealing. */
   #noticeErasures(): void {
     this.#refuseWhenClosed();
+    const now = performance.now();
+    if (now - this.#checkedAt < cacheTrustedMilliseconds) return;
+    this.#checkedAt = now;
     const version = this.#table.dataVersion();
     if (version === this.#seenVersion) return;
     this.#seenVersion = version;

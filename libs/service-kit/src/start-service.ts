@@ -99,12 +99,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   return { get, url, routes, close };
 }
 
-/** Ends the process on SIGTERM or SIGINT after the service closed; a second signal ends it at once. */
+/** Ends the process on SIGTERM or SIGINT after the service closed; a signal a second later or more ends it at once. */
 export function closeOnSignal(service: Pick<Service, 'close'>, log: Log): void {
-  let closing = false;
+  let closingSince: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (closing) process.exit(130);
-    closing = true;
+    if (closingSince !== undefined) {
+      // A shell signals the whole group, and npm passes it on: one Ctrl-C can arrive twice.
+      if (performance.now() - closingSince > 1_000) process.exit(130);
+      return;
+    }
+    closingSince = performance.now();
     log.info({ signal }, 'closing');
     service.close().then(
       () => process.exit(0),

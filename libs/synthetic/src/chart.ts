@@ -30,6 +30,9 @@ export interface Written {
   readonly resource: Resource & { readonly id: string };
 }
 
+/** Entries of one transaction of an extract. */
+const EXTRACT_ENTRIES_MAX = 60;
+
 export class Chart {
   readonly person: Person;
   readonly area: Area;
@@ -60,15 +63,46 @@ export class Chart {
     return result;
   }
 
-  /** Sends one message a second time, right behind itself, as interfaces do when an answer was lost. */
-  repeat(): void {
-    const { at, bundle } = this.random.pick(this.#messages);
+  /** Sends one message from `live` on a second time, right behind itself, as interfaces do when an answer was lost. */
+  repeat(live: number): void {
+    const messages = this.#messages.filter(({ at }) => at >= live);
+    if (messages.length === 0) return;
+    const { at, bundle } = this.random.pick(messages);
     this.#messages.push({ at: at + 1, bundle });
   }
 
-  /** The messages, in order of time. */
-  close(): readonly TransactionBundle[] {
-    return this.#messages.sort((a, b) => a.at - b.at).map((message) => message.bundle);
+  /**
+   * In order of time: what lies before `live` as an extract of the history, in as few transactions as can hold it, as when
+   * an organisation joins a shared record; from then on each message by itself.
+   */
+  close(live: number): readonly TransactionBundle[] {
+    this.#messages.sort((a, b) => a.at - b.at);
+    const transactions: TransactionBundle[] = [];
+    let extract: Entry[] = [];
+    let until = 0;
+    const names = new Set<string>();
+    const finish = (): void => {
+      if (extract.length > 0) transactions.push(transaction(extract, this.#extractIdentifier(), until));
+      extract = [];
+      names.clear();
+    };
+    for (const { at, bundle } of this.#messages) {
+      const again = bundle.entry.some(({ fullUrl }) => names.has(fullUrl));
+      if (at >= live || again || extract.length + bundle.entry.length > EXTRACT_ENTRIES_MAX) finish();
+      if (at >= live) {
+        transactions.push(bundle);
+        continue;
+      }
+      extract.push(...bundle.entry);
+      until = at;
+      for (const { fullUrl } of bundle.entry) names.add(fullUrl);
+    }
+    finish();
+    return transactions;
+  }
+
+  #extractIdentifier(): { readonly system: string; readonly value: string } {
+    return { system: `${this.person.practice.system}:extract`, value: this.newId() };
   }
 
   age(at: number): number {

@@ -33,7 +33,7 @@ export interface PopulationOptions {
 
 /**
  * Yields the organisations and staff first, then one array for each person: transactions in the order in which they
- * happened. Whatever a transaction refers to is in it, or in one that came before it in the same array or in the first.
+ * happened, the older ones together and those of the last two years each by itself. Whatever a transaction refers to is in it, or in one that came before it in the same array or in the first.
  */
 export function* generatePopulation(
   options: PopulationOptions,
@@ -71,6 +71,9 @@ export function* generatePopulation(
 export function firstPersonNhsNumber(seed: number): string {
   return nhsNumbers(seed).next().value;
 }
+
+/** How long the organisations have been sending every activity as it happens; before that lies their history. */
+const LIVE_YEARS = 2;
 
 const FIRST_HOUSEHOLD: Household = {
   line: '14 Orchard Close',
@@ -130,8 +133,9 @@ function live(
     patient = registerTwice(chart, patient, home, secondNumber, person.since + 200 * DAY);
   else if (random.chance(0.1)) patient = moveHouse(chart, patient, home, some());
   if (person.died) recordDeath(chart, patient);
-  if (random.chance(0.2)) chart.repeat();
-  return chart.close();
+  const live = window.to - LIVE_YEARS * YEAR;
+  if (random.chance(0.25)) chart.repeat(live);
+  return chart.close(live);
 }
 
 /** Who somebody is to the record: when they came, whether they died, which illnesses stay with them. */

@@ -129,6 +129,7 @@ function problemsOf(outcome: unknown): EntryProblem[] {
     issue?: { severity?: string; diagnostics?: string; details?: { text?: string }; expression?: string[] }[];
   };
   const errors = issue.filter(({ severity }) => severity !== 'warning' && severity !== 'information');
+  if (errors.length === 0) return [{ message: 'It was refused without a reason.' }];
   return errors.map(({ diagnostics, details, expression }) => ({
     message: diagnostics ?? details?.text ?? 'Refused without a reason.',
     ...(expression?.[0] !== undefined && { expression: expression[0] }),

@@ -161,7 +161,8 @@ async function readAll(file: string): Promise<(Submission | Unreadable)[]> {
   const found = await findFiles([file]);
   if (found.kind === 'missing') throw new Error(`${file} is missing`);
   let bytes = 0;
-  const read = await Array.fromAsync(readFile(found.files[0]!, (count) => (bytes += count)));
+  const read: (Submission | Unreadable)[] = [];
+  for await (const one of readFile(found.files[0]!, (count) => (bytes += count))) read.push(one);
   expect(bytes).toBe(found.files[0]!.bytes);
   return read;
 }

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -38,7 +40,7 @@ async function start(overrides: Partial<ServiceOptions> = {}, port = 0): Promise
         throw new Error(canary);
       });
       fastify.get('/fhir/R4/refusal', () => {
-        throw { category: 'gone', code: 'deleted', message: 'It was deleted.', expression: 'Patient' };
+        throw Object.assign(new Error('It was deleted.'), { category: 'gone', code: 'deleted' });
       });
       fastify.get('/fhir/R4/slow', async (_request, reply) => {
         reply.raw.on('finish', () => order.push('answered'));
@@ -356,6 +358,41 @@ describe('closing', () => {
     await closed;
     expect(order).toEqual(['answered', 'released']);
     await expect(fetch(`${closing.url()}/health/live`)).rejects.toThrow();
+  });
+});
+
+describe('SIGTERM', () => {
+  it('ends the process well, after what was accepted is answered', async () => {
+    const script = `
+      import { closeOnSignal, createLog, startService } from '${new URL('index.ts', import.meta.url).href}';
+      const log = createLog('silent');
+      const service = await startService({
+        config: { port: 0, host: '127.0.0.1', bodyLimit: 1024 },
+        log,
+        issuers: () => [],
+        routes: (server) => void server.get('/slow', { config: { open: true } }, async () => {
+          process.kill(process.pid, 'SIGTERM');
+          await new Promise((resolve) => process.once('SIGTERM', () => setImmediate(resolve)));
+          return 'done';
+        }),
+        release: async () => void process.stdout.write('released'),
+      });
+      closeOnSignal(service, log);
+      process.stdout.write(service.url() + '\\n');`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'exit');
+    let said = '';
+    const url = new Promise<string>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes('\n')) resolve(said.trim());
+      });
+    });
+    expect(await (await fetch(`${await url}/slow`)).text()).toBe('done');
+    expect(await ended).toEqual([0, null]);
+    expect(said).toContain('released');
   });
 });
 

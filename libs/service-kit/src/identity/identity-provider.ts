@@ -5,6 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import { createLocalJWKSet } from 'jose';
 import type { JWK } from 'jose';
+import type * as OidcProvider from 'oidc-provider';
 import type { Adapter, ClientMetadata, Configuration, Provider } from 'oidc-provider';
 import type { TrustedIssuer } from '../authenticate.ts';
 import type { Log } from '../log.ts';
@@ -79,7 +80,7 @@ async function createProvider(
 }
 
 /** It warns of every Node release that is not marked LTS, the supported ones of npm's `node` package among them. */
-async function importQuietly(): Promise<typeof import('oidc-provider')> {
+async function importQuietly(): Promise<typeof OidcProvider> {
   const { warn } = console;
   console.warn = (...words: unknown[]) => {
     if (!String(words[0]).includes('Unsupported runtime')) warn(...words);
@@ -101,7 +102,7 @@ function configuration(
   return {
     adapter: KeepsNothing,
     clients: options.personas.map(({ name }) => clientOf(name, files.secrets.get(name) as string)),
-    jwks: { keys: [files.signingKey as never] },
+    jwks: { keys: [files.signingKey] },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     clientAuthMethods: ['client_secret_basic'],
     responseTypes: ['none'],

@@ -56,6 +56,7 @@ export interface ServedRoute {
 }
 
 const drainMillisecondsMax = 15_000;
+const idleMilliseconds = 50;
 
 /**
  * Resolves when the service accepts requests. Rejects when it cannot be wired or bound (port taken, address not ours);
@@ -161,10 +162,14 @@ function boundUrl(server: FastifyInstance): string {
 }
 
 async function drain(app: INestApplication, server: FastifyInstance): Promise<void> {
-  const overdue = setTimeout(() => server.server.closeAllConnections(), drainMillisecondsMax);
+  const { server: http } = server;
+  // A connection whose last answer was on its way when closing began is kept alive, and would keep us waiting.
+  const idle = setInterval(() => http.closeIdleConnections(), idleMilliseconds);
+  const overdue = setTimeout(() => http.closeAllConnections(), drainMillisecondsMax);
   try {
     await app.close();
   } finally {
+    clearInterval(idle);
     clearTimeout(overdue);
   }
 }

@@ -5,10 +5,10 @@
 import type { Parked } from '@carelog/projection';
 import { sql } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
-import { aggregated, entriesOf, searchEntry, type EntriesRow } from './entries.ts';
+import { entriesOf, entryFrame, searchEntries, type EntriesRow } from './entries.ts';
 import type { Numbers } from './numbers.ts';
 import type { Cursor, EverythingRequest, SearchPage } from './record.ts';
-import { given, record, Statement, type Values } from './statement.ts';
+import { given, givenLimit, record, Statement, type Values } from './statement.ts';
 import { ROLE, STATE } from './tables.ts';
 
 /** Where a page ends: in the compartment at a type and a key, or among the shared resources at a key. */
@@ -47,7 +47,7 @@ export class Everything {
     const values = {
       self,
       patient: number,
-      head: `{"fullUrl":"${request.base}/`,
+      ...entryFrame(request.base, 'match'),
       role: ownOnly ? ROLE.owned : ROLE.named,
       since: request.since ?? 0,
       ...Object.fromEntries((types ?? []).map((type, i) => [`type${i}`, type])),
@@ -67,7 +67,7 @@ export class Everything {
 function fill(
   statements: ReturnType<typeof prepare>,
   values: Values,
-  { count: wanted, cursor }: EverythingRequest,
+  { count: wanted, cursor, base }: EverythingRequest,
 ): Omit<SearchPage, 'incomplete'> {
   const parts: Uint8Array[] = [];
   let count = 0;
@@ -88,7 +88,12 @@ function fill(
       : { part: 'compartment', type: row?.lastType ?? 0, key: row?.last ?? 0 };
   }
   if (place.part === 'shared' && count < wanted) {
-    const row = statements.shared.get({ ...values, key: place.key, limit: wanted - count });
+    const row = statements.shared.get({
+      ...values,
+      ...entryFrame(base, 'include'),
+      key: place.key,
+      limit: wanted - count,
+    });
     add(row);
     place = { part: 'shared', key: row?.last ?? place.key };
   }
@@ -148,7 +153,7 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
     .$if(types !== undefined, (rows) => rows.where('c.type', 'in', names))
     .orderBy('c.type')
     .orderBy('c.resource')
-    .limit(given('limit'));
+    .limit(givenLimit);
   // Only what belongs to no patient: a reference must not open another person's record.
   const shared = record
     .selectFrom('patient_target as t')
@@ -163,10 +168,10 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
     .$if(since, (rows) => rows.where('r.updated', '>=', given('since')))
     .$if(types !== undefined, (rows) => rows.where('r.type', 'in', names))
     .orderBy('r.key')
-    .limit(given('limit'));
+    .limit(givenLimit);
   const lastType = sql<number | null>`(select max(type) from page)`;
   return {
-    self: new Statement(db, entriesOf(self, 'match')),
+    self: new Statement(db, entriesOf(self)),
     compartment: new Statement<EntriesRow & { lastType: number | null }>(
       db,
       record
@@ -174,12 +179,12 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
         .selectFrom('page as k')
         .innerJoin('resource as r', 'r.key', 'k.key')
         .select([
-          aggregated(searchEntry('match'), sql`k.type, k.key`).as('entries'),
+          searchEntries().as('entries'),
           sql<number>`count(*)`.as('count'),
           lastType.as('lastType'),
           sql<number | null>`(select max(key) from page where type = ${lastType})`.as('last'),
         ]),
     ),
-    shared: new Statement(db, entriesOf(shared, 'include')),
+    shared: new Statement(db, entriesOf(shared)),
   };
 }

@@ -2,7 +2,7 @@
 import type { Parked } from '@carelog/projection';
 import type { DatabaseSync } from 'node:sqlite';
 import type { HistoryPage, PageRequest } from './record.ts';
-import { given, record, Statement } from './statement.ts';
+import { given, givenLimit, record, Statement } from './statement.ts';
 import { STATE, type State } from './tables.ts';
 
 interface VersionRow {
@@ -34,7 +34,7 @@ export class History {
         .where('resource', '=', given('resource'))
         .where('version', '<', given('before'))
         .orderBy('version', 'desc')
-        .limit(given('limit')),
+        .limit(givenLimit),
     );
     this.#count = new Statement(
       db,

@@ -4,7 +4,7 @@ import type { Checkpoint, Parked } from '@carelog/projection';
 import { sql } from 'kysely';
 import { DatabaseSync } from 'node:sqlite';
 import { Everything } from './everything.ts';
-import { entriesOf, type EntriesRow } from './entries.ts';
+import { entriesOf, entryFrame, type EntriesRow } from './entries.ts';
 import { History } from './history.ts';
 import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
@@ -18,7 +18,7 @@ import type {
   VersionAnswer,
 } from './record.ts';
 import { planSearch, type SearchPlan } from './search-plan.ts';
-import { given, record, Statement } from './statement.ts';
+import { given, givenLimit, record, Statement } from './statement.ts';
 import { ROLE, STATE, type State } from './tables.ts';
 
 /** Opens the record to read. Throws where there is no record at this path: the projector makes it. */
@@ -92,8 +92,8 @@ class RecordReader implements RecordQueries {
     const plan = planSearch(numbered);
     const statements = this.#statementsOf(plan);
     const after = Number(page.cursor?.[0] ?? 0);
-    const head = `{"fullUrl":"${page.base}/`;
-    const row = statements.page.get({ ...plan.values, after, limit: page.count, head });
+    const frame = entryFrame(page.base, 'match');
+    const row = statements.page.get({ ...plan.values, ...frame, after, limit: page.count });
     const entries = row?.entries ?? NOTHING;
     const { count, last } = { count: row?.count ?? 0, last: row?.last ?? after };
     const more = count === page.count && statements.more.get({ ...plan.values, after: last }) !== undefined;
@@ -215,8 +215,8 @@ function prepareSearch(db: DatabaseSync, plan: SearchPlan): SearchStatements {
     .where('key', '>', given('after'))
     .orderBy('key');
   return {
-    page: new Statement(db, entriesOf(after.limit(given('limit')), 'match')),
-    more: new Statement(db, after.limit(1)),
+    page: new Statement(db, entriesOf(after.limit(givenLimit))),
+    more: new Statement(db, after.limit(sql.lit(1))),
     count: new Statement(
       db,
       record.selectFrom(plan.keys().as('matches')).select((eb) => eb.fn.countAll<number>().as('count')),
@@ -262,7 +262,7 @@ function prepareStatements(db: DatabaseSync) {
       db,
       record
         .selectFrom('generation')
-        .select(['id', (eb) => eb.selectFrom('parked').select('partition').limit(1).as('parked')]),
+        .select(['id', (eb) => eb.selectFrom('parked').select('partition').limit(sql.lit(1)).as('parked')]),
     ),
     parked: new Statement(db, record.selectFrom('parked').selectAll()),
     parkedOf: new Statement(
@@ -294,7 +294,7 @@ function prepareStatements(db: DatabaseSync) {
                 ),
             ),
         )
-        .limit(1),
+        .limit(sql.lit(1)),
     ),
     countOfType: new Statement(db, countLive.where('type', '=', given('type'))),
     countOfAll: new Statement(db, countLive),

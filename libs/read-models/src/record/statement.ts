@@ -5,6 +5,7 @@ import {
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  sql,
   type CompiledQuery,
 } from 'kysely';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
@@ -22,10 +23,23 @@ export const record = new Kysely<RecordTables>({
 
 export type Values = Readonly<Record<string, SQLInputValue>>;
 
+class Given {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
 /** Stands in a query for a value that each run gives under this name. */
 export function given<Type = never>(name: string): Type {
   return new Given(name) as Type;
 }
+
+/**
+ * A LIMIT given at each run. SQLite compiles a statement again whenever a bare parameter of a LIMIT is bound; an expression
+ * keeps it from looking.
+ */
+export const givenLimit = sql<number>`cast(${given('limit')} as integer)`;
 
 /** A prepared statement; it belongs to the connection it was prepared on. */
 export class Statement<Row> {
@@ -68,12 +82,5 @@ export class Statement<Row> {
       bound[i] = value;
     }
     return bound;
-  }
-}
-
-class Given {
-  readonly name: string;
-  constructor(name: string) {
-    this.name = name;
   }
 }

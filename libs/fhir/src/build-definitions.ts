@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { threadId } from 'node:worker_threads';
 import { correctToR4 } from './r4-corrections.ts';
 
 /** What is kept of the specification: every type's elements, the value sets that can be enumerated, the patient compartment. */
@@ -69,9 +70,9 @@ export function currentStamp(): string {
 }
 
 /** The condensed definitions, or undefined when they are missing, torn or out of date. */
-export function builtDefinitions(): Definitions | undefined {
+export function builtDefinitions(file = definitionsFile): Definitions | undefined {
   try {
-    const kept = JSON.parse(readFileSync(definitionsFile, 'utf8')) as Definitions;
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as Definitions;
     return kept.stamp === currentStamp() ? kept : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -80,7 +81,7 @@ export function builtDefinitions(): Definitions | undefined {
 }
 
 /** Reads the definitions, condenses them and replaces the file in one step. Takes about two seconds. */
-export function buildDefinitions(): Definitions {
+export function buildDefinitions(file = definitionsFile): Definitions {
   const valueSets = new ValueSetIndex();
   const shapes: Record<string, ShapeDefinition> = {};
   for (const definition of correctToR4(structureDefinitions())) {
@@ -92,10 +93,10 @@ export function buildDefinitions(): Definitions {
     valueSets: valueSets.used,
     patientCompartment: patientCompartment(),
   };
-  mkdirSync(dirname(definitionsFile), { recursive: true });
-  const draft = `${definitionsFile}.${process.pid}.${Date.now()}`;
+  mkdirSync(dirname(file), { recursive: true });
+  const draft = `${file}.${process.pid}.${threadId}`;
   writeFileSync(draft, JSON.stringify(definitions));
-  renameSync(draft, definitionsFile);
+  renameSync(draft, file);
   return definitions;
 }
 

@@ -38,8 +38,7 @@ export interface CompiledRule {
 
 /** Reports all that is wrong with an object where the run stands, and below. */
 export function checkObject(shape: Shape, value: JsonObject, run: Run): void {
-  if (run.full) return;
-  if (run.tooDeep) return run.report('structure', 'This is nested too deep. Flatten it.');
+  if (run.full || !run.isWithinDepth()) return;
   let seen = 0;
   let count = 0;
   for (const name in value) {
@@ -59,6 +58,7 @@ export function checkObject(shape: Shape, value: JsonObject, run: Run): void {
     else checkPrimitive(member, item, value, run);
     run.leave();
   }
+  if (run.full) return;
   if (count === 0 || (count === 1 && !shape.mayBeIdOnly && value['id'] !== undefined)) {
     return run.report(
       'invariant',
@@ -128,10 +128,11 @@ function checkPrimitiveExtension(member: Member, value: unknown, primitive: unkn
     const valueless = values?.[i] === undefined || values[i] === null;
     run.enter(i);
     if (isObject(item)) (valueless ? member.check : member.checkBeside)(item, run);
-    else if (item !== null)
+    else if (item !== null) {
       run.report('structure', 'This is to be an object with `extension` or `id`, or `null`.');
-    else if (valueless)
-      run.report('value', 'Neither a value nor an extension stands here. Remove both `null`s.');
+    } else if (values?.[i] === undefined) {
+      run.report('value', 'Neither a value nor an extension stands here. Remove this `null`.');
+    }
     run.leave();
   });
 }

@@ -52,7 +52,7 @@ function reportNoType(value: unknown, type: unknown, run: Run, where: string): v
     const place = where === 'outermost' ? undefined : 'resourceType';
     const named =
       typeof type === 'string' && isName(type)
-        ? `${type} is not a resource type`
+        ? `\`${type}\` is not a resource type`
         : 'This `resourceType` is not one';
     run.report('structure', `${named} of R4. ${remedy}`, place);
   }
@@ -219,10 +219,9 @@ function compileRules(rules: readonly Rule[], shapeName: string): CompiledRule[]
   return rules.map(({ key, human }) => {
     const holds = invariants[`${type}/${key}`] ?? invariants[key];
     if (holds === undefined) throw new Error(`The invariant ${key} of ${shapeName} has no function.`);
-    return {
-      message: `${human.trim().replace(/\.$/, '')} (${key}). Correct the element so that this holds.`,
-      holds,
-    };
+    const statement = human.trim().replace(/\.$/, '');
+    const sentence = statement.charAt(0).toUpperCase() + statement.slice(1);
+    return { message: `${sentence} (${key}). Correct the element so that this holds.`, holds };
   });
 }
 

@@ -2,7 +2,7 @@
  * The invariants of R4's definition resources: StructureDefinition, ValueSet, CapabilityStatement, TestScript and their kin.
  * https://hl7.org/fhir/R4/conformance-module.html
  */
-import { has, hasChoice, isDistinct, list, object, objects } from './elements.ts';
+import { has, hasChoice, isDistinct, list, object, objects, text } from './elements.ts';
 import type { Invariant } from './invariants.ts';
 import type { JsonObject } from './run.ts';
 
@@ -14,7 +14,9 @@ export const definitionInvariants: Readonly<Record<string, Invariant>> = {
   'cpb-3': (it) =>
     it['kind'] === 'instance' || !objects(it['messaging']).some((messaging) => has(messaging, 'endpoint')),
   'cpb-7': (it) =>
-    isDistinct(objects(it['document']).map((document) => `${document['profile']} ${document['mode']}`)),
+    isDistinct(
+      objects(it['document']).map((document) => `${text(document['profile'])} ${text(document['mode'])}`),
+    ),
   'cpb-9': (it) => isDistinct(all(it['resource'], 'type')),
   'cpb-12': (it) => isDistinct(all(it['searchParam'], 'name')),
   'cpb-14': (it) => it['kind'] !== 'instance' || has(it, 'implementation'),
@@ -49,8 +51,9 @@ export const definitionInvariants: Readonly<Record<string, Invariant>> = {
 
   // ElementDefinition
   'eld-1': (it) => has(it, 'discriminator') || has(it, 'description'),
-  'eld-2': (it) => it['max'] === '*' || !(Number(it['min']) > Number(it['max'])),
-  'eld-3': (it) => !has(it, 'max') || /^(\*|\d+)$/.test(String(it['max'])),
+  'eld-2': (it) =>
+    it['max'] === '*' || !(typeof it['min'] === 'number' && it['min'] > Number(text(it['max']) || NaN)),
+  'eld-3': (it) => !has(it, 'max') || /^(\*|\d+)$/.test(text(it['max'])),
   'eld-4': (it) => !has(it, 'aggregation') || REFERRING.includes(it['code']),
   'eld-5': (it) =>
     !has(it, 'contentReference') ||
@@ -63,14 +66,14 @@ export const definitionInvariants: Readonly<Record<string, Invariant>> = {
   'eld-8': (it) => !hasChoice(it, 'pattern') || !hasChoice(it, 'fixed'),
   // As HL7 wrote it, the expression is true whatever the types are.
   'eld-11': () => true,
-  'eld-12': (it) => !has(it, 'valueSet') || /^(http:|https|urn:)/.test(String(it['valueSet'])),
+  'eld-12': (it) => !has(it, 'valueSet') || /^(http:|https|urn:)/.test(text(it['valueSet'])),
   'eld-13': (it) => isDistinct(all(it['type'], 'code')),
   'eld-14': (it) => isDistinct(all(it['constraint'], 'key')),
   'eld-15': (it) => !hasChoice(it, 'defaultValue') || !has(it, 'meaningWhenMissing'),
-  'eld-16': (it) => it['sliceName'] === undefined || /^[a-zA-Z0-9/\-_[\]@]+$/.test(String(it['sliceName'])),
+  'eld-16': (it) => it['sliceName'] === undefined || /^[a-zA-Z0-9/\-_[\]@]+$/.test(text(it['sliceName'])),
   'eld-17': (it) => !has(it, 'targetProfile') || REFERRING.includes(it['code']),
   'eld-18': (it) => it['isModifier'] !== true || has(it, 'isModifierReason'),
-  'eld-19': (it) => it['path'] === undefined || ELEMENT_PATH.test(String(it['path'])),
+  'eld-19': (it) => it['path'] === undefined || ELEMENT_PATH.test(text(it['path'])),
   'eld-22': (it) => !has(it, 'sliceIsConstraining') || has(it, 'sliceName'),
 
   // StructureDefinition
@@ -90,7 +93,7 @@ export const definitionInvariants: Readonly<Record<string, Invariant>> = {
   },
   'sdf-8a': (it, run) => {
     const [first = '', ...rest] = paths(it);
-    const startsRight = run.resource['kind'] === 'logical' || first.startsWith(String(run.resource['type']));
+    const startsRight = run.resource['kind'] === 'logical' || first.startsWith(text(run.resource['type']));
     return startsRight && allBelow(first.replace(/\..*/, ''), rest);
   },
   'sdf-8b': (it) => objects(it['element']).every((element) => has(element, 'base')),
@@ -108,7 +111,7 @@ export const definitionInvariants: Readonly<Record<string, Invariant>> = {
   'sdf-15': (it) => it['kind'] === 'logical' || !has(firstElement(it['snapshot']), 'type'),
   'sdf-15a': (it) => {
     const first = firstElement(it['differential']);
-    return it['kind'] === 'logical' || String(first['path']).includes('.') || !has(first, 'type');
+    return it['kind'] === 'logical' || text(first['path']).includes('.') || !has(first, 'type');
   },
   'sdf-16': (it) => haveDistinctIds(it['snapshot']),
   'sdf-17': (it) => haveDistinctIds(it['differential']),
@@ -116,7 +119,7 @@ export const definitionInvariants: Readonly<Record<string, Invariant>> = {
   'sdf-19': (it) =>
     !isHl7(it) ||
     allElements(it).every((element) =>
-      all(element['type'], 'code').every((code) => TYPE_CODE.test(String(code))),
+      all(element['type'], 'code').every((code) => TYPE_CODE.test(text(code))),
     ),
   'sdf-20': (it) => roots(it).every((root) => !has(root, 'slicing')),
   'sdf-21': (it) =>
@@ -135,7 +138,7 @@ export const definitionInvariants: Readonly<Record<string, Invariant>> = {
     objects(object(it['definition'])['resource']).every((resource) =>
       list(resource['fhirVersion']).every((version) => list(it['fhirVersion']).includes(version)),
     ),
-  'md-1': (it) => !has(it, 'max') || it['max'] === '*' || Number(it['max']) > 0,
+  'md-1': (it) => !has(it, 'max') || it['max'] === '*' || Number(text(it['max'])) > 0,
   'mea-1': (it) =>
     objects(it['group']).every((group) =>
       objects(group['stratifier']).every(
@@ -203,7 +206,7 @@ function conceptCodes(it: JsonObject, into: unknown[]): unknown[] {
 }
 
 function paths(view: JsonObject): string[] {
-  return all(view['element'], 'path').map(String);
+  return all(view['element'], 'path').map(text);
 }
 
 function allBelow(root: string, others: readonly string[]): boolean {
@@ -216,7 +219,7 @@ function firstElement(view: unknown): JsonObject {
 
 /** The elements of a snapshot or differential whose path has no dot. */
 function roots(view: unknown): readonly JsonObject[] {
-  return objects(object(view)['element']).filter((element) => !String(element['path']).includes('.'));
+  return objects(object(view)['element']).filter((element) => !text(element['path']).includes('.'));
 }
 
 function allElements(it: JsonObject): readonly JsonObject[] {
@@ -229,7 +232,7 @@ function haveDistinctIds(view: unknown): boolean {
 }
 
 function isHl7(it: JsonObject): boolean {
-  return String(it['url']).startsWith('http://hl7.org/fhir/StructureDefinition');
+  return text(it['url']).startsWith('http://hl7.org/fhir/StructureDefinition');
 }
 
 function isOneAction(it: JsonObject): boolean {

@@ -35,3 +35,8 @@ export function object(value: unknown): JsonObject {
 export function isDistinct(values: readonly unknown[]): boolean {
   return new Set(values).size === values.length;
 }
+
+/** The string, or an empty one: other values have no text that is sure to be had. */
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

@@ -4,7 +4,8 @@
  * https://hl7.org/fhir/R4/conformance-rules.html#constraints
  */
 import { definitionInvariants } from './definition-invariants.ts';
-import { has, hasChoice, isDistinct, list, object, objects } from './elements.ts';
+import { has, hasChoice, isDistinct, list, object, objects, text } from './elements.ts';
+import { literalType } from './reference.ts';
 import type { JsonObject, Run } from './run.ts';
 
 /** Whether the invariant holds for one element that is present. Members may still have a wrong type: those are reported elsewhere. */
@@ -51,7 +52,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
   'trd-3': (it) =>
     (it['type'] !== 'named-event' || has(it, 'name')) &&
     (it['type'] !== 'periodic' || hasChoice(it, 'timing')) &&
-    (!String(it['type']).startsWith('data-') || has(it, 'data')),
+    (!text(it['type']).startsWith('data-') || has(it, 'data')),
 
   // Resources, in alphabetical order
   'ait-1': (it) =>
@@ -81,9 +82,9 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     if (it['type'] === 'history') return true;
     const entries = objects(it['entry']).filter((entry) => has(entry, 'fullUrl'));
     const version = (entry: JsonObject) => object(object(entry['resource'])['meta'])['versionId'] ?? '';
-    return isDistinct(entries.map((entry) => `${String(entry['fullUrl'])} ${String(version(entry))}`));
+    return isDistinct(entries.map((entry) => `${text(entry['fullUrl'])} ${text(version(entry))}`));
   },
-  'bdl-8': (it) => !String(it['fullUrl'] ?? '').includes('/_history/'),
+  'bdl-8': (it) => !text(it['fullUrl'] ?? '').includes('/_history/'),
   'bdl-9': (it) =>
     it['type'] !== 'document' ||
     (has(object(it['identifier']), 'system') && has(object(it['identifier']), 'value')),
@@ -102,13 +103,12 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     !hasCode(it['verificationStatus'], CONDITION_VERIFICATION, 'entered-in-error') ||
     !has(it, 'clinicalStatus'),
   'cpl-3': (it) => !has(it, 'detail') || !has(it, 'reference'),
-  // Whether the member is a practitioner shows only when it is contained: by the expression, an unresolved reference passes.
+  // A reference whose type does not show cannot be resolved here: by the expression that passes.
   'ctm-1': (it, run) => {
     const reference = object(it['member'])['reference'];
-    const member = objects(run.root['contained']).find(
-      (resource) => `#${String(resource['id'])}` === reference,
-    );
-    return !has(it, 'onBehalfOf') || member === undefined || member['resourceType'] === 'Practitioner';
+    const contained = objects(run.root['contained']).find((one) => `#${text(one['id'])}` === reference);
+    const type = contained?.['resourceType'] ?? literalType(text(reference));
+    return !has(it, 'onBehalfOf') || type === undefined || type === 'Practitioner';
   },
   'fhs-1': (it) => !hasChoice(it, 'age') || !hasChoice(it, 'born'),
   'fhs-2': (it) => hasChoice(it, 'age') || !has(it, 'estimatedAge'),

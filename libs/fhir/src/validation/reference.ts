@@ -3,6 +3,7 @@
  * https://hl7.org/fhir/R4/references.html#Reference
  */
 import { isResourceType } from '../definitions.ts';
+import { text } from './elements.ts';
 import type { JsonObject, Run } from './run.ts';
 
 /** Checks one Reference against the types its element allows (undefined: any), and invariant ref-1. */
@@ -29,7 +30,8 @@ export function checkReference(value: JsonObject, targets: ReadonlySet<string> |
 const LITERAL =
   /^(?:https?:\/\/\S+\/)?([A-Z][A-Za-z]+)\/[A-Za-z0-9\-.]{1,64}(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
 
-function literalType(reference: string): string | undefined {
+/** The resource type that a literal reference, relative or absolute, says it points at. */
+export function literalType(reference: string): string | undefined {
   const type = LITERAL.exec(reference)?.[1];
   return isResourceType(type) ? type : undefined;
 }
@@ -40,7 +42,7 @@ function containedType(reference: string, run: Run): string | undefined {
   if (reference === '#' && run.resource !== run.root)
     return isResourceType(resourceType) ? resourceType : undefined;
   const found = Array.isArray(contained)
-    ? (contained as (JsonObject | null)[]).find((it) => `#${String(it?.['id'])}` === reference)
+    ? (contained as (JsonObject | null)[]).find((it) => `#${text(it?.['id'])}` === reference)
     : undefined;
   if (found !== undefined) return isResourceType(found?.['resourceType']) ? found['resourceType'] : undefined;
   run.report(

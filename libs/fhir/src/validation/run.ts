@@ -19,13 +19,19 @@ export class Run {
   readonly #path: (string | number)[] = [];
   #depth = 0;
 
-  /** Whether enough problems were found to stop looking. */
+  #stopped = false;
+
+  /** Whether to stop looking: enough problems were found, or the value has no end. */
   get full(): boolean {
-    return this.problems.length >= PROBLEMS_MAX;
+    return this.#stopped || this.problems.length >= PROBLEMS_MAX;
   }
 
-  get tooDeep(): boolean {
-    return this.#depth > DEPTH_MAX;
+  /** Whether the place is within the depth that is looked at; the first that is not ends the validation. */
+  isWithinDepth(): boolean {
+    if (this.#depth <= DEPTH_MAX) return true;
+    this.report('structure', `This is nested more than ${DEPTH_MAX} levels deep. Flatten it.`);
+    this.#stopped = true;
+    return false;
   }
 
   enter(step: string | number): void {

@@ -3,7 +3,6 @@
  * of Nest lies in a request's path. Every route needs a token unless it says `config: { open: true }`.
  */
 import type { AddressInfo } from 'node:net';
-import { NestFactory } from '@nestjs/core';
 import type {
   DynamicModule,
   InjectionToken,
@@ -11,13 +10,13 @@ import type {
   LoggerService,
   Provider,
 } from '@nestjs/common';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { Problem } from '@carelog/fhir';
 import { createAuthenticator } from './authenticate.ts';
 import type { Authenticator, TrustedIssuer } from './authenticate.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { createAdapter } from './http-adapter.ts';
 import { logAnswer, receive, requireCallerOf } from './request-hooks.ts';
 
 export interface ServiceOptions {
@@ -64,6 +63,8 @@ const idleMilliseconds = 50;
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config, log } = options;
+  // Loaded here, not above: commands and worker threads that use the rest of this library need no HTTP server.
+  const { createAdapter } = await import('./http-adapter.ts');
   const adapter = createAdapter(config, log);
   const app = await wire(adapter, options.providers ?? [], log);
   const server = adapter.getInstance<FastifyInstance>();
@@ -123,11 +124,12 @@ export function closeOnSignal(service: Pick<Service, 'close'>, log: Log): void {
   process.on('SIGINT', onSignal);
 }
 
-function wire(
-  adapter: ReturnType<typeof createAdapter>,
+async function wire(
+  adapter: FastifyAdapter,
   providers: readonly Provider[],
   log: Log,
 ): Promise<INestApplication> {
+  const { NestFactory } = await import('@nestjs/core');
   const root: DynamicModule = { module: class Service {}, providers: [...providers] };
   return NestFactory.create(root, adapter, { bodyParser: false, abortOnError: false, logger: nestLog(log) });
 }

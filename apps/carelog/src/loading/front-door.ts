@@ -44,19 +44,15 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   const { url, patienceMs = 60_000, signal } = options;
   const base = `${url}/fhir/R4`;
   let token = await options.token();
-  // Server time of the newest version known to be older than whatever is sent next.
-  let newest = await serverTime(base);
+  await refuseNobody(base);
 
   return {
     async send(submission) {
-      const before = newest;
       const answer = await post(submission);
       if (answer.status !== 200)
         return { kind: 'refused', status: answer.status, problems: problemsOf(answer.body) };
       const { entry = [] } = answer.body as { entry?: { response: EntryResponse }[] };
-      for (const { response } of entry)
-        if (response.lastModified && response.lastModified > newest) newest = response.lastModified;
-      return { kind: 'answered', entries: entry.map(({ response }) => resultOf(response, before)) };
+      return { kind: 'answered', entries: entry.map(({ response }) => resultOf(response)) };
     },
   };
 
@@ -111,17 +107,14 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
 
 interface EntryResponse {
   readonly status: string;
-  readonly lastModified?: string;
-  readonly outcome?: unknown;
+  readonly outcome?: { readonly issue?: readonly { readonly code: string }[] };
 }
 
-// 200 is a new version as well as one that stood before. Log time never goes back, so a version that is no newer than what was known before the entry was sent stood before.
-function resultOf({ status, lastModified, outcome }: EntryResponse, before: string): EntryResult {
+function resultOf({ status, outcome }: EntryResponse): EntryResult {
   const code = Number.parseInt(status, 10);
   if (code >= 300) return { kind: 'refused', status: code, problems: problemsOf(outcome) };
-  return {
-    kind: code === 200 && lastModified !== undefined && lastModified <= before ? 'duplicate' : 'recorded',
-  };
+  const stoodBefore = outcome?.issue?.some((issue) => issue.code === 'duplicate') === true;
+  return { kind: stoodBefore ? 'duplicate' : 'recorded' };
 }
 
 function problemsOf(outcome: unknown): EntryProblem[] {
@@ -148,15 +141,11 @@ function closedBy(status: number, url: string): void {
     );
 }
 
-/** As of the server's clock, to the second below. Throws `FrontDoorClosed` when nobody answers. */
-async function serverTime(base: string): Promise<string> {
+/** Throws `FrontDoorClosed` when nobody answers. */
+async function refuseNobody(base: string): Promise<void> {
   const response = await fetch(`${base}/metadata`, { method: 'HEAD' }).catch(() => undefined);
-  if (response === undefined)
-    throw new FrontDoorClosed(
-      `No Carelog answers at ${base}. Start it with npm start, or name it with --url.`,
-    );
-  const stated = Date.parse(response.headers.get('date') ?? '');
-  return new Date(Number.isNaN(stated) ? Date.now() : stated).toISOString();
+  if (response !== undefined) return;
+  throw new FrontDoorClosed(`No Carelog answers at ${base}. Start it with npm start, or name it with --url.`);
 }
 
 function parsed(text: string): unknown {

@@ -216,8 +216,9 @@ function recordedText(recorded: RecordedEntry, wanted: string | undefined): stri
   const etag = recorded.versionId > 0 ? `,"etag":"W/\\"${recorded.versionId}\\""` : '';
   const modified = recorded.lastUpdated === '' ? '' : `,"lastModified":"${recorded.lastUpdated}"`;
   const location = recorded.kind === 'deleted' ? '' : `,"location":"${locationOf(recorded)}"`;
-  const outcome =
-    wanted === 'OperationOutcome' ? `,"outcome":${JSON.stringify(operationOutcome(notesOf(recorded)))}` : '';
+  // 200 is also the answer to a new version: only this tells that nothing new was recorded.
+  const told = wanted === 'OperationOutcome' || recorded.kind === 'existing';
+  const outcome = told ? `,"outcome":${JSON.stringify(operationOutcome(notesOf(recorded)))}` : '';
   const response = `"response":{"status":"${statusText(status)}"${location}${etag}${modified}${outcome}}`;
   const resource = wanted === undefined || wanted === 'representation' ? recorded.body : undefined;
   return resource === undefined ? `{${response}}` : `{"resource":${resource},${response}}`;

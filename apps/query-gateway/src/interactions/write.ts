@@ -126,7 +126,6 @@ export function locationOf({ type, id, versionId }: RecordedEntry): string {
 export function notesOf(recorded: RecordedEntry): readonly Problem[] {
   if (recorded.notes.length > 0) return recorded.notes;
   const said = { created: 'Recorded as a new resource.', updated: 'Recorded as a new version.', existing: 'Recorded before with the same content; nothing new was recorded.', deleted: 'The end of the resource was recorded.' }; // prettier-ignore
-  return [
-    { category: 'incorrect', code: 'informational', severity: 'information', message: said[recorded.kind] },
-  ];
+  const code = recorded.kind === 'existing' ? 'duplicate' : 'informational';
+  return [{ category: 'incorrect', code, severity: 'information', message: said[recorded.kind] }];
 }

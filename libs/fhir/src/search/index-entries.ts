@@ -62,8 +62,19 @@ function compileType(type: string): Walk[] {
     return parseExpression(parameter.expression)
       .map((path) => relativeTo(type, path))
       .filter((path) => path !== undefined)
-      .map((path) => compileSteps(parameter, path.steps, { code: type, shape: type }));
+      .map((path) => compilePath(type, parameter, path));
   });
+}
+
+function compilePath(type: string, parameter: SearchParameter, { steps, isTest }: Path): Walk {
+  const walk = compileSteps(parameter, steps, { code: type, shape: type });
+  if (isTest === undefined) return walk;
+  return (resource, entries) => {
+    const found: IndexEntry[] = [];
+    walk(resource, found);
+    const holds = found.some((it) => it.kind === 'token' && it.code !== 'false');
+    entries.push({ kind: 'token', parameter: parameter.code, code: String(holds) });
+  };
 }
 
 // A parameter of several types names each; only this type's paths concern it. A bare element name belongs to any.

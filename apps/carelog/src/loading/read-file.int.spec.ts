@@ -1,22 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, it } from 'vitest';
+import { aPatient, anObservation, temporaryFolder } from '@carelog/testkit';
+import { describe, expect, it } from 'vitest';
 import { findFiles } from './files.ts';
 import { readFile } from './read-file.ts';
 import type { Unreadable } from './read-file.ts';
 import type { Submission } from './submission.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'carelog-read-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 
-const patient = (id?: string) => ({ resourceType: 'Patient', ...(id && { id }), birthDate: '1970-01-01' });
-const observation = (subject: string, id?: string) => ({
-  resourceType: 'Observation',
-  ...(id && { id }),
-  subject: { reference: subject },
-});
+const patient = (id?: string) => aPatient(id === undefined ? {} : { id });
+const observation = (subject: string, id?: string) => anObservation(subject, id === undefined ? {} : { id });
 const bundle = (type: string, entry: unknown[]) => ({ resourceType: 'Bundle', type, entry });
 
 describe('a file with one Bundle', () => {

@@ -1,0 +1,2 @@
+export { aPatient, anObservation } from './resources.ts';
+export { temporaryFolder } from './temporary-folder.ts';

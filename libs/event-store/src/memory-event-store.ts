@@ -1,5 +1,6 @@
 /** The log in memory, for tests: the same promises, but for what a restart would keep. */
-import { Batch, checkAppend } from './batch.ts';
+import { checkAppend } from './append-limits.ts';
+import { Batch } from './batch.ts';
 import type { RecordedEvent } from './envelope.ts';
 import type { EventStore, ReadOptions, ReadStreamOptions, StreamAppend } from './event-store.ts';
 import { newEventId } from './event-id.ts';

@@ -1,6 +1,6 @@
 /** For the crash test: appends until it is killed, several at a time, and says on stdout what was acknowledged. */
-import { someEvent, to } from '../contract.ts';
 import { newEventId } from '../event-id.ts';
+import { someEvent, to } from '../some-event.ts';
 import { openSqliteEventStore } from './sqlite-event-store.ts';
 
 const store = openSqliteEventStore({ path: process.argv[2]! });

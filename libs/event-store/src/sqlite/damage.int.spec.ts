@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { someEvent, to } from '../contract.ts';
+import { someEvent, to } from '../some-event.ts';
 import { newEventId } from '../event-id.ts';
 import { openSqliteEventStore } from './sqlite-event-store.ts';
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { someEvent, to } from '../contract.ts';
+import { someEvent, to } from '../some-event.ts';
 import type { EventStore, StreamAppend } from '../event-store.ts';
 import { newEventId } from '../event-id.ts';
 import { backupEventStore } from './backup-event-store.ts';
@@ -78,6 +78,15 @@ describe('a reader beside the writer', () => {
       expect(seen).toEqual(Array.from({ length: 202 }, (_, index) => index + 4));
     },
   );
+
+  it('is woken by each commit, not by its own watch', async () => {
+    const store = open(newPath());
+    const cell = new BigInt64Array(store.headSignal);
+    const woken = Atomics.waitAsync(cell, 0, 0n, 25_000);
+    await store.append(one());
+    expect(await woken.value).toBe('ok');
+    expect(cell[0]).toBe(1n);
+  });
 
   it('in another thread follows the log', async () => {
     const path = newPath();

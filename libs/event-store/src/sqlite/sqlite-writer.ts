@@ -1,0 +1,241 @@
+/**
+ * The store over an open database. Appends of one turn of the event loop are one transaction and share its fsync; none is
+ * answered before COMMIT has returned.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { checkAppend } from '../append-limits.ts';
+import { Batch } from '../batch.ts';
+import { encodeEnvelopeText } from '../envelope-bytes.ts';
+import type { RecordedEvent } from '../envelope.ts';
+import type { AppendOutcome, EventStore, StreamAppend } from '../event-store.ts';
+import { createHeadSignal, publishHead, wakeWaiters } from '../head-signal.ts';
+import { StoreFault } from '../store-fault.ts';
+import { subscribeTo } from '../subscription.ts';
+import { startCheckpointer } from './checkpointer.ts';
+import type { Checkpointer } from './checkpointer.ts';
+import { checksumOf, idBytes, LogQueries } from './log-queries.ts';
+import { faultOf } from './sqlite-fault.ts';
+
+export interface SqliteEventStore extends EventStore {
+  /** Give it to `openSqliteLogReader` in other threads: it wakes their subscriptions. */
+  readonly headSignal: SharedArrayBuffer;
+}
+
+/** A transaction takes this many events or bytes at most (but always one append), so that none waits long for others. */
+const maxBatchEvents = 5_000;
+const maxBatchBytes = 16 * 1024 * 1024;
+
+/** What a commit writes at least beside its events: a page of the table and one of each index. */
+const pageBytesPerCommit = 16 * 1024;
+
+const maxRemembered = 20_000;
+
+interface PendingAppend {
+  readonly appends: readonly StreamAppend[];
+  readonly events: number;
+  readonly bytes: number;
+  readonly resolve: (outcome: AppendOutcome) => void;
+  readonly reject: (fault: unknown) => void;
+}
+
+export class SqliteWriter implements SqliteEventStore {
+  readonly headSignal: SharedArrayBuffer;
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #now: () => number;
+  readonly #lock: { release(): void };
+  readonly #queries: LogQueries;
+  readonly #epoch: string;
+  readonly #begin;
+  readonly #commit;
+  readonly #rollback;
+  readonly #insert;
+  readonly #closing = new AbortController();
+  readonly #checkpointer: Checkpointer;
+  // This process is the only writer, so what it remembers of streams and partitions stays true.
+  readonly #revisions = new Map<string, number>();
+  readonly #tails = new Map<string, number>();
+  #position: number;
+  #recordedAt: string;
+  #pending: PendingAppend[] = [];
+  #flushing: Promise<void> | undefined;
+
+  constructor(db: DatabaseSync, path: string, now: () => number, lock: { release(): void }) {
+    this.#db = db;
+    this.#path = path;
+    this.#now = now;
+    this.#lock = lock;
+    this.#queries = new LogQueries(db, path);
+    const head = this.#queries.head();
+    this.#epoch = head.epoch;
+    this.#position = head.position;
+    this.#recordedAt = this.#queries.all({ after: head.position - 1 })[0]?.recordedAt ?? '';
+    this.headSignal = createHeadSignal(head.position);
+    this.#checkpointer = startCheckpointer(path, () => this.#finishCheckpoint());
+    this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#commit = db.prepare('COMMIT');
+    this.#rollback = db.prepare('ROLLBACK');
+    this.#insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+  }
+
+  async append(appends: readonly StreamAppend[]): Promise<AppendOutcome> {
+    this.#refuseWhenClosed();
+    const size = checkAppend(appends);
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ appends, ...size, resolve, reject });
+      this.#flushing ??= new Promise((flushed) => setImmediate(() => this.#flush(flushed)));
+    });
+  }
+
+  /** Commits what waits, one batch a turn of the event loop, so that reads and requests come between. */
+  #flush(flushed: () => void): void {
+    const batch = this.#takeBatch();
+    const answer = this.#record(batch);
+    if (this.#pending.length > 0) setImmediate(() => this.#flush(flushed));
+    else {
+      this.#flushing = undefined;
+      flushed();
+    }
+    answer();
+  }
+
+  #takeBatch(): PendingAppend[] {
+    let events = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const pending of this.#pending) {
+      events += pending.events;
+      bytes += pending.bytes;
+      if (count > 0 && (events > maxBatchEvents || bytes > maxBatchBytes)) break;
+      count++;
+    }
+    return this.#pending.splice(0, count);
+  }
+
+  /** One transaction. Gives back how to answer everybody in it, good or bad: all outcomes rest on what it placed. */
+  #record(pending: readonly PendingAppend[]): () => void {
+    try {
+      const batch = new Batch(this.#onDisk(), this.#now());
+      const outcomes = pending.map(({ appends }) => batch.decide(appends));
+      if (batch.placed.length > 0) this.#commitEvents(batch);
+      return () => pending.forEach(({ resolve }, index) => resolve(outcomes[index]!));
+    } catch (error) {
+      const fault = faultOf(error, this.#path);
+      return () => pending.forEach(({ reject }) => reject(fault));
+    }
+  }
+
+  #onDisk() {
+    const queries = this.#queries;
+    return {
+      position: this.#position,
+      recordedAt: this.#recordedAt,
+      event: (id: string) => queries.event(id),
+      streamRevision: (stream: string) => this.#revisions.get(stream) ?? queries.streamRevision(stream),
+      partitionTail: (partition: string) => this.#tails.get(partition) ?? queries.partitionTail(partition),
+    };
+  }
+
+  #commitEvents(batch: Batch): void {
+    let bytes = 0;
+    try {
+      this.#begin.run();
+      for (const event of batch.placed) bytes += this.#insertEvent(event);
+      this.#commit.run();
+    } catch (error) {
+      // SQLite has rolled back by itself after some faults (a full disk among them), and not after others.
+      if (this.#db.isTransaction) this.#rollback.run();
+      throw error;
+    }
+    this.#position += batch.placed.length;
+    this.#recordedAt = batch.recordedAt;
+    remember(this.#revisions, batch.streamRevisions);
+    remember(this.#tails, batch.partitionTails);
+    publishHead(this.headSignal, this.#position);
+    this.#checkpointer.committed(bytes + pageBytesPerCommit);
+  }
+
+  #insertEvent(event: RecordedEvent): number {
+    const { position, id, stream, revision, partition, content } = event;
+    const envelope = encodeEnvelopeText(event);
+    const checksum = checksumOf(envelope, content);
+    this.#insert.run(position, idBytes(id), stream, revision, partition, envelope, content, checksum);
+    return envelope.length + content.byteLength;
+  }
+
+  #finishCheckpoint(): void {
+    if (this.#closing.signal.aborted) return;
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // The disk is full or failing: commits say so, and the next checkpoint tries again.
+    }
+  }
+
+  async readEvent(id: string) {
+    return this.#read(() => this.#queries.event(id));
+  }
+
+  async readStream(stream: string, options?: Parameters<EventStore['readStream']>[1]) {
+    return this.#read(() => this.#queries.stream(stream, options));
+  }
+
+  async readPartition(partition: string, options?: Parameters<EventStore['readPartition']>[1]) {
+    return this.#read(() => this.#queries.partition(partition, options));
+  }
+
+  async readAll(options?: Parameters<EventStore['readAll']>[0]) {
+    return this.#read(() => this.#queries.all(options));
+  }
+
+  subscribe(after: number, options?: Parameters<EventStore['subscribe']>[1]) {
+    return subscribeTo({
+      after,
+      options,
+      headSignal: this.headSignal,
+      closed: this.#closing.signal,
+      read: (from, limit) => this.#read(() => this.#queries.all({ after: from, limit })),
+    });
+  }
+
+  head() {
+    return { position: this.#position, epoch: this.#epoch };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    await this.#flushing;
+    await this.#checkpointer.close();
+    this.#db.close();
+    this.#lock.release();
+    wakeWaiters(this.headSignal);
+  }
+
+  #read<T>(query: () => T): T {
+    this.#refuseWhenClosed();
+    try {
+      return query();
+    } catch (error) {
+      throw faultOf(error, this.#path);
+    }
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing.signal.aborted) {
+      throw new StoreFault('closed', `The log at ${this.#path} was closed. Open it again to use it.`);
+    }
+  }
+}
+
+/** Keeps the latest; the map's order is that of insertion. */
+function remember(known: Map<string, number>, fresh: ReadonlyMap<string, number>): void {
+  for (const [name, value] of fresh) {
+    known.delete(name);
+    known.set(name, value);
+  }
+  for (const name of known.keys()) {
+    if (known.size <= maxRemembered) break;
+    known.delete(name);
+  }
+}

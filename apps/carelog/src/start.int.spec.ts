@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLog, issueToken, personas } from '@carelog/service-kit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startCarelog } from './start.ts';
+import type { Carelog } from './start.ts';
+
+let dataFolder: string;
+let carelog: Carelog;
+
+beforeAll(async () => {
+  dataFolder = await mkdtemp(join(tmpdir(), 'carelog-start-'));
+  const config = {
+    port: 0,
+    host: '127.0.0.1',
+    dataFolder,
+    demo: false,
+    logLevel: 'silent',
+    bodyLimit: 1024,
+  } as const;
+  carelog = await startCarelog(config, createLog('silent'));
+});
+afterAll(async () => {
+  await carelog.close();
+  await rm(dataFolder, { recursive: true });
+});
+
+describe('without a token', () => {
+  const open = [
+    /^\/$/,
+    /^\/assets\/(favicon\.svg|nhsuk-frontend\.min\.css|start-page\.css)$/,
+    /^\/docs\/([\w/-]+\.md)?$/,
+    /^\/fhir\/R4\/metadata$/,
+    /^\/health\/(live|ready)$/,
+    /^\/openid(\/\*)?$/,
+  ];
+  const concrete = (path: string): string => path.replace('*', 'Patient/1').replaceAll(/:\w+/g, 'record');
+
+  it('a route is open only when it is on this list, and only for reading but for the identity provider', () => {
+    const served = carelog.routes.filter((route) => route.open);
+    const unlisted = served.filter(({ path }) => !open.some((pattern) => pattern.test(path)));
+    expect(unlisted).toEqual([]);
+    const writing = served.filter(
+      ({ method, path }) => !['GET', 'HEAD'].includes(method) && !path.startsWith('/openid'),
+    );
+    expect(writing).toEqual([]);
+    for (const pattern of open) expect(served.some(({ path }) => pattern.test(path))).toBe(true);
+  });
+
+  it('every other route answers 401 with an OperationOutcome', async () => {
+    const closed = carelog.routes.filter((route) => !route.open);
+    expect(closed.length).toBeGreaterThan(10);
+    for (const { method, path } of closed) {
+      const response = await fetch(carelog.url() + concrete(path), { method });
+      expect([method, path, response.status]).toEqual([method, path, 401]);
+      if (method !== 'HEAD')
+        expect(await response.json()).toMatchObject({ resourceType: 'OperationOutcome' });
+    }
+  });
+});
+
+describe('what personas may do to the platform', () => {
+  it.each([
+    ['operator', 'GET', '/status', 200],
+    ['auditor', 'GET', '/status', 200],
+    ['gp', 'GET', '/status', 403],
+    ['patient', 'GET', '/status', 403],
+    ['gp', 'POST', '/rebuild/record', 403],
+    ['publisher', 'POST', '/rebuild/record', 403],
+    ['operator', 'GET', '/fhir/R4/Patient', 403],
+    ['operator', 'GET', '/fhir/R4/Patient/1', 403],
+    ['operator', 'GET', '/fhir/R4/Patient/1/_history', 403],
+    ['operator', 'GET', '/fhir/R4/Patient/1/$everything', 403],
+    ['auditor', 'DELETE', '/fhir/R4/Patient/1', 403],
+    ['patient', 'DELETE', '/fhir/R4/Patient/1', 403],
+  ])('%s %s %s: %i', async (persona, method, path, status) => {
+    const outcome = await issueToken({ dataFolder, personas, persona, url: carelog.url() });
+    if (outcome.kind === 'refused') throw new Error(outcome.message);
+    const headers = { authorization: `Bearer ${outcome.token}` };
+    expect((await fetch(carelog.url() + path, { method, headers })).status).toBe(status);
+  });
+});

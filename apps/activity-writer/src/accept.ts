@@ -18,6 +18,7 @@ import {
   validateResource,
   type Problem,
 } from '@carelog/fhir';
+import { referencesOf, type References } from './references.ts';
 
 /** An entry that is right by itself; whether it fits the record is decided with the log. */
 export interface AcceptedEntry {
@@ -25,6 +26,8 @@ export interface AcceptedEntry {
   readonly type: string;
   /** Absent for DELETE. */
   readonly parsed?: ParsedResource;
+  /** Found once, as they were received: a plan that is made again resolves them again. */
+  readonly references: References;
   /** Its content as it was received, before references are resolved; only where the event id can come again. */
   readonly receivedContent?: string;
   readonly eventId?: string;
@@ -49,11 +52,15 @@ export function accept(
   }
   const problems: Problem[] = [];
   const entries: AcceptedEntry[] = [];
+  const fullUrls = new Set(
+    request.entries.flatMap(({ fullUrl }) => (fullUrl === undefined ? [] : [fullUrl])),
+  );
   for (const [index, entry] of request.entries.entries()) {
     const found = mayWrite(request.caller, entry);
-    const outcome = found.length > 0 ? { problems: found } : acceptEntry(entry, eventIdOf(entry, index));
+    const outcome =
+      found.length > 0 ? { problems: found } : acceptEntry(entry, fullUrls, eventIdOf(entry, index));
     for (const problem of outcome.problems) problems.push(placed(problem, entry));
-    if ('accepted' in outcome) entries.push(outcome.accepted);
+    if (outcome.accepted !== undefined) entries.push(outcome.accepted);
   }
   if (problems.length === 0) problems.push(...writtenTwice(entries));
   return problems.length > 0 ? refused(problems) : { kind: 'accepted', entries };
@@ -66,17 +73,29 @@ export function placed(problem: Problem, entry: RecordEntry): Problem {
   return { ...problem, expression: `${entry.expression}${within}` };
 }
 
-type EntryOutcome =
-  | { readonly problems: readonly Problem[]; readonly accepted: AcceptedEntry }
-  | { readonly problems: readonly Problem[] };
+const NO_REFERENCES: References = { toEntries: [], conditional: [], literal: [] };
 
-function acceptEntry(entry: RecordEntry, eventId: string | undefined): EntryOutcome {
+type EntryOutcome =
+  | { readonly problems: readonly []; readonly accepted: AcceptedEntry }
+  | { readonly problems: readonly Problem[]; readonly accepted?: never };
+
+function acceptEntry(
+  entry: RecordEntry,
+  fullUrls: ReadonlySet<string>,
+  eventId: string | undefined,
+): EntryOutcome {
   const addressed = addressProblems(entry);
   if (addressed.length > 0) return { problems: addressed };
   if (entry.method === 'DELETE') {
     return {
       problems: [],
-      accepted: { entry, type: entry.type, nhsNumbers: [], ...(eventId && { eventId }) },
+      accepted: {
+        entry,
+        type: entry.type,
+        nhsNumbers: [],
+        references: NO_REFERENCES,
+        ...(eventId && { eventId }),
+      },
     };
   }
   const parsed = parse(entry);
@@ -91,7 +110,14 @@ function acceptEntry(entry: RecordEntry, eventId: string | undefined): EntryOutc
     eventId === undefined ? {} : { eventId, receivedContent: canonicalContent(parsed.value, parsed.exact) };
   return {
     problems: [],
-    accepted: { entry, type: entry.type, parsed, nhsNumbers: valid, ...receivedContent },
+    accepted: {
+      entry,
+      type: entry.type,
+      parsed,
+      references: referencesOf(parsed, fullUrls),
+      nhsNumbers: valid,
+      ...receivedContent,
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import type { Caller } from '@carelog/access';
 import type { RecordActivity, RecordEntry, RecordOutcome, RecordRequest } from '@carelog/activity';
 import { openSqliteEventStore, type EventStore } from '@carelog/event-store';
 import { openKeyring, type Keyring } from '@carelog/keyring';
-import type { Match } from './plan.ts';
+import type { Match } from './identify.ts';
 import { createRecordActivity } from './record-activity.ts';
 
 const NHS = 'https://fhir.nhs.uk/Id/nhs-number';
@@ -209,6 +209,23 @@ describe('a subject', () => {
     expect(new Set(events.map((event) => event.partition)).size).toBe(1);
     expect(new Set(events.map((event) => event.correlationId)).size).toBe(1);
   });
+});
+
+it('registers a person and records about them in one transaction, also when others do the same at the same moment', async () => {
+  const fullUrl = 'urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0';
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      recorded([
+        post(observation({ reference: fullUrl }, { valueInteger: index })),
+        post(person('9434765919'), { fullUrl }),
+      ]),
+    ),
+  );
+  const ids = new Set(outcomes.map(([, registered]) => registered!.id));
+  expect(ids.size).toBe(1);
+  for (const [about] of outcomes)
+    expect(JSON.parse(about!.body!)).toMatchObject({ subject: { reference: `Patient/${[...ids][0]}` } });
+  expect(await resources()).toHaveLength(21);
 });
 
 describe('a resource with a business identifier', () => {

@@ -20,7 +20,8 @@ import { toServed, type Problem } from '@carelog/fhir';
 import { KeyringFault, type Keyring } from '@carelog/keyring';
 import { accept, type AcceptedEntry } from './accept.ts';
 import { createKnown, type StreamHead } from './known.ts';
-import { planRequest, type Match, type Plan, type PlanContext, type PlannedAnswer } from './plan.ts';
+import type { Match } from './identify.ts';
+import { planRequest, type Plan, type PlanContext, type PlannedAnswer } from './plan.ts';
 
 export interface WriterOptions {
   readonly store: EventStore;
@@ -51,7 +52,7 @@ export function createRecordActivity({ store, keyring, match, hasRoom }: WriterO
   const context: PlanContext = {
     known,
     match,
-    seal: keyring,
+    keyring,
     fingerprint: (partition, content) => keyring.fingerprint(partition, encoder.encode(content)),
   };
 

@@ -303,4 +303,5 @@ function sourceFile(file: string): string {
   return join(dirname(entryPoint), '../fhir/r4', file);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) builtDefinitions() ?? buildDefinitions();
+if (process.argv[1] === fileURLToPath(import.meta.url) && builtDefinitions() === undefined)
+  buildDefinitions();

@@ -18,5 +18,5 @@ export function operationOutcome(problems: readonly Problem[]): OperationOutcome
       diagnostics: problem.message,
       ...(problem.expression !== undefined && { expression: [problem.expression] }),
     })),
-  } as OperationOutcome;
+  };
 }

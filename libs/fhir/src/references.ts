@@ -156,7 +156,7 @@ function follow(value: unknown, link: Link, path: string, visit: Visit): void {
   if (shape === undefined) return;
   if (link.kind === 'reference') {
     const { reference } = value as { reference?: unknown };
-    if (typeof reference !== 'string' || !reference.startsWith('#')) visit(value as ReferenceElement, path);
+    if (typeof reference !== 'string' || !reference.startsWith('#')) visit(value, path);
   }
   walk(value as JsonObject, shape, path, visit);
 }

@@ -135,7 +135,6 @@ const AFTER_ITEM: readonly string[] = [',', ']'];
 const NOTHING: readonly string[] = [];
 const WHITE_SPACE = /[ \t\n\r]*/y;
 const TOKEN =
-  // eslint-disable-next-line no-control-regex -- JSON forbids exactly these in strings
   /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/y;
 
 const QUOTE = 0x22;

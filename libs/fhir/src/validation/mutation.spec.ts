@@ -51,7 +51,7 @@ describe.skipIf(!present)(
             bend(resource, at, how, structuredClone(value), name);
           answer(resource);
         }),
-        { numRuns: 1500 },
+        { numRuns: 500 },
       );
     });
   },

@@ -3,12 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newEventId, openSqliteEventStore, type NewEvent, type SqliteEventStore } from '@carelog/event-store';
-import { encodeContent, parseSearch } from '@carelog/fhir';
 import { openKeyring, type Keyring } from '@carelog/keyring';
 import { openRecord, type RecordQueries } from '@carelog/read-models';
 import { rebuild, startProjector, type Projector, type ProjectorPaths } from './index.ts';
 
-const base = 'http://127.0.0.1/fhir/R4';
 const silent = { info() {}, warn() {}, error() {} };
 
 let folder: string;
@@ -51,8 +49,7 @@ async function stop(): Promise<void> {
 async function write(stream: string, partition: string, content: string | object): Promise<void> {
   await keyring.prepare([partition]);
   const id = newEventId();
-  const text =
-    typeof content === 'string' ? content : encodeContent(content as { resourceType: string; id: string });
+  const text = typeof content === 'string' ? content : JSON.stringify(content);
   const event: NewEvent = {
     id,
     type: 'record.changed',
@@ -86,7 +83,11 @@ async function writeAda(): Promise<void> {
 }
 
 async function observationsOfAda(): Promise<number> {
-  const { query } = parseSearch('Observation', [['patient', 'ada']], { base });
+  const values = [{ target: 'Patient/ada' }];
+  const query = {
+    type: 'Observation',
+    conditions: [{ kind: 'reference' as const, parameter: 'patient', values }],
+  };
   return record.count(query);
 }
 

@@ -44,13 +44,13 @@ const arrows = {
 
 const mayUseNest = (tag) => !tag.startsWith('lib:') || tag === 'lib:service-kit';
 
-function boundaries(alsoAllowed) {
+function boundaries({ tags = [], paths = [] } = {}) {
   const depConstraints = Object.entries(arrows).map(([tag, targets]) => ({
     sourceTag: tag,
-    onlyDependOnLibsWithTags: [tag, ...targets, ...alsoAllowed],
+    onlyDependOnLibsWithTags: [tag, ...targets, ...tags],
     ...(mayUseNest(tag) ? {} : { bannedExternalImports: ['@nestjs/*'] }),
   }));
-  return ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints }];
+  return ['error', { enforceBuildableLibDependency: false, allow: paths, depConstraints }];
 }
 
 function libs(...names) {
@@ -64,11 +64,16 @@ export default tseslint.config(
     plugins: { '@nx': nx },
     languageOptions: { parser: tseslint.parser },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
-    rules: { '@nx/enforce-module-boundaries': boundaries([]), 'no-console': 'off', eqeqeq: 'error' },
+    rules: { '@nx/enforce-module-boundaries': boundaries(), 'no-console': 'off', eqeqeq: 'error' },
   },
   {
-    files: ['**/*.spec.ts', 'test/**/*.ts'],
-    rules: { '@nx/enforce-module-boundaries': boundaries(['lib:testkit']) },
+    files: ['**/*.spec.ts'],
+    rules: { '@nx/enforce-module-boundaries': boundaries({ tags: ['lib:testkit'] }) },
+  },
+  {
+    // What tests the whole may look inside it.
+    files: ['test/**/*.ts'],
+    rules: { '@nx/enforce-module-boundaries': boundaries({ paths: ['../../apps/**', '../../libs/**'] }) },
   },
   {
     files: ['**/*.ts'],

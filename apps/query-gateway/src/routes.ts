@@ -1,5 +1,5 @@
 /** The FHIR API as routes of a service: HTTP on the outside, interactions inside. */
-import { FHIR_JSON, operationOutcome } from '@carelog/service-kit';
+import { FHIR_JSON, outcomeText } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FhirAnswer, FhirRequest, Gateway } from './gateway.ts';
 import { refuse, Refusal } from './gateway.ts';
@@ -109,7 +109,7 @@ function send(gateway: Gateway, reply: FastifyReply, result: FhirAnswer | Refusa
       .code(status)
       .headers(result.headers)
       .header('content-type', FHIR_JSON)
-      .send(operationOutcome(result.problems));
+      .send(outcomeText(result.problems));
   }
   reply.code(result.status);
   if (result.headers !== undefined) reply.headers(result.headers);

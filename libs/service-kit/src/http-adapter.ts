@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Problem } from '@carelog/fhir';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { answerNotFound, faultHandler, operationOutcome } from './problem-response.ts';
+import { answerNotFound, faultHandler, outcomeText } from './problem-response.ts';
 
 /** Bodies of these types reach handlers as the Buffer that was sent; every other type is refused with 415. */
 const bodyTypes = [
@@ -38,6 +38,10 @@ export function createAdapter(config: Pick<Config, 'bodyLimit'>, log: Log): Fast
     if (charset === undefined || /^(utf-8|utf8|us-ascii)$/i.test(charset)) done(null, body);
     else done(foreignCharset as never);
   });
+  // An expectation that nobody here knows is left alone, as HTTP allows; Node would answer 417 without a word.
+  server.server.on('checkExpectation', (request, response) =>
+    server.server.emit('request', request, response),
+  );
   server.setErrorHandler(faultHandler(log));
   server.setNotFoundHandler(answerNotFound);
   return adaptWithoutHooks(server);
@@ -92,7 +96,7 @@ function answerUnparsable(this: FastifyInstance, error: Error & { code?: string 
     '400 Bad Request',
     'The request is not valid HTTP.',
   ];
-  const body = operationOutcome([{ category: 'incorrect', code: 'structure', message }]);
+  const body = outcomeText([{ category: 'incorrect', code: 'structure', message }]);
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/fhir+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );

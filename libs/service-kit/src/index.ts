@@ -5,7 +5,7 @@ export type { Config, ConfigOutcome } from './config.ts';
 export { createLog } from './log.ts';
 export type { Log } from './log.ts';
 export { pageHeaders } from './page-headers.ts';
-export { describeFault, FHIR_JSON, operationOutcome, sendProblems, statusOf } from './problem-response.ts';
+export { describeFault, FHIR_JSON, outcomeText, sendProblems, statusOf } from './problem-response.ts';
 export { closeOnSignal, startService } from './start-service.ts';
 export type { ServedRoute, Service, ServiceOptions, Wiring } from './start-service.ts';
 export { openIdentity } from './identity/identity-provider.ts';

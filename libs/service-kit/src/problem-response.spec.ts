@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ProblemCategory } from '@carelog/fhir';
-import { describeFault, operationOutcome, statusOf } from './problem-response.ts';
+import { describeFault, outcomeText, statusOf } from './problem-response.ts';
 
 describe('the status of a category', () => {
   const expected: Record<ProblemCategory, number> = {
@@ -37,7 +37,7 @@ describe('the status of a category', () => {
 
 describe('an OperationOutcome', () => {
   it('has an issue for each problem, in order, with its expression', () => {
-    const outcome = operationOutcome([
+    const outcome = outcomeText([
       { category: 'rejected', code: 'value', message: 'First.', expression: 'Patient.birthDate' },
       { category: 'incorrect', code: 'informational', message: 'Second.', severity: 'information' },
     ]);

@@ -1,7 +1,7 @@
 /** Turns problems and faults into OperationOutcomes: https://hl7.org/fhir/R4/operationoutcome.html */
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Problem, ProblemCategory } from '@carelog/fhir';
+import { operationOutcome, type Problem, type ProblemCategory } from '@carelog/fhir';
 import type { Log } from './log.ts';
 
 const statuses: Readonly<Record<ProblemCategory, number>> = {
@@ -31,16 +31,8 @@ export function statusOf(category: ProblemCategory): number {
 }
 
 /** JSON text of an OperationOutcome with one issue for each problem, in order. */
-export function operationOutcome(problems: readonly Problem[]): string {
-  return JSON.stringify({
-    resourceType: 'OperationOutcome',
-    issue: problems.map(({ severity = 'error', code, message, expression }) => ({
-      severity,
-      code,
-      diagnostics: message,
-      ...(expression === undefined ? {} : { expression: [expression] }),
-    })),
-  });
+export function outcomeText(problems: readonly Problem[]): string {
+  return JSON.stringify(operationOutcome(problems));
 }
 
 /** Answers with every problem, under the status of the first. */
@@ -48,7 +40,7 @@ export function sendProblems(reply: FastifyReply, problems: readonly Problem[]):
   const category = problems[0]?.category ?? 'fault';
   if (category === 'unauthenticated') reply.header('www-authenticate', 'Bearer realm="carelog"');
   if (category === 'busy' || category === 'unavailable') reply.header('retry-after', '1');
-  return reply.code(statusOf(category)).header('content-type', FHIR_JSON).send(operationOutcome(problems));
+  return reply.code(statusOf(category)).header('content-type', FHIR_JSON).send(outcomeText(problems));
 }
 
 /**

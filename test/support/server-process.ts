@@ -16,10 +16,11 @@ export interface ServerProcess {
   end(): Promise<number | null>;
 }
 
-/** Resolves when it says that it is ready; rejects with what it printed when it ends before that. */
+/** Resolves when it says that it is ready; rejects with what it printed when it ends before that. `program` may be what starts `main.ts`. */
 export async function startServer(
   dataFolder: string,
   environment: Readonly<Record<string, string>> = {},
+  program = MAIN,
 ): Promise<ServerProcess> {
   const env = {
     ...process.env,
@@ -29,7 +30,7 @@ export async function startServer(
     CARELOG_LOG: 'error',
     ...environment,
   };
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

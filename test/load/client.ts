@@ -1,0 +1,118 @@
+/** The load: `wrk` where it is installed, else `autocannon`; always a process of its own, on the same cores as the server. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface Load {
+  readonly base: string;
+  readonly method: 'GET' | 'POST';
+  /** Below the base; each request takes one of them at random. */
+  readonly paths: readonly string[];
+  readonly body?: string;
+  readonly token?: string;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+export interface Client {
+  readonly name: string;
+  /** Answers a second. Throws when an answer was not 2xx, or when none came. */
+  readonly rate: (load: Load) => Promise<number>;
+}
+
+/** The client that this machine has. */
+export function openClient(): Client {
+  const { status } = spawnSync('wrk', ['--version'], { stdio: 'ignore' });
+  const folder = mkdtempSync(join(tmpdir(), 'carelog-load-'));
+  return status === null ? autocannon(folder) : wrk(folder);
+}
+
+function wrk(folder: string): Client {
+  return {
+    name: 'wrk',
+    async rate(load) {
+      const script = join(folder, 'load.lua');
+      writeFileSync(script, luaOf(load));
+      const args = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--timeout=30s', '-s', script];
+      const said = await run('wrk', [...args, load.base]);
+      const [requests = 0, microseconds = 0, failed = 0] = /^counted (\d+) (\d+) (\d+)$/m.exec(said)?.slice(1).map(Number) ?? []; // prettier-ignore
+      return checked(requests / (microseconds / 1e6), failed, requests);
+    },
+  };
+}
+
+function luaOf({ method, paths, body, token, base }: Load): string {
+  const { pathname } = new URL(base);
+  const urls = paths.map((path) => JSON.stringify(`${pathname === '/' ? '' : pathname}${path}`));
+  const headers = Object.entries(headersOf(token, body)).map(
+    ([name, value]) => `wrk.headers["${name}"]="${value}"`,
+  );
+  return [
+    `wrk.method="${method}"`,
+    ...headers,
+    ...(body === undefined ? [] : [`wrk.body=[==[${body}]==]`]),
+    'local requests={}',
+    `function init() for i,url in ipairs({${urls.join(',')}}) do requests[i]=wrk.format(nil,url) end end`,
+    'function request() return requests[math.random(#requests)] end',
+    // wrk counts a status of 400 and above as an error; nothing here is redirected.
+    'function done(s) local e=s.errors',
+    'io.write(string.format("counted %d %d %d\\n",s.requests,s.duration,e.connect+e.read+e.write+e.status+e.timeout)) end',
+  ].join('\n');
+}
+
+/** Requests of each connection follow a list that was shuffled once. */
+const SHUFFLED = 500;
+
+function autocannon(folder: string): Client {
+  const program = createRequire(import.meta.url).resolve('autocannon');
+  return {
+    name: 'autocannon',
+    async rate(load) {
+      const { base, method, paths, body, token, connections, seconds } = load;
+      const headers = Object.entries(headersOf(token, body)).map(([name, value]) => ({ name, value }));
+      const sent = body === undefined ? {} : { postData: { text: body } };
+      const entries = Array.from({ length: paths.length === 1 ? 1 : SHUFFLED }, () => {
+        const path = paths[Math.floor(Math.random() * paths.length)]!;
+        return { request: { method, url: `${base}${path}`, headers, ...sent } };
+      });
+      const har = join(folder, 'load.har');
+      writeFileSync(har, JSON.stringify({ log: { entries } }));
+      const args = ['--json', '--no-progress', '-c', String(connections), '-d', String(seconds), '-t', '30'];
+      const said = await run(process.execPath, [program, ...args, '--har', har, base]);
+      const { requests, duration, non2xx, errors } = JSON.parse(said) as {
+        requests: { total: number };
+        duration: number;
+        non2xx: number;
+        errors: number;
+      };
+      return checked(requests.total / duration, non2xx + errors, requests.total);
+    },
+  };
+}
+
+function headersOf(token: string | undefined, body: string | undefined): Record<string, string> {
+  return {
+    Accept: 'application/fhir+json',
+    ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    ...(body !== undefined && { 'Content-Type': 'application/fhir+json' }),
+  };
+}
+
+function checked(perSecond: number, failed: number, requests: number): number {
+  if (!(perSecond > 0)) throw new Error('No answer came.');
+  if (failed > 0) throw new Error(`${failed} of ${requests} answers were not 2xx, or did not come.`);
+  return perSecond;
+}
+
+async function run(command: string, args: readonly string[]): Promise<string> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  let complaint = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
+  const code = await new Promise((resolve, reject) => child.on('close', resolve).on('error', reject));
+  if (code !== 0) throw new Error(`${command} ended with ${String(code)}: ${complaint}`);
+  return said;
+}

@@ -1,0 +1,27 @@
+/** How long everything is measured. */
+import { openClient, type Client } from './client.ts';
+
+export interface Settings {
+  readonly client: Client;
+  /** Of one run; runs whose median counts. */
+  readonly seconds: number;
+  readonly runs: number;
+  readonly connections: readonly number[];
+  readonly lagSeconds: number;
+  /** Says what is measured now. */
+  readonly say: (what: string) => void;
+}
+
+export interface Arguments {
+  readonly quick: boolean;
+  /** Write the table into README.md. */
+  readonly readme: boolean;
+}
+
+export function settingsOf({ quick }: Arguments): Settings {
+  const client = openClient();
+  const say = (what: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${what}\n`);
+  return quick
+    ? { client, say, seconds: 1, runs: 1, connections: [32], lagSeconds: 5 }
+    : { client, say, seconds: 2, runs: 3, connections: [1, 8, 32], lagSeconds: 60 };
+}

@@ -47,7 +47,7 @@ export function describeHistories(name: string, open: OpenEmptyStore): void {
         }),
         { numRuns: 60 },
       );
-    });
+    }, 120_000);
   });
 }
 

@@ -82,7 +82,7 @@ describe('a log in SQLite', () => {
       written += content.byteLength;
     }
     expect(walIsShorter()).toBe(true);
-  });
+  }, 120_000);
 
   it('belongs to its owner alone', () => {
     const path = newPath();
@@ -188,7 +188,7 @@ describe('kill -9', () => {
       await store.close();
     }
     expect(ledger.size).toBeGreaterThan(1_000);
-  });
+  }, 120_000);
 });
 
 /** Kills the child once it has acknowledged so many more events. */

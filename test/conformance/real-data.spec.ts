@@ -73,7 +73,7 @@ describe.skipIf(!realDataPresent)(named('40 Synthea patients'), () => {
       });
       const served = (asWritten(read.text) as Bundle).entry!;
       for (const [index, { resource }] of sent.entry!.entries())
-        expect(content(served[index]!.resource), locations[index]!).toEqual(
+        expect(content(served[index]!.resource), locations[index]).toEqual(
           content(resolved(resource, targets)),
         );
     }

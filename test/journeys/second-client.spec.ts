@@ -14,7 +14,7 @@ afterAll(() => stack.remove());
 
 type Resource = Record<string, unknown> & { resourceType: string; id: string };
 const create = async (body: Record<string, unknown> & { resourceType: string }): Promise<Resource> =>
-  (await client.create({ resourceType: body.resourceType, body } as never)) as Resource;
+  (await client.create({ resourceType: body.resourceType, body })) as Resource;
 
 it('creates, reads, updates, searches in pages, reads history, runs a transaction and deletes', async () => {
   const person = await create({
@@ -28,7 +28,7 @@ it('creates, reads, updates, searches in pages, reads history, runs a transactio
     resourceType: 'Patient',
     id: person.id,
     body: { ...person, gender: 'female' },
-  } as never)) as Resource;
+  })) as Resource;
   expect(changed).toMatchObject({ gender: 'female', meta: { versionId: '2' } });
 
   const entry = Array.from({ length: 25 }, (_, index) => ({
@@ -44,7 +44,7 @@ it('creates, reads, updates, searches in pages, reads history, runs a transactio
   }));
   const answered = (await client.transaction({
     body: { resourceType: 'Bundle', type: 'transaction', entry },
-  } as never)) as unknown as { entry: { response: { status: string } }[] };
+  })) as unknown as { entry: { response: { status: string } }[] };
   expect(answered.entry.map((it) => it.response.status)).toEqual(
     Array.from({ length: 25 }, () => '201 Created'),
   );
@@ -56,7 +56,7 @@ it('creates, reads, updates, searches in pages, reads history, runs a transactio
     date: 'ge2024-01-06',
     _count: 8,
   };
-  let page = (await client.search({ resourceType: 'Observation', searchParams } as never)) as unknown as
+  let page = (await client.search({ resourceType: 'Observation', searchParams })) as unknown as
     Page | undefined;
   const found: string[] = [];
   while (page !== undefined) {
@@ -75,7 +75,7 @@ it('creates, reads, updates, searches in pages, reads history, runs a transactio
     '2',
     '1',
   ]);
-  expect(await client.vread({ resourceType: 'Patient', id: person.id, version: '1' } as never)).toEqual(
+  expect(await client.vread({ resourceType: 'Patient', id: person.id, version: '1' })).toEqual(
     person,
   );
 

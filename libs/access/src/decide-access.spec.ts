@@ -130,7 +130,12 @@ describe('a patient', () => {
     ['without a record: no search', 'search', { type: 'Condition' }, refuse],
     ['without a record: no read', 'read', { type: 'Condition', patients: ['other'] }, refuse],
     ['reads within their own record', 'read', { type: 'Condition', ownPatient: 'mine' }, restricted],
-    ['opens a Location that is not known yet', 'read', { type: 'Location', ownPatient: 'mine' }, permitShared],
+    [
+      'opens a Location that is not known yet',
+      'read',
+      { type: 'Location', ownPatient: 'mine' },
+      permitShared,
+    ],
     [
       'no $everything where the patient is not known',
       'everything',

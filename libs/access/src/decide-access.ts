@@ -173,7 +173,8 @@ function decideOwnRecord(action: AccessAction, { type, patients, ownPatient }: A
   const shared = type !== undefined && sharedTypes.has(type);
   if (patients === undefined) {
     const opened = action !== 'search';
-    if (shared && (opened || !unsearchableTypes.has(type))) return { permit: true, basis: 'shared-reference-data' };
+    if (shared && (opened || !unsearchableTypes.has(type)))
+      return { permit: true, basis: 'shared-reference-data' };
     if (shared) return { permit: false, ...unsearchable };
     if (ownPatient === undefined) return { permit: false, ...unregistered };
     if (action === 'everything') return { permit: false, ...notOwn };

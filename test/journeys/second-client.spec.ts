@@ -75,9 +75,7 @@ it('creates, reads, updates, searches in pages, reads history, runs a transactio
     '2',
     '1',
   ]);
-  expect(await client.vread({ resourceType: 'Patient', id: person.id, version: '1' })).toEqual(
-    person,
-  );
+  expect(await client.vread({ resourceType: 'Patient', id: person.id, version: '1' })).toEqual(person);
 
   await client.delete({ resourceType: 'Patient', id: person.id });
   await expect(client.read({ resourceType: 'Patient', id: person.id })).rejects.toMatchObject({

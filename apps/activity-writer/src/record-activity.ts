@@ -42,6 +42,12 @@ const ENDING: Problem = {
   code: 'transient',
   message: 'The server is ending. Nothing was recorded; send it again to the next one.',
 };
+const ERASED: Problem = {
+  category: 'gone',
+  code: 'deleted',
+  message:
+    'The record of this person was erased: its key is destroyed, and nothing more is recorded under it. Register the person anew if they are still in care.',
+};
 
 /** How often a request looks again after another writer was faster, before it is told to come back. */
 const ATTEMPTS_MAX = 50;
@@ -143,11 +149,12 @@ export function createRecordActivity({ store, keyring, match, hasRoom }: WriterO
   }
 }
 
-/** What a full disk, a shutdown or a limit of the log refuses is an answer; every other fault is thrown on. */
+/** What a full disk, a shutdown, an erased person or a limit of the log refuses is an answer; every other fault is thrown on. */
 function refusedByStorage(fault: unknown): Problem {
   if (!(fault instanceof StoreFault || fault instanceof KeyringFault)) throw fault;
   if (fault.code === 'full') return NO_ROOM;
   if (fault.code === 'closed') return ENDING;
+  if (fault.code === 'erased') return ERASED;
   if (fault.code === 'invalid') return { category: 'too-large', code: 'too-long', message: fault.message };
   throw fault;
 }

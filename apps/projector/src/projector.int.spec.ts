@@ -82,13 +82,13 @@ async function writeAda(): Promise<void> {
   });
 }
 
-async function observationsOfAda(): Promise<number> {
+async function observationsOfAda(): Promise<number | undefined> {
   const values = [{ target: 'Patient/ada' }];
   const query = {
     type: 'Observation',
     conditions: [{ kind: 'reference' as const, parameter: 'patient', values }],
   };
-  return record.count(query);
+  return (await record.count(query)).total;
 }
 
 describe('the projector beside a store', () => {

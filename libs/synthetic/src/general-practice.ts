@@ -82,7 +82,7 @@ function consult(chart: Chart): void {
   const { person, random } = chart;
   for (let year = person.since; year < person.until; year += YEAR) {
     const age = chart.age(year);
-    const visits = random.times(age < 5 ? 1.3 : age < 65 ? 0.7 : 1.2);
+    const visits = random.times(age < 5 ? 1.1 : age < 65 ? 0.6 : 1);
     for (let i = 0; i < visits; i++) {
       const at =
         year + random.whole(1, 364) * DAY + random.whole(9, 17) * HOUR + random.whole(0, 11) * 5 * MINUTE;
@@ -123,7 +123,7 @@ function reviewLongTermConditions(chart: Chart, registration: Registration): voi
       );
       if (diagnosed) registration.problems.set(index, diagnosed);
     }
-    const every = index < 2 ? 1 : 2;
+    const every = index === 0 ? 1 : 3;
     for (
       let at = first + 30 * DAY + 11 * HOUR;
       at < person.until;
@@ -144,7 +144,7 @@ function reviewLongTermConditions(chart: Chart, registration: Registration): voi
             repeats: 12,
             ...(problem ? { reason: problem } : {}),
           });
-          if (random.chance(0.5)) dispense(chart, prescription, medicine, at + random.whole(1, 9) * DAY);
+          if (random.chance(0.4)) dispense(chart, prescription, medicine, at + random.whole(1, 9) * DAY);
         }
       });
     }

@@ -17,7 +17,7 @@ export function fallIll(chart: Chart): void {
   const burden = person.longTerm.length;
   for (let year = person.since; year < person.until; year += YEAR) {
     const age = chart.age(year);
-    const mean = (age < 3 ? 0.3 : age < 60 ? 0.12 : 0.2) + burden * 0.04;
+    const mean = (age < 3 ? 0.25 : age < 60 ? 0.1 : 0.18) + burden * 0.03;
     for (let i = random.times(mean); i > 0; i--) {
       emergency(
         chart,

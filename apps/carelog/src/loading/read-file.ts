@@ -40,7 +40,8 @@ export async function* readFile(file: SourceFile, onRead: (bytes: number) => voi
 }
 
 async function* fromObject(file: SourceFile, onRead: (bytes: number) => void): AsyncGenerator<Read> {
-  const { resourceType, type, entries } = await outlineOf(file, onRead);
+  const outline = await outlineOf(file, onRead);
+  const { resourceType, type, entries } = outline;
   const refuse = (place: string, message: string): Unreadable => ({ file: file.path, place, message });
   if (resourceType === undefined) {
     yield refuse('', 'There is no resourceType, so this is not a FHIR resource.');
@@ -52,7 +53,7 @@ async function* fromObject(file: SourceFile, onRead: (bytes: number) => void): A
     const places = entries.map((_, index) => `entry ${index}`);
     yield { file: file.path, body, idempotencyKey: keyOf(path.basename(file.path), body), places };
   } else if (TAKEN_APART.has(type ?? '')) {
-    yield* fromEntries(file, entries);
+    yield* fromEntries(file, outline);
   } else {
     yield refuse('Bundle.type', `A Bundle of type ${type ?? '(none)'} is not something to record. Send a transaction, batch, collection, document, message or searchset.`); // prettier-ignore
   }
@@ -62,9 +63,10 @@ interface Outline {
   readonly resourceType?: string | undefined;
   readonly type?: string | undefined;
   readonly entries: readonly EntryHead[];
+  /** Of all entries together. */
+  readonly bytes: number;
 }
 interface EntryHead {
-  readonly bytes: number;
   readonly type: string;
   readonly id?: string | undefined;
   readonly fullUrl?: string | undefined;
@@ -74,46 +76,40 @@ interface EntryHead {
 async function outlineOf(file: SourceFile, onRead: (bytes: number) => void): Promise<Outline> {
   const entries: EntryHead[] = [];
   const named: Record<string, unknown> = {};
+  let bytes = 0;
   for await (const piece of piecesOf(file, onRead)) {
     const value: unknown = JSON.parse(piece.text);
     if (piece.kind === 'element') {
-      const { resource, fullUrl } = value as {
+      const { resource, fullUrl } = (value ?? {}) as {
         resource?: { resourceType?: string; id?: string };
         fullUrl?: string;
       };
-      entries.push({
-        bytes: piece.text.length,
-        type: resource?.resourceType ?? '',
-        id: resource?.id,
-        fullUrl,
-      });
+      entries.push({ type: resource?.resourceType ?? '', id: resource?.id, fullUrl });
+      bytes += piece.text.length;
     } else if (piece.name === 'resourceType' || piece.name === 'type') named[piece.name] = value;
   }
   const text = (name: string): string | undefined =>
     typeof named[name] === 'string' ? named[name] : undefined;
-  return { resourceType: text('resourceType'), type: text('type'), entries };
+  return { resourceType: text('resourceType'), type: text('type'), entries, bytes };
 }
 
 /** Second reading: the entries as one transaction where they fit, else as several. */
-async function* fromEntries(file: SourceFile, heads: readonly EntryHead[]): AsyncGenerator<Submission> {
-  const bytes = heads.reduce((sum, head) => sum + head.bytes, 0);
-  const whole = heads.length <= WHOLE.entries && bytes <= WHOLE.bytes;
-  const names = heads.map((head, index) =>
-    nameOf(head, whole, keyOf(path.basename(file.path), `entry ${index}`)),
-  );
-  const renamed = new Map(
-    heads.flatMap((head, index) =>
-      calledBefore(head, whole).map((called) => [called, names[index]!.reference]),
-    ),
-  );
+async function* fromEntries(file: SourceFile, { entries, bytes }: Outline): AsyncGenerator<Submission> {
+  const whole = entries.length <= WHOLE.entries && bytes <= WHOLE.bytes;
+  const nameAt = (index: number): EntryName =>
+    nameOf(entries[index]!, whole, () => keyOf(path.basename(file.path), `entry ${index}`));
+  const renamed = new Map<string, string>();
+  entries.forEach((head, index) => {
+    for (const called of calledBefore(head, whole)) renamed.set(called, nameAt(index).reference);
+  });
   const part = new Part(file, 'transaction', whole ? WHOLE : PART);
   for await (const piece of piecesOf(file)) {
     if (piece.kind !== 'element') continue;
     const members = membersOf(piece.text);
     const resource = members.get('resource');
-    const { type } = heads[piece.index]!;
     if (resource === undefined || /"outcome"/.test(members.get('search') ?? '')) continue;
-    const { reference: _, ...name } = names[piece.index]!;
+    const { reference: _, ...name } = nameAt(piece.index);
+    const { type } = entries[piece.index]!;
     yield* part.add({
       text: withReferences(resource, renamed),
       type,
@@ -124,17 +120,22 @@ async function* fromEntries(file: SourceFile, heads: readonly EntryHead[]): Asyn
   yield* part.rest();
 }
 
+interface EntryName {
+  readonly id?: string;
+  readonly fullUrl?: string;
+  readonly reference: string;
+}
+
 /** What an entry is to be called: its id where it can keep it; else a name within the transaction, or an id made for it. */
-function nameOf(
-  { type, id, fullUrl }: EntryHead,
-  whole: boolean,
-  made: string,
-): { id?: string; fullUrl?: string; reference: string } {
+function nameOf({ type, id, fullUrl }: EntryHead, whole: boolean, make: () => string): EntryName {
   const url = fullUrl !== undefined && /^(urn:|https?:)/.test(fullUrl) ? fullUrl : undefined;
   if (isUsableId(id))
     return { id, reference: `${type}/${id}`, ...(whole && url !== undefined && { fullUrl: url }) };
-  if (!whole) return { id: made, reference: `${type}/${made}` };
-  const name = url ?? `urn:uuid:${made}`;
+  if (!whole) {
+    const made = make();
+    return { id: made, reference: `${type}/${made}` };
+  }
+  const name = url ?? `urn:uuid:${make()}`;
   return { fullUrl: name, reference: name };
 }
 

@@ -112,8 +112,14 @@ function partOf(request: FhirRequest, entry: Json, index: number, exact: ParsedR
       'request',
       'required',
     );
-  const method = asked['method'] as string;
-  const url = (asked['url'] as string).replace(`${request.base}/`, '').replace(/^\//, '');
+  const { method, url: address } = asked;
+  if (typeof address !== 'string')
+    return wrong(
+      'The request has no url. Send the one that the entry would go to.',
+      'request.url',
+      'required',
+    );
+  const url = address.replace(`${request.base}/`, '').replace(/^\//, '');
   const [path = '', query = ''] = splitOnce(url, '?');
   const steps = path.split('/').filter((step) => step !== '').map(decodeStep); // prettier-ignore
   if (method === 'GET' || method === 'HEAD') {

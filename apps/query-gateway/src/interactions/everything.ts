@@ -28,7 +28,7 @@ export async function everything(
   const count = request.query.has('_count') ? page.count : COUNT_MAX;
   const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.restrictTo);
   if (found === undefined) {
-    const message = `Patient/${id} is not known here. Check the id, or search for the person by identifier.`;
+    const message = 'This Patient is not known here. Check the id, or search for the person by identifier.';
     return refuse({ category: 'not-found', code: 'not-found', message });
   }
   return bundleAnswer(gateway, request, { type: 'searchset', page: found, ...unknown });

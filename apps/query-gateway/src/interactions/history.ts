@@ -23,7 +23,7 @@ export async function history(
   if (allowed instanceof Refusal) return allowed;
   const found = await gateway.record.history(type, id, page, allowed.restrictTo);
   if (found === undefined) {
-    const message = `${type}/${id} is not known here, so it has no history. Check the type and the id, or search for it.`;
+    const message = `This ${type} is not known here, so it has no history. Check the type and the id, or search for it.`;
     return refuse({ category: 'not-found', code: 'not-found', message });
   }
   return bundleAnswer(gateway, request, {

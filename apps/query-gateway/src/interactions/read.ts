@@ -28,7 +28,7 @@ export async function vread(
   id: string,
   version: string,
 ): Promise<FhirAnswer | Refusal> {
-  if (!/^[1-9]\d{0,14}$/.test(version)) return unknown(`${type}/${id}/_history/${version}`, 'This version');
+  if (!/^[1-9]\d{0,14}$/.test(version)) return unknown('This version');
   return answerVersion(gateway, request, type, id, Number(version));
 }
 
@@ -72,7 +72,7 @@ function notModified(request: FhirRequest, answer: VersionAnswer & { kind: 'foun
 }
 
 function missing(answer: Exclude<VersionAnswer, { kind: 'found' }>, type: string, id: string): Refusal {
-  if (answer.kind === 'unknown') return unknown(`${type}/${id}`, `${type}/${id}`);
+  if (answer.kind === 'unknown') return unknown(`This ${type}`);
   const message =
     answer.kind === 'erased'
       ? `The content of ${type}/${id} was erased and cannot be read by anybody any more.`
@@ -80,7 +80,8 @@ function missing(answer: Exclude<VersionAnswer, { kind: 'found' }>, type: string
   return refuse({ category: 'gone', code: 'deleted', message }, { etag: `W/"${answer.versionId}"` });
 }
 
-function unknown(_url: string, what: string): Refusal {
+// What was asked for is not repeated: it may be an NHS number or a name in the place of an id.
+function unknown(what: string): Refusal {
   const message = `${what} is not known here. Check the type and the id, or search for it.`;
   return refuse({ category: 'not-found', code: 'not-found', message });
 }

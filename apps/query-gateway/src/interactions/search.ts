@@ -34,8 +34,7 @@ export async function search(
   const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));
   const answered = { type: 'searchset', used, notes: parsed.unknown.map(asWarning) } as const;
   if (parsed.countOnly) {
-    const total = await gateway.record.count(parsed.query, allowed.restrictTo);
-    const page = { entries: new Uint8Array(), count: 0, total, incomplete: [] };
+    const page = await gateway.record.count(parsed.query, allowed.restrictTo);
     return bundleAnswer(gateway, request, { ...answered, page });
   }
   const page = {
@@ -82,12 +81,6 @@ export function refuseUnknown(request: FhirRequest, supported: readonly string[]
   const used = new URLSearchParams(request.query);
   for (const name of names) used.delete(name);
   return { notes: problems.map(asWarning), used };
-}
-
-export interface Leniency {
-  readonly notes: readonly Problem[];
-  /** What was sent, less what was not used. */
-  readonly used: URLSearchParams;
 }
 
 function asWarning(problem: Problem): Problem {

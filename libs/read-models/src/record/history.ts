@@ -3,14 +3,8 @@ import type { Parked } from '@carelog/projection';
 import type { DatabaseSync } from 'node:sqlite';
 import type { HistoryPage, PageRequest } from './record.ts';
 import { given, givenLimit, record, Statement } from './statement.ts';
-import { STATE, type State } from './tables.ts';
-
-interface VersionRow {
-  readonly version: number;
-  readonly updated: number;
-  readonly state: State;
-  readonly body: string | null;
-}
+import type { VersionRow } from './reading.ts';
+import { STATE } from './tables.ts';
 
 export class History {
   readonly #current: Statement<VersionRow & { key: number }>;

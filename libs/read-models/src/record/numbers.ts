@@ -1,10 +1,41 @@
 /** The record's numbers for the names in a question. A name without a number is in no row. */
-import type { SearchCondition, SearchQuery, TokenValue } from '@carelog/fhir';
-import { subjectParametersOf } from '@carelog/fhir';
+import {
+  subjectParametersOf,
+  type DateComparison,
+  type SearchCondition,
+  type SearchQuery,
+  type TokenValue,
+} from '@carelog/fhir';
 import type { DatabaseSync } from 'node:sqlite';
 import { isPatient } from './record-projection.ts';
-import type { NumberedCondition, NumberedSearch } from './search-plan.ts';
 import { given, record, Statement } from './statement.ts';
+
+/** A search whose names were exchanged for the record's numbers. Every list holds at least one. */
+export interface NumberedSearch {
+  readonly type: number;
+  readonly conditions: readonly NumberedCondition[];
+  /** The one patient whose record the caller may see. */
+  readonly restrictTo?: number;
+}
+
+export type NumberedCondition =
+  | { readonly kind: 'streams'; readonly streams: readonly string[] }
+  | { readonly kind: 'updated'; readonly comparisons: readonly DateComparison[] }
+  /** `by-patient`: each value has rows by patient too; `few`: a value names few resources, whoever they belong to. */
+  | {
+      readonly kind: 'token';
+      readonly parameter: number;
+      readonly values: readonly number[];
+      readonly rows: 'by-patient' | 'few' | 'many';
+    }
+  /** `patients` by their compartment, `targets` by reference; one of the lists may be empty. */
+  | {
+      readonly kind: 'reference';
+      readonly parameter: number;
+      readonly patients: readonly number[];
+      readonly targets: readonly number[];
+    }
+  | { readonly kind: 'date'; readonly parameter: number; readonly comparisons: readonly DateComparison[] };
 
 const CACHED_MAX = 20_000;
 

@@ -1,13 +1,13 @@
 /** Answers the gateway's questions from the record, over one read-only connection. */
-import type { SearchQuery } from '@carelog/fhir';
+import { subjectParametersOf, type SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
-import { sql } from 'kysely';
 import { DatabaseSync } from 'node:sqlite';
 import { Everything } from './everything.ts';
-import { entriesOf, entryFrame, type EntriesRow } from './entries.ts';
+import { entryFrame } from './entries.ts';
 import { History } from './history.ts';
 import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
+import { isPatient } from './record-projection.ts';
 import type {
   EverythingRequest,
   HistoryPage,
@@ -18,8 +18,8 @@ import type {
   VersionAnswer,
 } from './record.ts';
 import { planSearch, type SearchPlan } from './search-plan.ts';
-import { given, givenLimit, record, Statement } from './statement.ts';
-import { ROLE, STATE, type State } from './tables.ts';
+import { prepareReading, prepareSearch, type SearchStatements, type VersionRow } from './reading.ts';
+import { STATE } from './tables.ts';
 
 /** Opens the record to read. Throws where there is no record at this path: the projector makes it. */
 export function openRecord(path: string): RecordQueries {
@@ -33,20 +33,13 @@ export function openRecord(path: string): RecordQueries {
   }
 }
 
-interface VersionRow {
-  readonly version: number;
-  readonly updated: number;
-  readonly state: State;
-  readonly body: string | null;
-}
-
 /** Statements of searches are kept by shape, the oldest forgotten. */
 const SHAPES_MAX = 500;
 
 class RecordReader implements RecordQueries {
   readonly #db: DatabaseSync;
   readonly #numbers: Numbers;
-  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #statements: ReturnType<typeof prepareReading>;
   readonly #history: History;
   readonly #everything: Everything;
   readonly #searches = new Map<string, SearchStatements>();
@@ -54,7 +47,7 @@ class RecordReader implements RecordQueries {
   constructor(db: DatabaseSync) {
     this.#db = db;
     this.#numbers = new Numbers(this.#db);
-    this.#statements = prepareStatements(this.#db);
+    this.#statements = prepareReading(this.#db);
     this.#history = new History(this.#db);
     this.#everything = new Everything(this.#db, this.#numbers);
   }
@@ -101,12 +94,12 @@ class RecordReader implements RecordQueries {
     return { entries, count, incomplete, ...total, ...(more && { next: [last] }) };
   }
 
-  async count(query: SearchQuery, restrictTo?: Restriction): Promise<number> {
-    this.#isAnyParked();
+  async count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage> {
+    const incomplete = this.#incomplete(query, restrictTo);
     const numbered = this.#numbers.search(query, restrictTo?.patient);
-    if (numbered === undefined) return 0;
-    const plan = planSearch(numbered);
-    return this.#statementsOf(plan).count.get({ ...plan.values })?.count ?? 0;
+    const plan = numbered && planSearch(numbered);
+    const row = plan && this.#statementsOf(plan).count.get({ ...plan.values });
+    return { entries: NOTHING, count: 0, total: row?.count ?? 0, incomplete };
   }
 
   async everything(
@@ -125,7 +118,7 @@ class RecordReader implements RecordQueries {
   }
 
   async stats(): Promise<{ people: number; resources: number }> {
-    this.#isAnyParked();
+    this.#glance();
     const patient = this.#numbers.type('Patient') ?? 0;
     return {
       people: this.#statements.countOfType.get({ type: patient })?.count ?? 0,
@@ -153,8 +146,8 @@ class RecordReader implements RecordQueries {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  // Asked first by every question that goes by numbers, so it also notices when they were given anew.
-  #isAnyParked(): boolean {
+  // Before every question that goes by numbers: notices when they were given anew, and tells whether anybody is parked.
+  #glance(): boolean {
     const row = this.#statements.glance.get();
     this.#numbers.ofGeneration(row?.id ?? '');
     return row !== undefined && row.parked !== null;
@@ -162,23 +155,25 @@ class RecordReader implements RecordQueries {
 
   #mayShow(stream: string, restrictTo: Restriction | undefined): boolean {
     if (restrictTo === undefined) return true;
-    this.#isAnyParked();
+    this.#glance();
     const patient = this.#numbers.target(`Patient/${restrictTo.patient}`);
     if (patient === undefined) return false;
     return this.#statements.isOf.get({ stream, patient }) !== undefined;
   }
 
   #parkedPartitionOf(stream: string): Parked | undefined {
-    if (!this.#isAnyParked()) return undefined;
+    if (!this.#glance()) return undefined;
     const target = stream.startsWith('Patient/') ? (this.#numbers.target(stream) ?? 0) : 0;
     return this.#statements.parkedOf.get({ stream, target });
   }
 
+  /** Those set aside whose resources the search would have met. */
   #incomplete(query: SearchQuery, restrictTo: Restriction | undefined): readonly Parked[] {
-    if (!this.#isAnyParked()) return [];
-    if (restrictTo === undefined) return this.#statements.parked.all();
-    const parked = this.#parkedPartitionOf(`Patient/${restrictTo.patient}`);
-    return parked === undefined ? [] : [parked];
+    if (!this.#glance()) return [];
+    const streams = restrictTo === undefined ? namedBy(query) : [`Patient/${restrictTo.patient}`];
+    if (streams === undefined) return this.#statements.parked.all();
+    const parked = streams.flatMap((stream) => this.#parkedPartitionOf(stream) ?? []);
+    return [...new Map(parked.map((it) => [it.partition, it])).values()];
   }
 
   #statementsOf(plan: SearchPlan): SearchStatements {
@@ -195,108 +190,20 @@ class RecordReader implements RecordQueries {
 
 const NOTHING = new Uint8Array(0);
 
+/** The resources or patients that a search asks for by name, all of one condition; undefined where it asks for others too. */
+function namedBy({ type, conditions }: SearchQuery): readonly string[] | undefined {
+  for (const condition of conditions) {
+    if (condition.kind === 'id') return condition.values.map((id) => `${type}/${id}`);
+    if (condition.kind !== 'reference' || !subjectParametersOf(type).includes(condition.parameter)) continue;
+    const targets = condition.values.map(({ target }) => target);
+    if (targets.every(isPatient)) return targets;
+  }
+  return undefined;
+}
+
 function answerOf(row: VersionRow | undefined): VersionAnswer {
   if (row === undefined) return { kind: 'unknown' };
   const facts = { versionId: row.version, lastUpdated: new Date(row.updated).toISOString() };
   if (row.state === STATE.deleted) return { kind: 'deleted', ...facts };
   return row.body === null ? { kind: 'erased', ...facts } : { kind: 'found', body: row.body, ...facts };
-}
-
-interface SearchStatements {
-  readonly page: Statement<EntriesRow>;
-  readonly more: Statement<{ key: number }>;
-  readonly count: Statement<{ count: number }>;
-}
-
-function prepareSearch(db: DatabaseSync, plan: SearchPlan): SearchStatements {
-  const after = record
-    .selectFrom(plan.keys().as('matches'))
-    .select('key')
-    .where('key', '>', given('after'))
-    .orderBy('key');
-  return {
-    page: new Statement(db, entriesOf(after.limit(givenLimit))),
-    more: new Statement(db, after.limit(sql.lit(1))),
-    count: new Statement(
-      db,
-      record.selectFrom(plan.keys().as('matches')).select((eb) => eb.fn.countAll<number>().as('count')),
-    ),
-  };
-}
-
-function prepareStatements(db: DatabaseSync) {
-  const countLive = record
-    .selectFrom('resource')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where(sql<boolean>`state = ${sql.lit(STATE.live)}`);
-  return {
-    current: new Statement(
-      db,
-      record
-        .selectFrom('resource')
-        .select(['key', 'version', 'updated', 'state', 'body'])
-        .where('stream', '=', given('stream')),
-    ),
-    version: new Statement(
-      db,
-      record
-        .selectFrom('version')
-        .select(['version', 'updated', 'state', 'body'])
-        .where('resource', '=', given('resource'))
-        .where('version', '=', given('version')),
-    ),
-    isOf: new Statement(
-      db,
-      record
-        .selectFrom('resource as r')
-        .innerJoin('compartment as c', (join) =>
-          join.onRef('c.type', '=', 'r.type').onRef('c.resource', '=', 'r.key'),
-        )
-        .select('r.key')
-        .where('r.stream', '=', given('stream'))
-        .where('c.patient', '=', given('patient'))
-        .where('c.role', '>=', sql.lit(ROLE.owned)),
-    ),
-    checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
-    glance: new Statement(
-      db,
-      record
-        .selectFrom('generation')
-        .select(['id', (eb) => eb.selectFrom('parked').select('partition').limit(sql.lit(1)).as('parked')]),
-    ),
-    parked: new Statement(db, record.selectFrom('parked').selectAll()),
-    parkedOf: new Statement(
-      db,
-      record
-        .selectFrom('parked as k')
-        .selectAll('k')
-        .where('k.partition', 'in', (eb) =>
-          eb
-            .selectFrom('set_aside as s')
-            .select('s.partition')
-            .where('s.stream', '=', given('stream'))
-            .union(
-              eb
-                .selectFrom('person as p')
-                .select('p.partition')
-                .where((or) =>
-                  or.or([
-                    or('p.patient', '=', given('target')),
-                    or(
-                      'p.patient',
-                      'in',
-                      or
-                        .selectFrom('resource as r')
-                        .select('r.patient')
-                        .where('r.stream', '=', given('stream')),
-                    ),
-                  ]),
-                ),
-            ),
-        )
-        .limit(sql.lit(1)),
-    ),
-    countOfType: new Statement(db, countLive.where('type', '=', given('type'))),
-    countOfAll: new Statement(db, countLive),
-  };
 }

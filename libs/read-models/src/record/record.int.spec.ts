@@ -100,7 +100,7 @@ const idsOf = (page: SearchPage) => entriesOf(page).map((it) => it.resource.id);
 async function search(record: RecordQueries, type: string, text: string, restrictTo?: string) {
   const restriction = restrictTo === undefined ? undefined : { patient: restrictTo };
   const page = await record.search(query(type, text), { count: 1000, base }, restriction);
-  expect(await record.count(query(type, text), restriction)).toBe(page.count);
+  expect((await record.count(query(type, text), restriction)).total).toBe(page.count);
   return idsOf(page);
 }
 

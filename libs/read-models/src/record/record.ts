@@ -20,7 +20,7 @@ export interface RecordQueries {
   /** Resources that match, in an order that does not change while they are updated. */
   search(query: SearchQuery, page: PageRequest, restrictTo?: Restriction): Promise<SearchPage>;
   /** How many resources match. */
-  count(query: SearchQuery, restrictTo?: Restriction): Promise<number>;
+  count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage>;
   /**
    * The Patient, then its compartment, then the shared resources (practitioners, organisations, …) that those refer to
    * directly. Undefined when the Patient never existed.

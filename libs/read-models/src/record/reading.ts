@@ -1,0 +1,114 @@
+/** The statements that the record is read with. */
+import { sql } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
+import { entriesOf, type EntriesRow } from './entries.ts';
+import type { SearchPlan } from './search-plan.ts';
+import { given, givenLimit, record, Statement } from './statement.ts';
+import { ROLE, STATE, type State } from './tables.ts';
+
+export interface VersionRow {
+  readonly version: number;
+  readonly updated: number;
+  readonly state: State;
+  readonly body: string | null;
+}
+
+export interface SearchStatements {
+  readonly page: Statement<EntriesRow>;
+  readonly more: Statement<{ key: number }>;
+  readonly count: Statement<{ count: number }>;
+}
+
+export function prepareSearch(db: DatabaseSync, plan: SearchPlan): SearchStatements {
+  const after = record
+    .selectFrom(plan.keys().as('matches'))
+    .select('key')
+    .where('key', '>', given('after'))
+    .orderBy('key');
+  return {
+    page: new Statement(db, entriesOf(after.limit(givenLimit))),
+    more: new Statement(db, after.limit(sql.lit(1))),
+    count: new Statement(
+      db,
+      record.selectFrom(plan.keys().as('matches')).select((eb) => eb.fn.countAll<number>().as('count')),
+    ),
+  };
+}
+
+/** Prepared once for a connection. */
+export function prepareReading(db: DatabaseSync) {
+  const countLive = record
+    .selectFrom('resource')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where(sql<boolean>`state = ${sql.lit(STATE.live)}`);
+  return {
+    current: new Statement(
+      db,
+      record
+        .selectFrom('resource')
+        .select(['key', 'version', 'updated', 'state', 'body'])
+        .where('stream', '=', given('stream')),
+    ),
+    version: new Statement(
+      db,
+      record
+        .selectFrom('version')
+        .select(['version', 'updated', 'state', 'body'])
+        .where('resource', '=', given('resource'))
+        .where('version', '=', given('version')),
+    ),
+    isOf: new Statement(
+      db,
+      record
+        .selectFrom('resource as r')
+        .innerJoin('compartment as c', (join) =>
+          join.onRef('c.type', '=', 'r.type').onRef('c.resource', '=', 'r.key'),
+        )
+        .select('r.key')
+        .where('r.stream', '=', given('stream'))
+        .where('c.patient', '=', given('patient'))
+        .where('c.role', '>=', sql.lit(ROLE.owned)),
+    ),
+    checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
+    glance: new Statement(
+      db,
+      record
+        .selectFrom('generation')
+        .select(['id', (eb) => eb.selectFrom('parked').select('partition').limit(sql.lit(1)).as('parked')]),
+    ),
+    parked: new Statement(db, record.selectFrom('parked').selectAll()),
+    parkedOf: new Statement(
+      db,
+      record
+        .selectFrom('parked as k')
+        .selectAll('k')
+        .where('k.partition', 'in', (eb) =>
+          eb
+            .selectFrom('set_aside as s')
+            .select('s.partition')
+            .where('s.stream', '=', given('stream'))
+            .union(
+              eb
+                .selectFrom('person as p')
+                .select('p.partition')
+                .where((or) =>
+                  or.or([
+                    or('p.patient', '=', given('target')),
+                    or(
+                      'p.patient',
+                      'in',
+                      or
+                        .selectFrom('resource as r')
+                        .select('r.patient')
+                        .where('r.stream', '=', given('stream')),
+                    ),
+                  ]),
+                ),
+            ),
+        )
+        .limit(sql.lit(1)),
+    ),
+    countOfType: new Statement(db, countLive.where('type', '=', given('type'))),
+    countOfAll: new Statement(db, countLive),
+  };
+}

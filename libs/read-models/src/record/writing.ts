@@ -1,0 +1,100 @@
+/** The statements that the record is written with. */
+import type { DatabaseSync } from 'node:sqlite';
+import { given, record, Statement } from './statement.ts';
+import { INDEX_COLUMNS, type IndexTable } from './tables.ts';
+
+/** Prepared once for a connection. */
+export function prepareWriting(db: DatabaseSync) {
+  const columns = ['key', 'patient', 'version', 'position', 'updated', 'state', 'body'] as const;
+  const current = Object.fromEntries(columns.map((column) => [column, given(column)])) as Record<
+    (typeof columns)[number],
+    never
+  >;
+  return {
+    checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
+    moveCheckpoint: new Statement(
+      db,
+      record
+        .insertInto('checkpoint')
+        .values({ id: 1, position: given('position'), epoch: given('epoch') })
+        .onConflict((conflict) =>
+          conflict.column('id').doUpdateSet({ position: given('position'), epoch: given('epoch') }),
+        ),
+    ),
+    parked: new Statement(db, record.selectFrom('parked').selectAll()),
+    park: new Statement(
+      db,
+      record
+        .insertInto('parked')
+        .values({ partition: given('partition'), position: given('position'), reason: given('reason') })
+        .onConflict((conflict) => conflict.doNothing()),
+    ),
+    setAside: new Statement(
+      db,
+      record
+        .insertInto('set_aside')
+        .values({ stream: given('stream'), partition: given('partition') })
+        .onConflict((conflict) => conflict.doNothing()),
+    ),
+    person: new Statement(
+      db,
+      record.selectFrom('person').select('patient').where('partition', '=', given('partition')),
+    ),
+    insertPerson: new Statement(
+      db,
+      record.insertInto('person').values({ partition: given('partition'), patient: given('patient') }),
+    ),
+    current: new Statement(
+      db,
+      record
+        .selectFrom('resource')
+        .select(['key', 'version', 'position', 'updated', 'state', 'body'])
+        .where('stream', '=', given('stream')),
+    ),
+    insertResource: new Statement(
+      db,
+      record.insertInto('resource').values({ ...current, stream: given('stream'), type: given('type') }),
+    ),
+    updateResource: new Statement(
+      db,
+      record
+        .updateTable('resource')
+        .set({
+          patient: given('patient'),
+          version: given('version'),
+          position: given('position'),
+          updated: given('updated'),
+          state: given('state'),
+          body: given('body'),
+        })
+        .where('key', '=', given('key')),
+    ),
+    keepVersion: new Statement(
+      db,
+      record.insertInto('version').values({
+        position: given('position'),
+        resource: given('key'),
+        version: given('version'),
+        until: given('until'),
+        updated: given('updated'),
+        state: given('state'),
+        body: given('body'),
+      }),
+    ),
+    index: Object.fromEntries(
+      Object.entries(INDEX_COLUMNS).map(([table, columns]) => [
+        table,
+        indexStatements(db, table as IndexTable, columns),
+      ]),
+    ) as Record<IndexTable, ReturnType<typeof indexStatements>>,
+  };
+}
+
+// The tables differ only in their columns, which Kysely's types cannot follow from a table chosen at run time.
+function indexStatements(db: DatabaseSync, table: IndexTable, columns: readonly string[]) {
+  const row = Object.fromEntries(columns.map((column) => [column, given(column)]));
+  const insert = record.insertInto(table as 'token').values(row as never);
+  let remove = record.deleteFrom(table as 'token');
+  for (const column of columns) remove = remove.where(column as 'value', '=', given(column));
+  return { insert: new Statement(db, insert), delete: new Statement(db, remove) };
+}

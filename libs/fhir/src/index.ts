@@ -34,7 +34,7 @@ export type {
   TokenValue,
   ReferenceValue,
   DateComparison,
-  DatePrefix,
+  Prefix,
 } from './search/query.ts';
 export { parseSearch, SEARCH_LIMITS, type ParsedSearch, type SearchOptions } from './search/parse-search.ts';
 export { indexEntries, subjectParametersOf, type IndexEntry } from './search/index-entries.ts';

@@ -2,7 +2,7 @@
  * Dates as FHIR search sees them: a range of milliseconds UTC, as wide as the precision that was written.
  * A time without a zone is taken as UTC. https://hl7.org/fhir/R4/search.html#date
  */
-import type { DateComparison, DatePrefix } from './query.ts';
+import type { DateComparison, Prefix } from './query.ts';
 
 /** Milliseconds UTC, both ends inside the range. */
 export interface DateRange {
@@ -39,7 +39,7 @@ export function dateComparison(text: string, now: number): DateComparison | unde
   const written = PREFIX.exec(text)?.[0];
   const range = dateRange(written === undefined ? text : text.slice(2));
   if (range === undefined) return undefined;
-  const prefix = (written ?? 'eq') as DatePrefix;
+  const prefix = (written ?? 'eq') as Prefix;
   if (prefix !== 'ap') return { prefix, ...range };
   const slack = Math.round(Math.abs(now - range.low) / 10);
   return { prefix, low: range.low - slack, high: range.high + slack };

@@ -12,7 +12,27 @@ import { searchParametersOf, type SearchParameter } from './search-parameters.ts
 export type IndexEntry =
   | { readonly kind: 'token'; readonly parameter: string; readonly system?: string; readonly code?: string }
   | { readonly kind: 'reference'; readonly parameter: string; readonly target: string }
-  | { readonly kind: 'date'; readonly parameter: string; readonly low: number; readonly high: number };
+  | { readonly kind: 'date'; readonly parameter: string; readonly low: number; readonly high: number }
+  /** As written; `normaliseString` makes it comparable. */
+  | { readonly kind: 'string'; readonly parameter: string; readonly text: string }
+  | { readonly kind: 'number'; readonly parameter: string; readonly value: number }
+  /** `code` is the coded unit, in `system`; `unit` the written one. */
+  | {
+      readonly kind: 'quantity';
+      readonly parameter: string;
+      readonly value: number;
+      readonly system?: string;
+      readonly code?: string;
+      readonly unit?: string;
+    }
+  | { readonly kind: 'uri'; readonly parameter: string; readonly value: string }
+  /** The logical identifier that a reference carries: `subject:identifier`. */
+  | {
+      readonly kind: 'identifier';
+      readonly parameter: string;
+      readonly system?: string;
+      readonly code?: string;
+    };
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -97,6 +97,8 @@ export class Numbers {
       return { kind: 'streams', streams: condition.values.map((id) => `${typeName}/${id}`) };
     }
     if (condition.kind === 'last-updated') return { kind: 'updated', comparisons: condition.values };
+    if (condition.kind !== 'reference' && condition.kind !== 'token' && condition.kind !== 'date')
+      return undefined;
     const { kind, parameter: code } = condition;
     if (kind === 'reference') return this.#reference(typeName, type, condition);
     const parameter = this.#parameterOf(type, code);

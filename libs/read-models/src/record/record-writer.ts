@@ -189,7 +189,7 @@ class SqliteRecordWriter implements RecordWriter {
         add('date', parameter, low, high, key);
         if (roles.size === 0) add('patient_date', 0, parameter, key, low, high, ROLE.named);
         for (const [patient, role] of roles) add('patient_date', patient, parameter, key, low, high, role);
-      } else {
+      } else if (entry.kind === 'token') {
         const { system = '', code } = entry;
         if (system !== '') add('token', parameter, this.#intern.token('', system), key);
         if (code === undefined) continue;

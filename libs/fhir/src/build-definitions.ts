@@ -34,6 +34,10 @@ export interface ElementDefinition {
   readonly required?: true;
   readonly many?: true;
   readonly choice?: true;
+  /** Part of `_summary=true`. */
+  readonly summary?: true;
+  /** Changes the meaning of what it stands in, so nobody may leave it out. */
+  readonly modifier?: true;
   readonly types: readonly TypeReference[];
   /** URL of a required value set that can be enumerated. */
   readonly valueSet?: string;
@@ -117,6 +121,8 @@ export interface SnapshotElement {
   min: number;
   max: string;
   type?: { code: string; profile?: string[]; targetProfile?: string[] }[];
+  isSummary?: boolean;
+  isModifier?: boolean;
   contentReference?: string;
   binding?: { strength: string; valueSet?: string };
   constraint?: { key: string; severity: string; human: string; expression: string }[];
@@ -175,6 +181,8 @@ function condense(
       ...(element.min > 0 && { required: true }),
       ...(element.max !== '1' && element.max !== '0' && { many: true }),
       ...(name.endsWith('[x]') && { choice: true }),
+      ...(element.isSummary === true && { summary: true }),
+      ...(element.isModifier === true && { modifier: true }),
       types,
       ...(valueSet !== undefined && { valueSet }),
       ...(!parents.has(element.path) && rulesOf(element)),

@@ -27,6 +27,7 @@ export {
   patientsOf,
   type ReferenceElement,
 } from './references.ts';
+export { subsetOf, type Subset } from './subset.ts';
 export { validateResource } from './validation/validate-resource.ts';
 export type {
   SearchQuery,

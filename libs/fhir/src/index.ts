@@ -30,17 +30,35 @@ export {
 export { subsetOf, type Subset } from './subset.ts';
 export { validateResource } from './validation/validate-resource.ts';
 export type {
-  SearchQuery,
-  SearchCondition,
-  TokenValue,
-  ReferenceValue,
   DateComparison,
+  Include,
+  NumberComparison,
   Prefix,
+  QuantityComparison,
+  ReferenceValue,
+  SearchCondition,
+  SearchQuery,
+  SortKey,
+  TokenValue,
 } from './search/query.ts';
 export { parseSearch, SEARCH_LIMITS, type ParsedSearch, type SearchOptions } from './search/parse-search.ts';
-export { indexEntries, subjectParametersOf, type IndexEntry } from './search/index-entries.ts';
+export {
+  indexEntries,
+  indexResource,
+  presentParameters,
+  sortValue,
+  tokenTexts,
+  type Indexed,
+  type IndexEntry,
+} from './search/index-entries.ts';
+export { modifiersOf } from './search/conditions.ts';
+export { compartmentCondition, subjectParametersOf } from './search/compartments.ts';
+export { normaliseString } from './search/text.ts';
+export { foldToken } from './search/tokens.ts';
+export { RESULT_PARAMETERS } from './search/result-parameters.ts';
 export {
   patientCompartmentParameters,
+  searchParameterOf,
   searchParametersOf,
   type SearchParameter,
 } from './search/search-parameters.ts';

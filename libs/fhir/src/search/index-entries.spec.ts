@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { resourceTypes } from '../definitions.ts';
 import { BEGINNING_OF_TIME, dateRange, END_OF_TIME } from './dates.ts';
 import { parseExpression } from './expression.ts';
-import { indexEntries, subjectParametersOf } from './index-entries.ts';
+import { subjectParametersOf } from './compartments.ts';
+import { indexEntries, indexResource } from './index-entries.ts';
 import {
   buildSearchParameters,
   patientCompartmentParameters,
@@ -17,7 +18,10 @@ describe('the R4 search parameters', () => {
   });
 
   it('compile for every resource type', () => {
-    for (const type of resourceTypes()) expect(indexEntries(type, { resourceType: type })).toEqual([]);
+    for (const type of resourceTypes()) {
+      const always = type === 'Patient' ? [{ kind: 'token', parameter: 'deceased', code: 'false' }] : [];
+      expect(indexResource(type, { resourceType: type })).toEqual({ entries: always, present: 3 });
+    }
   });
 
   it('hold every parameter that puts a resource in a patient compartment', () => {
@@ -58,7 +62,8 @@ describe('indexEntries', () => {
       performer: [{ reference: 'Practitioner/x' }, { reference: '#contained' }, { display: 'nobody' }],
       effectiveDateTime: '2024-01-05',
     });
-    expect(entries.toSorted(byText)).toEqual(
+    const parameters = ['identifier', 'code', 'subject', 'patient', 'performer', 'date'];
+    expect(entries.filter((it) => parameters.includes(it.parameter)).toSorted(byText)).toEqual(
       [
         { kind: 'token', parameter: 'identifier', system: 'urn:a', code: '1' },
         { kind: 'token', parameter: 'identifier', code: '2' },
@@ -66,7 +71,9 @@ describe('indexEntries', () => {
         { kind: 'token', parameter: 'code', system: 'http://loinc.org', code: '8867-4' },
         { kind: 'token', parameter: 'code', code: 'hr' },
         { kind: 'reference', parameter: 'subject', target: 'Patient/p' },
+        { kind: 'reference', parameter: 'subject', target: 'Patient/p/_history/3' },
         { kind: 'reference', parameter: 'patient', target: 'Patient/p' },
+        { kind: 'reference', parameter: 'patient', target: 'Patient/p/_history/3' },
         { kind: 'reference', parameter: 'performer', target: 'Practitioner/x' },
         { kind: 'date', parameter: 'date', ...dateRange('2024-01-05') },
       ].toSorted(byText),
@@ -116,7 +123,8 @@ describe('indexEntries', () => {
 
   it('says the same thing once', () => {
     const coding = { system: 's', code: 'c' };
-    expect(indexEntries('Observation', { code: { coding: [coding, coding] } })).toHaveLength(1);
+    const entries = indexEntries('Observation', { code: { coding: [coding, coding] } });
+    expect(entries.map((it) => it.parameter).sort()).toEqual(['code', 'combo-code']);
   });
 });
 

@@ -1,15 +1,16 @@
 /**
  * What a resource is found by: its SearchParameters compiled, once for each resource type, into plain functions that walk
- * the parsed resource and yield index entries.
- * https://hl7.org/fhir/R4/search.html#table
+ * the parsed resource.
+ * https://hl7.org/fhir/R4/search.html
  */
-import { definitionOf } from '../definitions.ts';
-import { BEGINNING_OF_TIME, dateRange, END_OF_TIME, type DateRange } from './dates.ts';
-import { parseExpression, type Path, type Step } from './expression.ts';
-import { searchParametersOf, type SearchParameter } from './search-parameters.ts';
+import { compilePaths, type ElementType, type Json, type Walk } from './extraction.ts';
+import { indexLeaf, type Findings } from './leaves.ts';
+import { searchParameterOf, searchParametersOf, type SearchParameter } from './search-parameters.ts';
+import { normaliseString } from './text.ts';
 
 /** `system` is absent where the code has none; `code` is absent where only a system was given. */
 export type IndexEntry =
+  /** `code` as `foldToken` makes it. */
   | { readonly kind: 'token'; readonly parameter: string; readonly system?: string; readonly code?: string }
   | { readonly kind: 'reference'; readonly parameter: string; readonly target: string }
   | { readonly kind: 'date'; readonly parameter: string; readonly low: number; readonly high: number }
@@ -34,257 +35,208 @@ export type IndexEntry =
       readonly code?: string;
     };
 
-type Json = Readonly<Record<string, unknown>>;
+/** What one walk over a resource gives. */
+export interface Indexed {
+  /** Without repeats. Values that cannot be read are left out, never thrown. */
+  readonly entries: IndexEntry[];
+  /**
+   * Which parameters found an element, whether or not its value can be searched by: bit i (2^i; above 2^31 too, so no bit
+   * operators) is the i-th of `searchParametersOf(type)`.
+   */
+  readonly present: number;
+}
 
-/** The index entries of a valid resource, without repeats. Values that cannot be read are left out, never thrown. */
+/** The index entries of a valid resource and the parameters present in it. */
+export function indexResource(type: string, resource: Json): Indexed {
+  let parameters = compiled.get(type);
+  if (parameters === undefined)
+    compiled.set(type, (parameters = searchParametersOf(type).map(compile(type))));
+  const findings: Findings = { entries: [], found: false };
+  const { entries } = findings;
+  let present = 0;
+  for (const { walks, bit, atOnce } of parameters) {
+    findings.found = atOnce;
+    const start = entries.length;
+    for (const walk of walks) walk(resource, findings);
+    if (findings.found) present += bit;
+    if (entries.length > start + 1) dropRepeats(entries, start);
+  }
+  return { entries, present };
+}
+
+/** The index entries of a valid resource. */
 export function indexEntries(type: string, resource: Json): IndexEntry[] {
-  let walks = compiled.get(type);
-  if (walks === undefined) compiled.set(type, (walks = compileType(type)));
-  const entries: IndexEntry[] = [];
-  for (const walk of walks) walk(resource, entries);
-  return entries;
+  return indexResource(type, resource).entries;
+}
+
+/** The parameters present in a resource, as `Indexed.present`; where the entries are wanted too, `indexResource` gives both. */
+export function presentParameters(type: string, resource: Json): number {
+  return indexResource(type, resource).present;
+}
+
+/** The words that go with the codes of a token parameter, as written: what `:text` searches. */
+export function tokenTexts(type: string, parameter: string, resource: Json): string[] {
+  const key = `${type} ${parameter}`;
+  let walks = textWalks.get(key);
+  if (walks === undefined) {
+    const definition = searchParameterOf(type, parameter);
+    walks = definition === undefined ? [] : compilePaths(type, definition, textLeaf).map((it) => it.walk);
+    textWalks.set(key, walks);
+  }
+  const texts: string[] = [];
+  for (const walk of walks) walk(resource, texts);
+  return texts;
 }
 
 /**
- * The parameters of a type that ask for the patient it is about: `patient`, or else `subject`, and those that read the same
- * element, so that they agree wherever a Patient is referred to.
+ * The value that a resource has its place by when results are sorted by a parameter: of several the smallest, or the largest
+ * when descending. A date range counts by its beginning, strings are normalised, tokens go by code, quantities by their
+ * number. Undefined when there is none.
  */
-export function subjectParametersOf(type: string): readonly string[] {
-  let codes = subjects.get(type);
-  if (codes === undefined) {
-    const references = searchParametersOf(type).filter((it) => it.type === 'reference');
-    const main =
-      references.find((it) => it.code === 'patient') ?? references.find((it) => it.code === 'subject');
-    const element = main && elementOf(type, main);
-    codes = references.filter((it) => elementOf(type, it) === element).map((it) => it.code);
-    subjects.set(type, codes);
+export function sortValue(
+  type: string,
+  parameter: string,
+  resource: Json,
+  descending: boolean,
+): number | string | undefined {
+  const key = `${type} ${parameter}`;
+  let walks = sortWalks.get(key);
+  if (walks === undefined) {
+    const definition = searchParameterOf(type, parameter);
+    walks = definition === undefined ? [] : compile(type)(definition, 0).walks;
+    sortWalks.set(key, walks);
   }
-  return codes;
-}
-
-const subjects = new Map<string, readonly string[]>();
-
-function elementOf(type: string, { expression }: SearchParameter): string {
-  const paths = parseExpression(expression ?? '')
-    .map((path) => relativeTo(type, path)?.steps)
-    .filter((steps) => steps !== undefined)
-    .map((steps) => steps.filter((it) => it.kind !== 'target-type' || it.name !== 'Patient'));
-  return JSON.stringify(paths);
-}
-
-type Walk = (value: unknown, entries: IndexEntry[]) => void;
-
-const compiled = new Map<string, readonly Walk[]>();
-
-function compileType(type: string): Walk[] {
-  return searchParametersOf(type).flatMap((parameter) => {
-    if (parameter.expression === undefined) return [];
-    return parseExpression(parameter.expression)
-      .map((path) => relativeTo(type, path))
-      .filter((path) => path !== undefined)
-      .map((path) => compilePath(type, parameter, path));
-  });
-}
-
-function compilePath(type: string, parameter: SearchParameter, { steps, isTest }: Path): Walk {
-  const walk = compileSteps(parameter, steps, { code: type, shape: type });
-  if (isTest === undefined) return walk;
-  return (resource, entries) => {
-    const found: IndexEntry[] = [];
-    walk(resource, found);
-    const holds = found.some((it) => it.kind === 'token' && it.code !== 'false');
-    entries.push({ kind: 'token', parameter: parameter.code, code: String(holds) });
-  };
-}
-
-// A parameter of several types names each; only this type's paths concern it. A bare element name belongs to any.
-function relativeTo(type: string, path: Path): Path | undefined {
-  const [first, ...steps] = path.steps;
-  if (first?.kind !== 'property') return undefined;
-  if (first.name === type) return { ...path, steps };
-  return /^[a-z]/.test(first.name) ? path : undefined;
-}
-
-interface ElementType {
-  readonly code: string;
-  readonly shape?: string;
-}
-
-function compileSteps(parameter: SearchParameter, steps: readonly Step[], type: ElementType): Walk {
-  const [step, ...rest] = steps;
-  if (step === undefined) return leaf(parameter, type);
-  const next = (then: ElementType) => compileSteps(parameter, rest, then);
-  switch (step.kind) {
-    case 'property': {
-      const [index, ...afterIndex] = rest;
-      if (index?.kind !== 'index') return property(step.name, undefined, type, next);
-      return property(step.name, index.at, type, (then) => compileSteps(parameter, afterIndex, then));
-    }
-    case 'type':
-      return type.code === step.name ? next(type) : () => {};
-    case 'target-type':
-      return filter((value) => targetTypeOf(value as Json) === step.name, next(type));
-    case 'equals':
-      return filter((value) => (value as Json)[step.name] === step.value, next(type));
-    case 'extension':
-      return extension(step.url, rest, parameter);
-    case 'index':
-      throw new Error(`${parameter.url}: an index stands only after an element`);
+  const findings: Findings = { entries: [], found: false };
+  for (const walk of walks) walk(resource, findings);
+  let chosen: number | string | undefined;
+  for (const entry of findings.entries) {
+    const value = sortKeyOf(entry);
+    if (value === undefined) continue;
+    if (chosen === undefined || (descending ? value > chosen : value < chosen)) chosen = value;
   }
+  return chosen;
 }
 
-function property(
-  name: string,
-  at: number | undefined,
-  owner: ElementType,
-  next: (type: ElementType) => Walk,
-): Walk {
-  const element = definitionOf(owner.shape ?? owner.code)?.elements.find((it) => it.name === name);
-  if (element === undefined) return () => {};
-  const walks = element.types.map((type) => {
-    const key = element.choice === true ? name + type.code[0]?.toUpperCase() + type.code.slice(1) : name;
-    return at === undefined ? each(key, next(type)) : one(key, at, next(type));
-  });
-  const [only] = walks;
-  if (walks.length === 1 && only !== undefined) return only;
-  return (value, entries) => {
-    for (const walk of walks) walk(value, entries);
+interface CompiledParameter {
+  readonly walks: readonly Walk<Findings>[];
+  readonly bit: number;
+  /** Present in every resource as it is served, whatever it holds here: `_id`, `_lastUpdated`. */
+  readonly atOnce: boolean;
+}
+
+const compiled = new Map<string, readonly CompiledParameter[]>();
+const sortWalks = new Map<string, readonly Walk<Findings>[]>();
+const textWalks = new Map<string, readonly Walk<string[]>[]>();
+
+const MOST_PARAMETERS = 52;
+
+const compile =
+  (type: string) =>
+  (parameter: SearchParameter, i: number): CompiledParameter => {
+    if (i > MOST_PARAMETERS) throw new Error(`${type} has more parameters than a number has bits`);
+    const walks = compilePaths(type, parameter, (element) => indexLeaf(parameter, element)).map(
+      ({ walk, isTest }) => (isTest ? testOf(parameter.code, walk) : walk),
+    );
+    return { walks, bit: 2 ** i, atOnce: parameter.expression === undefined };
+  };
+
+// `X.exists() and X != false` is true or false of every resource.
+function testOf(parameter: string, walk: Walk<Findings>): Walk<Findings> {
+  return (resource, findings) => {
+    const inner: Findings = { entries: [], found: false };
+    walk(resource, inner);
+    findings.found ||= inner.found;
+    const holds = inner.entries.some((it) => it.kind === 'token' && it.code !== 'false');
+    findings.entries.push({ kind: 'token', parameter, code: String(holds) });
   };
 }
 
-function each(key: string, next: Walk): Walk {
-  return (owner, entries) => {
-    const value = (owner as Json)[key];
-    if (value === undefined || value === null) return;
-    if (Array.isArray(value)) {
-      for (const item of value) if (item !== null) next(item, entries);
-    } else next(value, entries);
+function textLeaf(element: ElementType): Walk<string[]> {
+  const keep = (text: unknown, texts: string[]) => {
+    if (typeof text === 'string') texts.push(text);
   };
-}
-
-function one(key: string, at: number, next: Walk): Walk {
-  return (owner, entries) => {
-    const item: unknown = ((owner as Json)[key] as unknown[] | undefined)?.[at];
-    if (item !== undefined && item !== null) next(item, entries);
-  };
-}
-
-const filter =
-  (test: (value: unknown) => boolean, next: Walk): Walk =>
-  (value, entries) => {
-    if (test(value)) next(value, entries);
-  };
-
-function extension(url: string, rest: readonly Step[], parameter: SearchParameter): Walk {
-  const next = compileSteps(parameter, rest, { code: 'Extension', shape: 'Extension' });
-  return each(
-    'extension',
-    filter((value) => (value as Json)['url'] === url, next),
-  );
-}
-
-function leaf(parameter: SearchParameter, type: ElementType): Walk {
-  if (parameter.type === 'token') return tokenLeaf(parameter.code, type.code);
-  if (parameter.type === 'reference') return referenceLeaf(parameter.code, type.code);
-  return parameter.type === 'date' ? dateLeaf(parameter.code, type.code) : () => {};
-}
-
-function tokenLeaf(parameter: string, type: string): Walk {
-  const coding: Walk = (value, entries) => {
-    const { system, code } = value as Json;
-    token(parameter, system, code, entries);
-  };
-  switch (type) {
-    case 'CodeableConcept':
-      return each('coding', coding);
+  switch (element.code) {
     case 'Coding':
-      return coding;
+      return (value, texts) => keep((value as Json)['display'], texts);
+    case 'CodeableConcept':
+      return (value, texts) => {
+        const { text, coding } = value as Json;
+        keep(text, texts);
+        for (const it of Array.isArray(coding) ? coding : []) keep((it as Json | null)?.['display'], texts);
+      };
     case 'Identifier':
-      return (value, entries) => {
-        const identifier = value as Json;
-        token(parameter, identifier['system'], identifier['value'], entries);
-      };
-    // The system of a ContactPoint says phone or email; it is no namespace.
-    case 'ContactPoint':
-      return each('value', (value, entries) => token(parameter, undefined, value, entries));
+      return (value, texts) => keep(((value as Json)['type'] as Json | undefined | null)?.['text'], texts);
     default:
-      return (value, entries) => {
-        if (typeof value !== 'object') token(parameter, undefined, String(value), entries);
-      };
+      return () => {};
   }
 }
 
-function token(parameter: string, system: unknown, code: unknown, entries: IndexEntry[]): void {
-  const withSystem = typeof system === 'string';
-  const withCode = typeof code === 'string';
-  if (!withSystem && !withCode) return;
-  for (const it of entries) {
-    if (it.kind === 'token' && it.parameter === parameter && it.code === code && it.system === system) return;
+function sortKeyOf(entry: IndexEntry): number | string | undefined {
+  switch (entry.kind) {
+    case 'date':
+      return entry.low;
+    case 'string':
+      return normaliseString(entry.text);
+    case 'number':
+    case 'quantity':
+    case 'uri':
+      return entry.value;
+    case 'reference':
+      return entry.target;
+    case 'token':
+      return entry.code;
+    case 'identifier':
+      return undefined;
   }
-  entries.push({ kind: 'token', parameter, ...(withSystem && { system }), ...(withCode && { code }) });
 }
 
-function referenceLeaf(parameter: string, type: string): Walk {
-  const add = (target: unknown, entries: IndexEntry[]) => {
-    if (typeof target !== 'string' || target.startsWith('#')) return;
-    const unversioned = target.replace(/\/_history\/[^/]+$/, '');
-    for (const it of entries) {
-      if (it.kind === 'reference' && it.parameter === parameter && it.target === unversioned) return;
-    }
-    entries.push({ kind: 'reference', parameter, target: unversioned });
-  };
-  if (type === 'Reference') return (value, entries) => add((value as Json)['reference'], entries);
-  return (value, entries) => add(value, entries);
+// Most parameters find one value or a few; a map only where comparing each with each would take long.
+function dropRepeats(entries: IndexEntry[], start: number): void {
+  let end = start + 1;
+  const seen = entries.length - start > 16 ? new Set<string>([JSON.stringify(entries[start])]) : undefined;
+  for (let i = end; i < entries.length; i += 1) {
+    const entry = entries[i];
+    if (entry === undefined) continue;
+    if (seen !== undefined) {
+      const key = JSON.stringify(entry);
+      if (seen.has(key)) continue;
+      seen.add(key);
+    } else if (isAmong(entry, entries, start, end)) continue;
+    entries[end] = entry;
+    end += 1;
+  }
+  entries.length = end;
 }
 
-// `resolve() is X`, told from the reference itself: the index never reads another resource.
-function targetTypeOf(reference: Json): string | undefined {
-  const text = reference['reference'];
-  const named =
-    typeof text === 'string' ? /(?:^|\/)([A-Z][A-Za-z]+)\/[^/]+(?:\/_history\/[^/]+)?$/.exec(text) : null;
-  return named?.[1] ?? (typeof reference['type'] === 'string' ? reference['type'] : undefined);
+function isAmong(entry: IndexEntry, entries: readonly IndexEntry[], start: number, end: number): boolean {
+  for (let i = start; i < end; i += 1) {
+    const other = entries[i];
+    if (other !== undefined && isSame(entry, other)) return true;
+  }
+  return false;
 }
 
-function dateLeaf(parameter: string, type: string): Walk {
-  const read = DATE_READERS[type];
-  if (read === undefined) return () => {};
-  return (value, entries) => {
-    const range = read(value as never);
-    if (range === undefined) return;
-    for (const it of entries) {
-      if (it.kind === 'date' && it.parameter === parameter && it.low === range.low && it.high === range.high)
-        return;
-    }
-    entries.push({ kind: 'date', parameter, low: range.low, high: range.high });
-  };
-}
-
-const DATE_READERS: Readonly<Record<string, (value: never) => DateRange | undefined>> = {
-  date: (value: string) => dateRange(value),
-  dateTime: (value: string) => dateRange(value),
-  instant: (value: string) => dateRange(value),
-  Period: (value: Json) => periodRange(value),
-  Timing: (value: Json) => timingRange(value),
-};
-
-function periodRange({ start, end }: Json): DateRange | undefined {
-  const from = typeof start === 'string' ? dateRange(start) : undefined;
-  const to = typeof end === 'string' ? dateRange(end) : undefined;
-  if (from === undefined && to === undefined) return undefined;
-  return { low: from?.low ?? BEGINNING_OF_TIME, high: to?.high ?? END_OF_TIME };
-}
-
-// Only the outer limits of a Timing matter: https://hl7.org/fhir/R4/search.html#date
-function timingRange({ event, repeat }: Json): DateRange | undefined {
-  const ranges = (Array.isArray(event) ? event : [])
-    .map((it) => dateRange(String(it)))
-    .filter((it) => it !== undefined);
-  const bounds = (repeat as Json | undefined)?.['boundsPeriod'] as Json | undefined;
-  const outer = bounds === undefined ? undefined : periodRange(bounds);
-  if (outer !== undefined) ranges.push(outer);
-  if (ranges.length === 0) return undefined;
-  return {
-    low: Math.min(...ranges.map((it) => it.low)),
-    high: Math.max(...ranges.map((it) => it.high)),
-  };
+function isSame(a: IndexEntry, b: IndexEntry): boolean {
+  switch (a.kind) {
+    case 'token':
+    case 'identifier':
+      return a.kind === b.kind && a.code === b.code && a.system === b.system;
+    case 'reference':
+      return b.kind === 'reference' && a.target === b.target;
+    case 'date':
+      return b.kind === 'date' && a.low === b.low && a.high === b.high;
+    case 'string':
+      return b.kind === 'string' && a.text === b.text;
+    case 'number':
+    case 'uri':
+      return a.kind === b.kind && a.value === b.value;
+    case 'quantity':
+      return (
+        b.kind === 'quantity' &&
+        a.value === b.value &&
+        a.code === b.code &&
+        a.system === b.system &&
+        a.unit === b.unit
+      );
+  }
 }

@@ -22,15 +22,23 @@ export interface SearchParameter {
   readonly targets?: readonly string[];
 }
 
-/** The parameters that can be searched by on a type, `_id` and `_lastUpdated` first. */
+/**
+ * The parameters that can be searched by on a type, `_id` and `_lastUpdated` first, the others always in the same order:
+ * all of R4's but the composite and special ones and those that search whole texts (`_content`, `_text`).
+ */
 export function searchParametersOf(type: string): readonly SearchParameter[] {
   let parameters = byType.get(type);
   if (parameters === undefined) {
-    const own = condensed().filter((it) => it.base.includes(type) && isSupported(it));
+    const own = condensed().filter((it) => isSupported(it) && it.base.some((base) => covers(base, type)));
     parameters = [...EVERYWHERE, ...own];
     byType.set(type, parameters);
   }
   return parameters;
+}
+
+/** One of them, by its name in a URL. */
+export function searchParameterOf(type: string, code: string): SearchParameter | undefined {
+  return searchParametersOf(type).find((it) => it.code === code);
 }
 
 /** The reference parameters that put a resource of this type into a Patient's compartment. */
@@ -91,12 +99,13 @@ const EVERYWHERE: readonly SearchParameter[] = [
   { code: '_lastUpdated', type: 'date', url: `${RESOURCE_PARAMETER}-lastUpdated` },
 ];
 
-function isSupported({ code, type, expression, targets }: CondensedParameter): boolean {
-  if (expression === undefined || code.startsWith('_')) return false;
-  if (type === 'token') return code === 'identifier' || code === 'code';
-  if (type === 'date') return code === 'date';
-  return type === 'reference' && (targets ?? []).includes('Patient');
+function isSupported({ code, type, expression }: CondensedParameter): boolean {
+  if (expression === undefined || EVERYWHERE.some((it) => it.code === code)) return false;
+  return type !== 'composite' && type !== 'special';
 }
+
+const covers = (base: string, type: string) =>
+  base === type || base === 'Resource' || base === 'DomainResource';
 
 const condensedFile = fileURLToPath(
   new URL('../../../../.cache/fhir-r4/search-parameters.json', import.meta.url),

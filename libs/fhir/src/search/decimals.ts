@@ -22,12 +22,22 @@ export function numberComparison(text: string): NumberComparison | undefined {
   const half = single ? 5n : 50n;
   const slack = prefix === 'ap' && size * 10n > half ? size * 10n : half;
   const at = (value: bigint) => Number(`${value}e${scale - 2}`);
+  const high = at(digits * 100n + slack);
   return {
     prefix: prefix as Prefix,
     value: at(digits * 100n),
     low: at(digits * 100n - slack),
-    high: at(digits * 100n + slack),
+    // A tenth more is still near; `high` itself lies outside.
+    high: prefix === 'ap' ? nextAbove(high) : high,
   };
+}
+
+function nextAbove(value: number): number {
+  if (value === 0) return Number.MIN_VALUE;
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, value);
+  bits.setBigInt64(0, bits.getBigInt64(0) + (value > 0 ? 1n : -1n));
+  return bits.getFloat64(0);
 }
 
 const NUMBER = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)?([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/;

@@ -135,8 +135,8 @@ function readParameter(name: string, value: string, reading: Reading): boolean {
     return false;
   }
   // R4: a parameter without a value is no condition.
-  if (value === '') return false;
-  const values = splitUnescaped(value, ',');
+  const values = splitUnescaped(value, ',').filter((it) => it !== '');
+  if (values.length === 0) return false;
   const condition =
     values.length > SEARCH_LIMITS.values ? undefined : readCondition(parameter, modifier, values, context);
   if (condition === undefined || (typeof condition !== 'string' && isTooMuch(condition))) {
@@ -158,7 +158,7 @@ function readParameter(name: string, value: string, reading: Reading): boolean {
 
 // An id alone stands for one reference to each type that the parameter can point at.
 const isTooMuch = (condition: SearchCondition) =>
-  condition.kind === 'reference' && condition.values.length > 2 * SEARCH_LIMITS.values;
+  condition.kind === 'reference' && condition.values.length > 4 * SEARCH_LIMITS.values;
 
 function problem(name: string, code: string, message: string): Problem {
   const category = code === 'too-costly' ? 'too-large' : 'incorrect';
@@ -166,6 +166,8 @@ function problem(name: string, code: string, message: string): Problem {
 }
 
 function unknownMessage(name: string, type: string, supported: readonly SearchParameter[]): string {
+  if (name.includes('.') || name.startsWith('_has:'))
+    return `${printable(name)}: chained parameters and _has are not supported. Search for the other resources first, then by their ids.`;
   const names = [...supported.map((it) => it.code), ...RESULT_PARAMETERS];
   const nearest = nearestName(name.slice(0, 64), names);
   const remedy = nearest === undefined ? '' : ` Did you mean ${nearest}?`;

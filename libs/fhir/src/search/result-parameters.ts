@@ -111,13 +111,13 @@ function readElements(type: string, value: string, into: ResultParameters): Comp
 
 function readSort(type: string, value: string, into: ResultParameters): Complaint | undefined {
   const keys: SortKey[] = [];
-  for (const key of value.split(',')) {
+  for (const [i, key] of value.split(',').entries()) {
     const descending = key.startsWith('-');
     const code = descending ? key.slice(1) : key;
     if (searchParameterOf(type, code) === undefined) {
       const known = searchParametersOf(type).map((it) => it.code);
       return ignorable(
-        `_sort takes search parameters of ${type}, separated by commas, - before one for descending.${suggestion(code, known)}`,
+        `Key ${i + 1} of _sort is no search parameter of ${type}; - before one means descending.${suggestion(code, known)}`,
       );
     }
     keys.push({ parameter: code, descending });

@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { correctParameter } from './parameter-corrections.ts';
 
 export interface SearchParameter {
   /** As used in a URL, e.g. `identifier`. */
@@ -55,8 +56,8 @@ export function buildSearchParameters(): CondensedParameters {
   const built: CondensedParameters = {
     stamp: currentStamp(),
     parameters: bundle.entry
-      .map((entry) => entry.resource)
-      .filter((it) => it.url.startsWith('http://hl7.org/fhir/SearchParameter/'))
+      .map((entry) => correctParameter(entry.resource))
+      .filter((it) => it !== undefined)
       .map(({ code, type, url, base, expression, target }) => ({
         code,
         type,
@@ -84,7 +85,8 @@ interface CondensedParameters {
 interface CondensedParameter extends SearchParameter {
   readonly base: readonly string[];
 }
-interface SearchParameterResource {
+/** What is read of a SearchParameter resource. */
+export interface SearchParameterResource {
   code: string;
   type: SearchParameter['type'];
   url: string;
@@ -128,7 +130,9 @@ function readCondensed(): CondensedParameters | undefined {
 
 function currentStamp(): string {
   const digest = createHash('sha256').update(readFileSync(sourceFile('../../../package.json')));
-  return digest.update(readFileSync(fileURLToPath(import.meta.url))).digest('hex');
+  for (const part of ['./search-parameters.ts', './parameter-corrections.ts'])
+    digest.update(readFileSync(new URL(part, import.meta.url)));
+  return digest.digest('hex');
 }
 
 const readSource = (file: string): unknown => JSON.parse(readFileSync(sourceFile(file), 'utf8'));

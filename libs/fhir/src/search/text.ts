@@ -5,12 +5,16 @@
  * that differ in nothing else are the same to a search. Letters that no decomposition takes apart (`ø`, `ł`) stay as they are.
  */
 export function normaliseString(text: string): string {
-  const plain = ASCII.test(text) ? text : text.normalize('NFKD').replace(MARKS, '').replace(SHARP_S, 'ss');
-  return plain.toLowerCase().replace(WHITE_SPACE, ' ').trim();
+  return ASCII.test(text)
+    ? tidy(text)
+    : tidy(text.normalize('NFKD').replace(MARKS, '')).replace(FOLDED, fold);
 }
+
+const tidy = (text: string) => text.toLowerCase().replace(WHITE_SPACE, ' ').trim();
 
 const ASCII = /^[\x20-\x7e]*$/;
 const MARKS = /\p{M}+/gu;
-// Case folding makes `ß` and `ẞ` "ss"; lower case alone does not.
-const SHARP_S = /[ßẞ]/g;
 const WHITE_SPACE = /\s+/g;
+// Where case folding goes further than lower case: sharp s, and the sigma that ends a Greek word.
+const FOLDED = /[ßς]/g;
+const fold = (letter: string) => (letter === 'ß' ? 'ss' : 'σ');

@@ -7,7 +7,7 @@ import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startProjector } from '@carelog/projector';
-import { fhirRoutes, matchFrom, type Gateway } from '@carelog/query-gateway';
+import { createRecentReads, fhirRoutes, matchFrom, type Gateway } from '@carelog/query-gateway';
 import { openRecord } from '@carelog/read-models';
 import {
   createLog,
@@ -91,6 +91,8 @@ async function openPlatform(paths: DataPaths, log: Log): Promise<Platform> {
   const gateway: Gateway = {
     ...reading,
     recordActivity,
+    recentReads: createRecentReads(),
+    pressure: { waiting: 0, turnedAway: 0 },
     sign: (text) => keyring.hmac('cursor', text),
     version,
   };

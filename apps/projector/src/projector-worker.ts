@@ -1,20 +1,21 @@
 /** The projector's thread: follows the log, keeps the record up to date, and tells how far it has come. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { projectRecord } from './project-record.ts';
-import { publishPosition } from './position-signal.ts';
+import { PositionSignal } from './position-signal.ts';
 import type { ProjectorPaths } from './projector.ts';
 
 export interface ProjectorThread {
   readonly paths: ProjectorPaths;
   readonly headSignal: SharedArrayBuffer;
-  readonly positionSignal: SharedArrayBuffer;
+  readonly positionMemory: SharedArrayBuffer;
 }
 
 /** What the thread says. Faults arrive as the worker's own `error`. */
 export type ProjectorMessage =
   { readonly kind: 'notice'; readonly text: string } | { readonly kind: 'started' };
 
-const { paths, headSignal, positionSignal } = workerData as ProjectorThread;
+const { paths, headSignal, positionMemory } = workerData as ProjectorThread;
+const reached = new PositionSignal(positionMemory);
 const stopping = new AbortController();
 const say = (message: ProjectorMessage) => parentPort?.postMessage(message);
 let started = false;
@@ -27,7 +28,7 @@ await projectRecord({
   signal: stopping.signal,
   onNotice: (text) => say({ kind: 'notice', text }),
   onProjected(position) {
-    publishPosition(positionSignal, position);
+    reached.publish(position);
     if (!started) say({ kind: 'started' });
     started = true;
   },

@@ -2,17 +2,13 @@
  * The projector beside a server in one process: a worker thread that is started again when it fails, and how others see how
  * far it has come.
  */
+import { signalledHead } from '@carelog/event-store';
 import { openRecordWriter } from '@carelog/read-models';
 import type { Log } from '@carelog/service-kit';
 import { once } from 'node:events';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
-import {
-  createPositionSignal,
-  positionReached,
-  publishedPosition,
-  publishPosition,
-} from './position-signal.ts';
+import { PositionSignal } from './position-signal.ts';
 import type { ProjectorMessage, ProjectorThread } from './projector-worker.ts';
 import { besideOf, removeRecord, type Rebuilt } from './rebuild.ts';
 
@@ -28,6 +24,8 @@ export interface ProjectorPaths {
 export interface Projector {
   /** Position of the last event that the record reflects. */
   position(): number;
+  /** Changes whenever the record may have changed, also by a rebuild. */
+  moves(): number;
   /** False when the record has not reached the position before the time runs out. */
   waitFor(position: number, timeoutMs: number): Promise<boolean>;
   /** Events of the log that the record does not reflect yet. */
@@ -47,17 +45,18 @@ export interface StartProjectorOptions {
 
 /** Resolves when the record's file can be opened to read. A record that is damaged is thrown away and built again. */
 export async function startProjector({ paths, headSignal, log }: StartProjectorOptions): Promise<Projector> {
-  const positionSignal = createPositionSignal();
+  const signal = new PositionSignal();
   prepareRecord(paths.record, log);
-  const thread = new SupervisedThread({ paths, headSignal, positionSignal }, log);
+  const thread = new SupervisedThread({ paths, headSignal, positionMemory: signal.memory }, log);
   await thread.start();
   let rebuilding: Promise<Rebuilt> | undefined;
   return {
-    position: () => publishedPosition(positionSignal),
-    waitFor: (position, timeoutMs) => positionReached(positionSignal, position, timeoutMs),
-    lag: () => Math.max(0, publishedPosition(headSignal) - publishedPosition(positionSignal)),
+    position: () => signal.position(),
+    moves: () => signal.moves(),
+    waitFor: (position, timeoutMs) => signal.reached(position, timeoutMs),
+    lag: () => Math.max(0, signalledHead(headSignal) - signal.position()),
     rebuild() {
-      rebuilding ??= rebuildOnline(paths, thread, positionSignal).finally(() => (rebuilding = undefined));
+      rebuilding ??= rebuildOnline(paths, thread, signal).finally(() => (rebuilding = undefined));
       return rebuilding;
     },
     async stop() {
@@ -84,14 +83,14 @@ function prepareRecord(path: string, log: StartProjectorOptions['log']): void {
 async function rebuildOnline(
   paths: ProjectorPaths,
   thread: SupervisedThread,
-  positionSignal: SharedArrayBuffer,
+  signal: PositionSignal,
 ): Promise<Rebuilt> {
   const builder = new Worker(new URL('./rebuild-worker.ts', import.meta.url), { workerData: { paths } });
   const [rebuilt] = (await once(builder, 'message')) as [Rebuilt];
   await thread.stop();
   try {
     // Readers that ask from here on wait until the new record has caught up.
-    publishPosition(positionSignal, rebuilt.events);
+    signal.publish(rebuilt.events);
     const source = new DatabaseSync(besideOf(paths), { readOnly: true });
     try {
       await backup(source, paths.record, { rate: 10_000 });

@@ -4,9 +4,19 @@ import { nhsNumberSystem, parseSearch } from '@carelog/fhir';
 import { refuse, type FhirRequest, type Gateway, type Refusal } from './gateway.ts';
 
 /** The Patient that a patient caller is; empty for everybody else, and where nobody is registered under the number. */
-export async function ownPatient(gateway: Gateway, request: FhirRequest): Promise<{ ownPatient?: string }> {
-  const { nhsNumber } = request.caller;
-  if (request.caller.kind !== 'patient' || nhsNumber === undefined) return {};
+export function ownPatient(
+  gateway: Gateway,
+  request: FhirRequest,
+): { ownPatient?: string } | Promise<{ ownPatient?: string }> {
+  const { kind, nhsNumber } = request.caller;
+  return kind !== 'patient' || nhsNumber === undefined ? {} : patientWith(gateway, request, nhsNumber);
+}
+
+async function patientWith(
+  gateway: Gateway,
+  request: FhirRequest,
+  nhsNumber: string,
+): Promise<{ ownPatient?: string }> {
   const parsed = parseSearch('Patient', [['identifier', `${nhsNumberSystem}|${nhsNumber}`]], {
     base: request.base,
   });

@@ -7,25 +7,37 @@ const READ_WAIT_MS = 5_000;
 const LAG_MAX_EVENTS = 20_000;
 const WRITE_WAIT_MS = 10_000;
 
-/** Resolves to nothing once the record view reflects the head that the log had when this was called. */
-export async function caughtUp(gateway: Pick<Gateway, 'head' | 'projected'>): Promise<Refusal | undefined> {
+/** Nothing once the record view reflects the head that the log had when this was called: at once where it does already. */
+export function caughtUp(
+  gateway: Pick<Gateway, 'head' | 'projected'>,
+): undefined | Promise<Refusal | undefined> {
   const head = gateway.head();
   if (gateway.projected.position() >= head) return undefined;
-  if (await gateway.projected.waitFor(head, READ_WAIT_MS)) return undefined;
-  return behind(
-    'The record view has not caught up with the log, so an answer now could be short. Try again in a moment.',
-  );
+  return gateway.projected.waitFor(head, READ_WAIT_MS).then((reached) => (reached ? undefined : SHORT));
 }
 
 /** Slows a writer down while the record view is far behind. */
-export async function room(gateway: Gateway): Promise<Refusal | undefined> {
+export function room(gateway: Gateway): undefined | Promise<Refusal | undefined> {
   const needed = gateway.head() - LAG_MAX_EVENTS;
   if (gateway.projected.position() >= needed) return undefined;
-  if (await gateway.projected.waitFor(needed, WRITE_WAIT_MS)) return undefined;
-  return behind(
-    'The views are too far behind the log to take more. Nothing was recorded; send it again in a moment.',
-  );
+  return waitForRoom(gateway, needed);
 }
+
+async function waitForRoom({ projected, pressure }: Gateway, needed: number): Promise<Refusal | undefined> {
+  pressure.waiting += 1;
+  const reached = await projected.waitFor(needed, WRITE_WAIT_MS);
+  pressure.waiting -= 1;
+  if (reached) return undefined;
+  pressure.turnedAway += 1;
+  return FULL;
+}
+
+const SHORT = behind(
+  'The record view has not caught up with the log, so an answer now could be short. Try again in a moment.',
+);
+const FULL = behind(
+  'The views are too far behind the log to take more. Nothing was recorded; send it again in a moment.',
+);
 
 function behind(message: string): Refusal {
   return refuse({ category: 'unavailable', code: 'transient', message }, { 'retry-after': '1' });

@@ -3,6 +3,7 @@ import type { Caller } from '@carelog/access';
 import type { RecordActivity } from '@carelog/activity';
 import type { Problem } from '@carelog/fhir';
 import type { RecordQueries } from '@carelog/read-models';
+import type { RecentReads } from './recent-reads.ts';
 
 export interface Gateway {
   readonly recordActivity: RecordActivity;
@@ -12,11 +13,16 @@ export interface Gateway {
   /** How far the record view has come, and a bounded wait for it to come further. */
   readonly projected: {
     position(): number;
+    /** Changes whenever the view may have changed; while it stands still, so does every answer. */
+    moves(): number;
     /** False when the time ran out first. */
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };
+  /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
+  readonly pressure: { waiting: number; turnedAway: number };
   /** Keyed digest that only this installation can make; what cursors are signed with. */
   readonly sign: (text: string) => string;
+  readonly recentReads: RecentReads;
   readonly version: string;
 }
 
@@ -35,9 +41,12 @@ export interface FhirRequest {
 export interface FhirAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON text of a resource; absent where there is none to give. */
-  readonly body?: string | Uint8Array;
+  /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. */
+  readonly body?: string | readonly Uint8Array[];
 }
+
+/** What an interaction gives: at once where it has no need to wait. */
+export type Outcome = FhirAnswer | Refusal | Promise<FhirAnswer | Refusal>;
 
 /** Expected refusals travel as this; whoever answers turns them into one OperationOutcome. */
 export class Refusal {
@@ -55,8 +64,14 @@ export function refuse(problem: Problem, headers?: Readonly<Record<string, strin
 
 /** `Prefer: return=…` (https://hl7.org/fhir/R4/http.html#ops) and `handling=…`. */
 export function preference(request: FhirRequest, name: 'return' | 'handling'): string | undefined {
-  return new RegExp(`(?:^|[,;\\s])${name}=([A-Za-z]+)`).exec(request.headers['prefer'] ?? '')?.[1];
+  const { prefer } = request.headers;
+  return prefer === undefined ? undefined : PREFERENCES[name].exec(prefer)?.[1];
 }
+
+const PREFERENCES = {
+  return: /(?:^|[,;\s])return=([A-Za-z]+)/,
+  handling: /(?:^|[,;\s])handling=([A-Za-z]+)/,
+};
 
 /** The version in an entity tag, `W/"3"` or `"3"`; `undefined` for anything else. */
 export function versionOfETag(tag: string): number | undefined {

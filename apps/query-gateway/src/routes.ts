@@ -1,25 +1,26 @@
 /** The FHIR API as routes of a service: HTTP on the outside, interactions inside. */
-import { FHIR_JSON, outcomeText } from '@carelog/service-kit';
+import { FHIR_JSON, outcomeText, sendBytes } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FhirAnswer, FhirRequest, Gateway } from './gateway.ts';
 import { refuse, Refusal } from './gateway.ts';
 import { interact } from './interact.ts';
-import { capabilities } from './interactions/capabilities.ts';
+import { interactionOf } from './interaction-of.ts';
 import { statusOfProblems } from './status.ts';
 
 export const FHIR_BASE = '/fhir/R4';
 
 /** `url`: how clients reach the service. Every route but `metadata` needs a caller. */
 export function fhirRoutes(server: FastifyInstance, gateway: Gateway, url: () => string): void {
-  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const received = receive(request, `${url()}${FHIR_BASE}`);
-    const result = received instanceof Refusal ? received : await interact(gateway, received);
-    return send(gateway, reply, result);
+  let base: string | undefined;
+  const answer = (request: FastifyRequest, reply: FastifyReply): void | Promise<void> => {
+    const received = receive(request, (base ??= `${url()}${FHIR_BASE}`));
+    if (received instanceof Refusal) return send(gateway, reply, received);
+    request.interaction = interactionOf(received);
+    const outcome = interact(gateway, received);
+    if (!(outcome instanceof Promise)) return send(gateway, reply, outcome);
+    return outcome.then((result) => send(gateway, reply, result));
   };
-  server.get(`${FHIR_BASE}/metadata`, { config: { open: true } }, (request, reply) => {
-    const received = receive(request, `${url()}${FHIR_BASE}`);
-    return send(gateway, reply, received instanceof Refusal ? received : capabilities(gateway, received));
-  });
+  server.get(`${FHIR_BASE}/metadata`, { config: { open: true } }, answer);
   for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const) {
     server.route({ method, url: FHIR_BASE, handler: answer });
     server.route({ method, url: `${FHIR_BASE}/*`, handler: answer });
@@ -30,10 +31,10 @@ const FORM = 'application/x-www-form-urlencoded';
 
 function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
   const mark = request.url.indexOf('?');
-  const pathText = (mark < 0 ? request.url : request.url.slice(0, mark)).slice(FHIR_BASE.length);
-  const query = new URLSearchParams(mark < 0 ? '' : request.url.slice(mark + 1));
+  const pathText = mark < 0 ? request.url.slice(FHIR_BASE.length) : request.url.slice(FHIR_BASE.length, mark);
+  const query = new URLSearchParams(mark < 0 ? undefined : request.url.slice(mark + 1));
   const headers = request.headers as Record<string, string | undefined>;
-  const unacceptable = acceptProblem(headers['accept'], query);
+  const unacceptable = acceptProblem(headers['accept'], mark < 0 ? undefined : query);
   if (unacceptable !== undefined) return unacceptable;
   const path: string[] = [];
   for (const step of pathText.split('/')) {
@@ -49,15 +50,8 @@ function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
       for (const [name, value] of new URLSearchParams(text)) query.append(name, value);
     } else body = text;
   }
-  return {
-    method: request.method === 'HEAD' ? 'GET' : request.method,
-    path,
-    query,
-    headers,
-    body,
-    caller: request.caller,
-    base,
-  };
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  return { method, path, query, headers, body, caller: request.caller, base };
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -70,12 +64,14 @@ function decode(bytes: Buffer): string | undefined {
   }
 }
 
+const FHIR_TYPE = 'application/fhir+json';
 const JSON_FORMATS = new Set(['json', 'application/json', 'application/fhir+json', 'text/json']);
 const ACCEPTED = /\*\/\*|application\/\*|application\/(fhir\+)?json|text\/json/;
 
 // https://hl7.org/fhir/R4/http.html#mime-type: _format overrides the Accept header.
-function acceptProblem(accept: string | undefined, query: URLSearchParams): Refusal | undefined {
-  const format = query.get('_format')?.split(';')[0]?.replace(' ', '+');
+function acceptProblem(accept: string | undefined, query: URLSearchParams | undefined): Refusal | undefined {
+  if (accept === FHIR_TYPE && query === undefined) return undefined;
+  const format = query?.get('_format')?.split(';')[0]?.replace(' ', '+');
   const fine =
     format === undefined ? accept === undefined || ACCEPTED.test(accept) : JSON_FORMATS.has(format);
   if (fine) return undefined;
@@ -100,19 +96,18 @@ function formNotTaken(): Refusal {
 /** Seconds after which the same request may well succeed, unless the refusal says it itself. */
 const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '1', 503: '1', 507: '60' };
 
-function send(gateway: Gateway, reply: FastifyReply, result: FhirAnswer | Refusal): FastifyReply {
-  reply.header('carelog-position', String(gateway.projected.position()));
+function send(gateway: Gateway, reply: FastifyReply, result: FhirAnswer | Refusal): void {
+  const position = String(gateway.projected.position());
   if (result instanceof Refusal) {
     const status = statusOfProblems(result.problems);
+    reply.code(status).header('carelog-position', position);
     if (RETRY_AFTER[status] !== undefined) reply.header('retry-after', RETRY_AFTER[status]);
-    return reply
-      .code(status)
-      .headers(result.headers)
-      .header('content-type', FHIR_JSON)
-      .send(outcomeText(result.problems));
+    reply.headers(result.headers).header('content-type', FHIR_JSON).send(outcomeText(result.problems));
+    return;
   }
-  reply.code(result.status);
-  if (result.headers !== undefined) reply.headers(result.headers);
-  if (result.body === undefined) return reply.send();
-  return reply.header('content-type', FHIR_JSON).send(result.body);
+  const { status, headers = {}, body } = result;
+  const sent = body === undefined ? [] : ['content-type', FHIR_JSON];
+  for (const name in headers) sent.push(name, headers[name]!);
+  if (headers['carelog-position'] === undefined) sent.push('carelog-position', position);
+  sendBytes(reply, status, sent, body);
 }

@@ -13,6 +13,7 @@ export type {
 } from './event-store.ts';
 export { decodeEnvelope, encodeEnvelope } from './envelope-bytes.ts';
 export { derivedEventId, newEventId } from './event-id.ts';
+export { signalledHead } from './head-signal.ts';
 export { createMemoryEventStore } from './memory-event-store.ts';
 export { backupEventStore } from './sqlite/backup-event-store.ts';
 export { openSqliteEventStore } from './sqlite/sqlite-event-store.ts';

@@ -4,6 +4,7 @@ import type { Caller } from '@carelog/access';
 import type { Authenticator } from './authenticate.ts';
 import type { Log } from './log.ts';
 import { sendProblems } from './problem-response.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -15,23 +16,29 @@ declare module 'fastify' {
     caller: Caller;
     /** Milliseconds, as `performance.now()`. */
     receivedAt: number;
+    /** Not to be kept by anybody on the way: everything that needs a token. */
+    confidential: boolean;
+    /** What the request is counted under; a handler may say it more precisely than `other`. */
+    interaction: string;
+  }
+  interface FastifyInstance {
+    /** Logs and counts an answer that is about to leave. */
+    answered: (request: FastifyRequest, status: number) => void;
   }
 }
 
 const slowMilliseconds = 1000;
 
-/** For all requests. A client that names its request finds the name in the answer. */
-export function receive(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+/** For all requests. */
+export function receive(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   request.receivedAt = performance.now();
-  reply.header('x-content-type-options', 'nosniff');
-  if (request.headers['x-request-id'] === request.id) reply.header('x-request-id', request.id);
   done();
 }
 
 /** For routes that are not open: sets `caller`, or answers 401. */
 export function requireCallerOf(authenticator: () => Authenticator) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    reply.header('cache-control', 'no-store');
+    request.confidential = true;
     const { authorization } = request.headers;
     const caller = authenticator().recall(authorization);
     if (caller !== undefined) {
@@ -50,24 +57,66 @@ export function requireCallerOf(authenticator: () => Authenticator) {
 }
 
 /**
- * Logs every answer at level `debug`, and otherwise those that failed or were slow. Route patterns, never addresses: a
- * query can hold a name or an NHS number. `onSend`, because Fastify pays three times as much for an `onResponse` hook.
+ * Counts every answer, and logs those that failed or were slow; at level `debug`, all. Route patterns, never addresses: a
+ * query can hold a name or an NHS number.
  */
-export function logAnswer(log: Log) {
-  return (request: FastifyRequest, reply: FastifyReply, _body: unknown, done: () => void): void => {
+export function answeredWith(log: Log, metrics: RequestMetrics) {
+  return (request: FastifyRequest, status: number): void => {
     const milliseconds = performance.now() - request.receivedAt;
-    const level = reply.statusCode >= 500 ? 'error' : milliseconds > slowMilliseconds ? 'warn' : 'debug';
-    if (log.isLevelEnabled(level)) {
-      const { method, id } = request;
-      const facts = {
-        method,
-        route: request.routeOptions.url,
-        status: reply.statusCode,
-        ms: Math.round(milliseconds),
-        request: id,
-      };
-      log[level](facts, 'answered');
-    }
-    done();
+    metrics.count(request.interaction, status, milliseconds / 1000);
+    const level = status >= 500 ? 'error' : milliseconds > slowMilliseconds ? 'warn' : 'debug';
+    if (!log.isLevelEnabled(level)) return;
+    const { method, id } = request;
+    const route = request.routeOptions.url;
+    log[level]({ method, route, status, ms: Math.round(milliseconds), request: id }, 'answered');
   };
 }
+
+/** For answers by Fastify. `onSend`, because Fastify pays three times as much for an `onResponse` hook. */
+export function leave(request: FastifyRequest, reply: FastifyReply, _body: unknown, done: () => void): void {
+  const headers = commonHeaders(request);
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!reply.hasHeader(headers[i]!)) reply.header(headers[i]!, headers[i + 1]!);
+  }
+  request.server.answered(request, reply.statusCode);
+  done();
+}
+
+/**
+ * Sends bytes past Fastify's reply, which would look at them several times. `headers`: names and values by turns; those of
+ * every answer are added.
+ */
+export function sendBytes(
+  reply: FastifyReply,
+  status: number,
+  headers: readonly string[],
+  body: string | Uint8Array | readonly Uint8Array[] = '',
+): void {
+  const { request, raw } = reply;
+  reply.hijack();
+  request.server.answered(request, status);
+  const sent = [...commonHeaders(request), ...headers];
+  const parts = typeof body === 'string' || body instanceof Uint8Array ? [body] : body;
+  if (status !== 204 && status !== 304) {
+    const length = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+    sent.push('content-length', String(length));
+  }
+  raw.writeHead(status, sent);
+  if (parts.length === 1) {
+    raw.end(parts[0]);
+    return;
+  }
+  raw.cork();
+  for (const part of parts) raw.write(part);
+  raw.end();
+  raw.uncork();
+}
+
+/** A client that names its request finds the name in the answer. */
+function commonHeaders(request: FastifyRequest): readonly string[] {
+  const own = request.headers['x-request-id'] === request.id ? ['x-request-id', request.id] : [];
+  return [...(request.confidential ? confidential : common), ...own];
+}
+
+const common = ['x-content-type-options', 'nosniff'];
+const confidential = [...common, 'cache-control', 'no-store'];

@@ -17,7 +17,8 @@ import { createAuthenticator } from './authenticate.ts';
 import type { Authenticator, TrustedIssuer } from './authenticate.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
-import { logAnswer, receive, requireCallerOf } from './request-hooks.ts';
+import { answeredWith, leave, receive, requireCallerOf } from './request-hooks.ts';
+import { createRequestMetrics } from './request-metrics.ts';
 
 export interface ServiceOptions {
   readonly config: Pick<Config, 'port' | 'host' | 'bodyLimit' | 'publicUrl'>;
@@ -25,7 +26,7 @@ export interface ServiceOptions {
   readonly providers?: readonly Provider[];
   /** Whose tokens are accepted; asked once, when the service's own address is known. */
   readonly issuers: (url: string) => readonly TrustedIssuer[];
-  readonly routes: (fastify: FastifyInstance, wiring: Wiring) => void | Promise<void>;
+  readonly routes: (fastify: FastifyInstance, wiring: RouteWiring) => void | Promise<void>;
   /** What keeps the service from answering well just now; nothing when it is ready. */
   readonly readiness?: (get: Wiring['get']) => readonly Problem[] | Promise<readonly Problem[]>;
   /** Releases what the providers hold, after the last request was answered. */
@@ -37,6 +38,11 @@ export interface Wiring {
   readonly get: <T>(token: InjectionToken<T>) => T;
   /** How clients reach the service, e.g. `http://127.0.0.1:8080`. Known from the moment the first request can arrive. */
   readonly url: () => string;
+}
+
+export interface RouteWiring extends Wiring {
+  /** What was asked and how long it took since the service started, in the Prometheus text format. */
+  readonly requestMetrics: () => string;
 }
 
 export interface Service extends Wiring {
@@ -80,8 +86,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const routes: ServedRoute[] = [];
   server.decorateRequest('caller');
   server.decorateRequest('receivedAt', 0);
+  server.decorateRequest('confidential', false);
+  server.decorateRequest('interaction', 'other');
+  const metrics = createRequestMetrics();
+  server.decorate('answered', answeredWith(log, metrics));
   server.addHook('onRequest', receive);
-  server.addHook('onSend', logAnswer(log));
+  server.addHook('onSend', leave);
   server.addHook('onRoute', (route) => {
     const open = route.config?.open === true;
     for (const method of [route.method].flat()) routes.push({ method, path: route.path, open });
@@ -91,7 +101,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= drain(app, server).then(() => options.release?.(get)));
   try {
-    await options.routes(server, { get, url });
+    await options.routes(server, { get, url, requestMetrics: () => metrics.text() });
     await app.listen(config.port, config.host);
     url();
   } catch (fault) {

@@ -4,14 +4,22 @@ import type { ParsedResource, RecordEntry, RecordOutcome, RecordedEntry } from '
 import { operationOutcome, parseJson, validateResource, type Problem } from '@carelog/fhir';
 import { permitted } from '../access.ts';
 import { room } from '../consistency.ts';
-import { preference, Refusal, refuse, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import {
+  preference,
+  Refusal,
+  refuse,
+  type FhirAnswer,
+  type FhirRequest,
+  type Gateway,
+  type Outcome,
+} from '../gateway.ts';
 import { statusText, statusOfProblems } from '../status.ts';
 import { conditionsOf, idempotencyKeyOf, locationOf, notesOf } from './write.ts';
 
 export const ENTRIES_MAX = 5_000;
 
 /** Answers an entry that only reads; the same interactions that answer a request by itself. */
-export type Interact = (request: FhirRequest) => Promise<FhirAnswer | Refusal>;
+export type Interact = (request: FhirRequest) => Outcome;
 
 type Json = Record<string, unknown>;
 type Part =
@@ -239,8 +247,9 @@ function readText(answer: FhirAnswer | Refusal): string {
   if (answer instanceof Refusal) return refusedText(answer.problems);
   const etag = answer.headers?.['etag'];
   const response = `"response":{"status":"${statusText(answer.status)}"${etag === undefined ? '' : `,"etag":${JSON.stringify(etag)}`}}`;
-  const body = answer.body === undefined ? '' : `"resource":${Buffer.from(answer.body).toString()},`;
-  return `{${body}${response}}`;
+  if (answer.body === undefined) return `{${response}}`;
+  const text = typeof answer.body === 'string' ? answer.body : Buffer.concat(answer.body).toString();
+  return `{"resource":${text},${response}}`;
 }
 
 function splitOnce(text: string, at: string): [string, string] {

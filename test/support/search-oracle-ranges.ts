@@ -27,7 +27,12 @@ export function parseNumber(text: string): { readonly value: Exact; readonly hal
   const exponent = Number(power) - fraction.length;
   const unit = exponent < 0 ? exact(1n, 10n ** BigInt(-exponent)) : exact(10n ** BigInt(exponent));
   const digits = BigInt(whole + fraction);
-  return { value: times(exact(minusSign ? -digits : digits), unit), half: divide(unit, exact(2)) };
+  // The specification's example: 1e2 is 95 up to 105.
+  const single = power !== '0' && (whole + fraction).length === 1;
+  return {
+    value: times(exact(minusSign ? -digits : digits), unit),
+    half: divide(unit, exact(single ? 20 : 2)),
+  };
 }
 
 /** Milliseconds, both ends inside; infinite where open. */

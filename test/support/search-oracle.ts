@@ -70,12 +70,18 @@ function holds(resource: Resource, name: string, value: string, asking: Asking):
   const parameter = parametersOf(resource.resourceType).get(code);
   if (!parameter) throw new Error(`${resource.resourceType} has no parameter ${code}`);
   const elements = elementsOf(resource, parameter);
-  if (modifier === 'missing') return (elements.length === 0) === (value === 'true');
+  if (modifier === 'missing') return isMissing(resource, parameter) === (value === 'true');
   const matches = matcherOf(parameter, modifier);
   if (!matches) throw new Error(`${code} of ${resource.resourceType} has no modifier ${modifier}`);
   const values = split(value, ',').filter((each) => each !== '');
   const any = elements.some((element) => values.some((each) => matches(element, each, asking)));
   return modifier === 'not' ? !any : any;
+}
+
+/** Its expression makes a value for those who live; what may be missing is the element. */
+function isMissing(resource: Resource, parameter: Parameter): boolean {
+  if (parameter.code !== 'deceased') return elementsOf(resource, parameter).length === 0;
+  return resource['deceasedBoolean'] === undefined && resource['deceasedDateTime'] === undefined;
 }
 
 function sortValue(resource: Resource, key: string, asking: Asking): string | number | undefined {
@@ -97,7 +103,9 @@ function sortValues(
   const elements = elementsOf(resource, parameter);
   switch (parameter.type) {
     case 'token':
-      return elements.flatMap(codes).flatMap(({ code }) => code ?? []);
+      return elements
+        .flatMap(codes)
+        .flatMap(({ code, anyCase }) => (anyCase ? code?.toLowerCase() : code) ?? []);
     case 'string':
       return elements.flatMap(strings).map(normal);
     case 'uri':
@@ -111,7 +119,7 @@ function sortValues(
         return end ? Number(end.n) / Number(end.d) : 0;
       });
     case 'date':
-      return elements.flatMap((element) => spanOf(element)?.[descending ? 'high' : 'low'] ?? []);
+      return elements.flatMap((element) => spanOf(element)?.low ?? []);
   }
 }
 

@@ -6,7 +6,6 @@ import { pathsOf } from './extraction.ts';
 import type { SearchCondition } from './query.ts';
 import {
   patientCompartmentParameters,
-  searchParameterOf,
   searchParametersOf,
   type SearchParameter,
 } from './search-parameters.ts';
@@ -20,13 +19,11 @@ export function compartmentCondition(
   id: string,
   type: string,
 ): SearchCondition | undefined {
-  if (compartmentType !== 'Patient' && compartmentType === type)
-    return COMPARTMENTS[type] && { kind: 'id', parameter: '_id', values: [id] };
-  const listed =
+  const parameters =
     compartmentType === 'Patient'
       ? patientCompartmentParameters(type)
       : (COMPARTMENTS[compartmentType]?.[type]?.split(' ') ?? []);
-  const parameters = listed.filter((code) => searchParameterOf(type, code)?.type === 'reference');
+  if (parameters.includes('_id')) return { kind: 'id', parameter: '_id', values: [id] };
   return parameters.length === 0
     ? undefined
     : { kind: 'compartment', of: `${compartmentType}/${id}`, parameters };
@@ -60,7 +57,8 @@ function elementOf(type: string, parameter: SearchParameter): string {
   return JSON.stringify(paths);
 }
 
-// By compartment and type, the parameters that R4 4.0.1 names. The Patient's are read from the definitions.
+// By compartment and type, the parameters that R4 4.0.1 names; `_id` where a resource is in its own compartment. The Patient's
+// are read from the definitions.
 const COMPARTMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Encounter: {
     CarePlan: 'encounter',
@@ -76,6 +74,7 @@ const COMPARTMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     DiagnosticReport: 'encounter',
     DocumentManifest: 'related-ref',
     DocumentReference: 'encounter',
+    Encounter: '_id',
     ExplanationOfBenefit: 'encounter',
     Media: 'encounter',
     MedicationAdministration: 'context',
@@ -116,6 +115,7 @@ const COMPARTMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     Procedure: 'performer',
     Provenance: 'agent',
     QuestionnaireResponse: 'author source',
+    RelatedPerson: '_id',
     RequestGroup: 'participant',
     Schedule: 'actor',
     ServiceRequest: 'performer',
@@ -167,6 +167,7 @@ const COMPARTMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     PaymentNotice: 'provider',
     PaymentReconciliation: 'requestor',
     Person: 'practitioner',
+    Practitioner: '_id',
     PractitionerRole: 'practitioner',
     Procedure: 'performer',
     Provenance: 'agent',

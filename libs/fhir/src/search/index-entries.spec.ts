@@ -1,9 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { resourceTypes } from '../definitions.ts';
+import { isResourceType, resourceTypes } from '../definitions.ts';
 import { BEGINNING_OF_TIME, dateRange, END_OF_TIME } from './dates.ts';
+import { realDataPresent, realFiles } from '../real-data.ts';
 import { parseExpression } from './expression.ts';
-import { subjectParametersOf } from './compartments.ts';
-import { indexEntries } from './index-entries.ts';
+import { indexEntries, indexResource, presentParameters, sortValue, tokenTexts } from './index-entries.ts';
 import {
   buildSearchParameters,
   patientCompartmentParameters,
@@ -33,16 +34,6 @@ describe('the R4 search parameters', () => {
   ])('refuses what lies outside its FHIRPath: %s', (expression) =>
     expect(() => parseExpression(expression)).toThrow('Not in the subset'),
   );
-});
-
-describe('subjectParametersOf', () => {
-  it.each([
-    ['Observation', ['patient', 'subject']],
-    ['Encounter', ['patient', 'subject']],
-    ['AllergyIntolerance', ['patient']],
-    ['Coverage', ['beneficiary', 'patient']],
-    ['Organization', []],
-  ])('%s: %j', (type, codes) => expect([...subjectParametersOf(type)].sort()).toEqual(codes));
 });
 
 describe('indexEntries', () => {
@@ -114,11 +105,256 @@ describe('indexEntries', () => {
     expect(parameters({ reference: 'Group/1' })).toEqual(['subject']);
   });
 
+  // https://hl7.org/fhir/R4/search.html#table
+  it.each<[string, string, object, object[]]>([
+    ['Patient', 'active', { active: false }, [{ code: 'false' }]],
+    ['Patient', 'gender', { gender: 'female' }, [{ code: 'female' }]],
+    ['Patient', 'deceased', { deceasedDateTime: '2020' }, [{ code: 'true' }]],
+    ['Patient', 'deceased', { deceasedBoolean: false }, [{ code: 'false' }]],
+    ['Patient', 'email', { telecom: [{ system: 'email', value: 'A@b.uk' }] }, [{ code: 'a@b.uk' }]],
+    ['Patient', 'email', { telecom: [{ system: 'phone', value: '0113' }] }, []],
+    [
+      'Patient',
+      'language',
+      { communication: [{ language: { coding: [{ code: 'en-GB' }] } }] },
+      [{ code: 'en-gb' }],
+    ],
+    [
+      'Patient',
+      '_tag',
+      { meta: { tag: [{ system: 'urn:s', code: 'X' }] } },
+      [{ system: 'urn:s', code: 'x' }],
+    ],
+    ['Patient', '_source', { meta: { source: 'urn:S#1' } }, [{ value: 'urn:S#1' }]],
+    [
+      'Patient',
+      '_profile',
+      { meta: { profile: ['http://p|1.0', 'http://q'] } },
+      [{ value: 'http://p|1.0' }, { value: 'http://p' }, { value: 'http://q' }],
+    ],
+    [
+      'Patient',
+      'name',
+      {
+        name: [
+          { use: 'official', family: 'Å', given: ['B', 'C'], prefix: ['Dr'], suffix: ['MP'], text: 'B Å' },
+        ],
+      },
+      [{ text: 'Å' }, { text: 'B' }, { text: 'C' }, { text: 'Dr' }, { text: 'MP' }, { text: 'B Å' }],
+    ],
+    [
+      'Patient',
+      'address',
+      { address: [{ line: ['1 Low Rd'], city: 'Leeds', postalCode: 'LS1', country: 'UK', use: 'home' }] },
+      [{ text: '1 Low Rd' }, { text: 'Leeds' }, { text: 'LS1' }, { text: 'UK' }],
+    ],
+    ['Patient', 'birthdate', { birthDate: '1970' }, [dateRange('1970')!]],
+    [
+      'Observation',
+      'value-quantity',
+      { valueQuantity: { value: 5.4, unit: 'mg', system: 'http://unitsofmeasure.org', code: 'mg' } },
+      [{ value: 5.4, unit: 'mg', system: 'http://unitsofmeasure.org', code: 'mg' }],
+    ],
+    ['Observation', 'value-quantity', { valueQuantity: { value: 0, comparator: '<' } }, [{ value: 0 }]],
+    ['Observation', 'value-quantity', { valueQuantity: { unit: 'mg' } }, []],
+    ['Observation', 'value-quantity', { valueSampledData: { origin: { value: 1 }, data: '1 2' } }, []],
+    ['Observation', 'value-string', { valueCodeableConcept: { text: 'Normal' } }, [{ text: 'Normal' }]],
+    ['Observation', 'value-date', { valueDateTime: '2024-05' }, [dateRange('2024-05')!]],
+    [
+      'Condition',
+      'onset-age',
+      { onsetRange: { low: { value: 40 }, high: { value: 50 } } },
+      [{ value: 40 }, { value: 50 }],
+    ],
+    [
+      'Invoice',
+      'totalnet',
+      { totalNet: { value: 9.5, currency: 'GBP' } },
+      [{ value: 9.5, system: 'urn:iso:std:iso:4217', code: 'GBP' }],
+    ],
+    [
+      'RiskAssessment',
+      'probability',
+      { prediction: [{ probabilityDecimal: 0.3 }, { probabilityRange: {} }] },
+      [{ value: 0.3 }],
+    ],
+    ['ValueSet', 'url', { url: 'http://v' }, [{ value: 'http://v' }]],
+    [
+      'PlanDefinition',
+      'depends-on',
+      {
+        relatedArtifact: [
+          { type: 'depends-on', resource: 'http://l|2' },
+          { type: 'citation', resource: 'http://m' },
+        ],
+      },
+      [{ target: 'http://l|2' }, { target: 'http://l' }],
+    ],
+    [
+      'Observation',
+      'subject',
+      { subject: { reference: 'https://o.example/Patient/1' } },
+      [{ target: 'https://o.example/Patient/1' }],
+    ],
+    ['Observation', 'subject', { subject: { reference: '#p' } }, []],
+    [
+      'Observation',
+      'subject',
+      { subject: { identifier: { system: 'urn:s', value: 'A1' }, display: 'Ann' } },
+      [{ system: 'urn:s', code: 'a1' }],
+    ],
+    [
+      'Bundle',
+      'composition',
+      { entry: [{ resource: { resourceType: 'Composition', id: 'c' } }] },
+      [{ target: 'Composition/c' }],
+    ],
+    ['Bundle', 'message', { entry: [{ resource: { resourceType: 'Composition', id: 'c' } }] }, []],
+  ])('%s.%s of %j', (type, parameter, resource, expected) => {
+    const own = indexEntries(type, { resourceType: type, ...resource }).filter(
+      (it) => it.parameter === parameter,
+    );
+    expect(own.map(({ kind: _kind, parameter: _parameter, ...value }) => value)).toEqual(expected);
+  });
+
   it('says the same thing once', () => {
     const coding = { system: 's', code: 'c' };
     const entries = indexEntries('Observation', { code: { coding: [coding, coding] } });
     expect(entries.map((it) => it.parameter).sort()).toEqual(['code', 'combo-code']);
   });
 });
+
+describe('presentParameters', () => {
+  it.each<[string, object, string[]]>([
+    ['Observation', {}, []],
+    ['Observation', { subject: { display: 'somebody' } }, ['subject']],
+    ['Observation', { subject: { reference: '#p', type: 'Patient' } }, ['patient', 'subject']],
+    ['Observation', { valueSampledData: {} }, ['combo-value-quantity', 'value-quantity']],
+    ['Immunization', { occurrenceString: 'last winter' }, ['date']],
+    ['Patient', { deceasedBoolean: false }, ['deceased']],
+    ['Patient', { name: [{ use: 'old' }] }, ['name', 'phonetic']],
+  ])('%s with %j has %j', (type, resource, expected) => {
+    const present = presentParameters(type, resource);
+    const codes = searchParametersOf(type).map((it) => it.code);
+    const found = codes.filter((_, i) => Math.floor(present / 2 ** i) % 2 === 1);
+    expect(found.toSorted()).toEqual(['_id', '_lastUpdated', ...expected]);
+  });
+});
+
+describe('tokenTexts', () => {
+  it.each<[string, string, object, string[]]>([
+    [
+      'Observation',
+      'code',
+      { code: { text: 'Pulse', coding: [{ display: 'Heart rate' }, { code: 'x' }] } },
+      ['Pulse', 'Heart rate'],
+    ],
+    [
+      'Patient',
+      'identifier',
+      { identifier: [{ type: { text: 'MRN' }, value: '1' }, { value: '2' }] },
+      ['MRN'],
+    ],
+    ['Patient', '_tag', { meta: { tag: [{ display: 'Checked' }] } }, ['Checked']],
+    ['Patient', 'gender', { gender: 'male' }, []],
+    ['Patient', 'nonsense', {}, []],
+  ])('%s.%s of %j: %j', (type, parameter, resource, texts) =>
+    expect(tokenTexts(type, parameter, resource)).toEqual(texts),
+  );
+});
+
+describe('sortValue', () => {
+  const two = { name: [{ family: 'Zola' }, { family: 'Åse', given: ['Émile'] }] };
+  it.each<[string, string, object, unknown, unknown]>([
+    ['Patient', 'family', two, 'ase', 'zola'],
+    ['Patient', 'name', two, 'ase', 'zola'],
+    ['Patient', 'birthdate', {}, undefined, undefined],
+    ['Patient', 'identifier', { identifier: [{ value: 'B' }, { value: 'a' }] }, 'a', 'b'],
+    ['Encounter', 'date', { period: { start: '2024' } }, dateRange('2024')!.low, dateRange('2024')!.low],
+    ['Encounter', 'date', { period: { end: '2024' } }, BEGINNING_OF_TIME, BEGINNING_OF_TIME],
+    ['Condition', 'onset-age', { onsetRange: { low: { value: 9 }, high: { value: 10 } } }, 9, 10],
+    ['Observation', 'subject', { subject: { reference: 'Patient/1' } }, 'Patient/1', 'Patient/1'],
+    ['ValueSet', 'url', { url: 'http://v' }, 'http://v', 'http://v'],
+    ['Patient', 'nonsense', {}, undefined, undefined],
+  ])('%s.%s of %j: %j up, %j down', (type, parameter, resource, up, down) => {
+    expect(sortValue(type, parameter, resource, false)).toBe(up);
+    expect(sortValue(type, parameter, resource, true)).toBe(down);
+  });
+});
+
+describe('whatever the resource', () => {
+  const readAll = (type: string, resource: Record<string, unknown>) => {
+    const { entries, present } = indexResource(type, resource);
+    for (const { code } of searchParametersOf(type)) {
+      tokenTexts(type, code, resource);
+      sortValue(type, code, resource, true);
+    }
+    expect(new Set(entries.map((it) => JSON.stringify(it))).size).toBe(entries.length);
+    expect(present).toBeLessThan(2 ** searchParametersOf(type).length);
+  };
+
+  it('reads random JSON without a fault', () => {
+    const json = fc.jsonValue({ maxDepth: 4 });
+    const names = [
+      'code',
+      'coding',
+      'subject',
+      'reference',
+      'identifier',
+      'value',
+      'system',
+      'period',
+      'start',
+      'repeat',
+    ];
+    const element = fc.constantFrom(
+      ...names,
+      'name',
+      'given',
+      'entry',
+      'resource',
+      'telecom',
+      'meta',
+      'tag',
+      'item',
+    );
+    const resource = fc.dictionary(element, json, { maxKeys: 8 });
+    fc.assert(fc.property(fc.constantFrom(...resourceTypes()), resource, readAll), { numRuns: 500 });
+  });
+
+  it.skipIf(!realDataPresent)('reads real resources, and real ones with a value replaced', () => {
+    const resources = realFiles()
+      .map((it) => JSON.parse(it.text) as Record<string, unknown>)
+      .filter((it) => isResourceType(it['resourceType']));
+    expect(resources.length).toBeGreaterThan(500);
+    for (const it of resources) readAll(String(it['resourceType']), it);
+    const other = fc.constantFrom<unknown>(null, 0, 'x', '', true, [], {}, [null], [[1]], { reference: 1 });
+    fc.assert(
+      fc.property(fc.constantFrom(...resources), fc.nat(), other, (resource, at, replacement) => {
+        const places = placesOf(resource);
+        const mutated = structuredClone(resource);
+        const place = places[at % places.length] ?? [];
+        replaceAt(mutated, place, replacement);
+        readAll(String(resource['resourceType']), mutated);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+type Place = readonly (string | number)[];
+
+function placesOf(value: unknown, at: Place = []): Place[] {
+  if (typeof value !== 'object' || value === null) return [at];
+  const inside = Object.entries(value).flatMap(([key, it]) => placesOf(it, [...at, key]));
+  return at.length === 0 ? inside : [at, ...inside];
+}
+
+function replaceAt(value: unknown, [key, ...rest]: Place, replacement: unknown): void {
+  if (key === undefined) return;
+  const owner = value as Record<string | number, unknown>;
+  if (rest.length === 0) owner[key] = replacement;
+  else replaceAt(owner[key], rest, replacement);
+}
 
 const byText = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);

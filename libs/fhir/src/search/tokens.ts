@@ -12,14 +12,22 @@ export function foldToken(system: string | null | undefined, code: string): stri
   return typeof system === 'string' && mindsCase(system) ? code : code.toLowerCase();
 }
 
-// CodeSystem.caseSensitive is true for every code system that HL7's R4 definitions hold under these two names, but for the
-// tables of version 2, which do not say; UCUM: https://ucum.org/ucum#section-Character-Set-and-Lexical-Rules
-const CASE_SENSITIVE = ['http://terminology.hl7.org/CodeSystem/', 'http://hl7.org/fhir/'];
+// CodeSystem.caseSensitive is true for all that HL7's R4 definitions hold under these names, but for the tables of version 2,
+// which do not say, and for these others; UCUM: https://ucum.org/ucum#section-Character-Set-and-Lexical-Rules
+const CASE_SENSITIVE = ['http://terminology.hl7.org/', 'http://hl7.org/fhir/'];
 const CASE_UNKNOWN = 'http://terminology.hl7.org/CodeSystem/v2-';
-const UCUM = 'http://unitsofmeasure.org';
+const OTHERS: ReadonlySet<string> = new Set([
+  'http://unitsofmeasure.org',
+  'http://dicom.nema.org/resources/ontology/DCM',
+  'http://healthit.gov/nhin/purposeofuse',
+  'http://cds-hooks.hl7.org/CodeSystem/indicator',
+  'urn:iso-astm:E1762-95:2013',
+  'urn:oid:2.16.840.1.113883.3.1937.98.5.8',
+  'urn:oid:1.2.36.1.2001.1001.101.104.16592',
+]);
 
 function mindsCase(system: string): boolean {
-  if (!system.startsWith('http://')) return false;
-  if (system.startsWith(CASE_UNKNOWN)) return false;
-  return system === UCUM || CASE_SENSITIVE.some((it) => system.startsWith(it));
+  return CASE_SENSITIVE.some((it) => system.startsWith(it))
+    ? !system.startsWith(CASE_UNKNOWN)
+    : OTHERS.has(system);
 }

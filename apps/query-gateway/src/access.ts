@@ -21,7 +21,7 @@ async function patientWith(
     base: request.base,
   });
   const page = await gateway.record.search(parsed.query, { count: 2, base: '' });
-  if (page.count !== 1) return {};
+  if ('refused' in page || page.count !== 1) return {};
   const [entry] = JSON.parse(`[${Buffer.from(page.entries).toString()}]`) as [{ resource: { id: string } }];
   return { ownPatient: entry.resource.id };
 }

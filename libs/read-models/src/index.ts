@@ -6,8 +6,10 @@ export type {
   RecordQueries,
   Restriction,
   SearchPage,
+  SearchRefusal,
+  SearchRequest,
   VersionAnswer,
 } from './record/record.ts';
 export { recordProjection, type RecordChange } from './record/record-projection.ts';
-export { openRecord } from './record/record-reader.ts';
+export { openRecord, type RecordOptions } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';

@@ -35,6 +35,7 @@ export async function search(
   const answered = { type: 'searchset', used, notes: parsed.unknown.map(asWarning) } as const;
   if (parsed.countOnly) {
     const page = await gateway.record.count(parsed.query, allowed.restrictTo);
+    if ('refused' in page) return new Refusal([page.problem]);
     return bundleAnswer(gateway, request, { ...answered, page });
   }
   const page = {
@@ -42,10 +43,9 @@ export async function search(
     base: request.base,
     ...(cursor !== undefined && { cursor }),
   };
-  return bundleAnswer(gateway, request, {
-    ...answered,
-    page: await gateway.record.search(parsed.query, page, allowed.restrictTo),
-  });
+  const found = await gateway.record.search(parsed.query, page, allowed.restrictTo);
+  if ('refused' in found) return new Refusal([found.problem]);
+  return bundleAnswer(gateway, request, { ...answered, page: found });
 }
 
 /** `_count` and the cursor. */

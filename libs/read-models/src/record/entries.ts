@@ -1,6 +1,6 @@
 /** Bundle entries written by the database: stored bodies are joined there and cross into JavaScript as one value. */
 import { sql, type Expression, type RawBuilder } from 'kysely';
-import { given, record } from './statement.ts';
+import { given, written } from './statement.ts';
 
 export interface EntriesRow {
   /** UTF-8 JSON joined by commas; null when there are none. */
@@ -29,14 +29,13 @@ export function searchEntries(): RawBuilder<Uint8Array | null> {
 }
 
 /** The entries of the resources with these keys, which come in the order of the keys, in one row. */
-export function entriesOf(keys: Expression<{ key: number }>) {
-  return record
-    .with('page', () => keys)
-    .selectFrom('page as k')
-    .innerJoin('resource as r', 'r.key', 'k.key')
-    .select([
-      searchEntries().as('entries'),
-      sql<number>`count(*)`.as('count'),
-      sql<number | null>`max(r.key)`.as('last'),
-    ]);
+export function entriesOf(keys: Expression<unknown>) {
+  return written(
+    sql<EntriesRow>`with page as (${keys}) select ${searchEntries()} as entries, count(*) as count, max(r.key) as last from page k join resource r on r.key = k.key`,
+  );
 }
+
+/** The entries of the resources whose keys are given as a JSON array, in its order. */
+export const entriesInOrder = written(
+  sql<EntriesRow>`select ${searchEntries()} as entries, count(*) as count, max(r.key) as last from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
+);

@@ -171,7 +171,7 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
     .limit(givenLimit);
   const lastType = sql<number | null>`(select max(type) from page)`;
   return {
-    self: new Statement(db, entriesOf(self)),
+    self: new Statement(db, entriesOf(sql`select * from ${self}`)),
     compartment: new Statement<EntriesRow & { lastType: number | null }>(
       db,
       record
@@ -185,6 +185,6 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
           sql<number | null>`(select max(key) from page where type = ${lastType})`.as('last'),
         ]),
     ),
-    shared: new Statement(db, entriesOf(shared)),
+    shared: new Statement(db, entriesOf(sql`select * from ${shared}`)),
   };
 }

@@ -10,9 +10,10 @@ export class Interning {
   readonly #parameters: Interned;
   readonly #targets: Interned;
   readonly #tokens: Interned;
+  readonly #units: Interned;
 
   constructor(db: DatabaseSync) {
-    const last = (table: 'type' | 'parameter' | 'target' | 'token_value') =>
+    const last = (table: 'type' | 'parameter' | 'target' | 'token_value' | 'unit') =>
       new Statement(
         db,
         record.selectFrom(table).select((eb) => eb.fn.coalesce(eb.fn.max('id'), eb.lit(0)).as('id')),
@@ -57,16 +58,35 @@ export class Interning {
       ),
       last('token_value'),
     );
+    this.#units = new Interned(
+      new Statement(
+        db,
+        record
+          .selectFrom('unit')
+          .select('id')
+          .where('system', '=', given('a'))
+          .where('code', '=', given('b'))
+          .where('unit', '=', given('c')),
+      ),
+      new Statement(
+        db,
+        record
+          .insertInto('unit')
+          .values({ id: given('id'), system: given('a'), code: given('b'), unit: given('c') }),
+      ),
+      last('unit'),
+    );
   }
 
   type = (name: string) => this.#types.number(name);
   parameter = (type: number, code: string) => this.#parameters.number(type, code);
   target = (name: string) => this.#targets.number(name);
   token = (code: string, system: string) => this.#tokens.number(code, system);
+  unit = (system: string, code: string, unit: string) => this.#units.number(system, code, unit);
 
   /** After a rollback: numbers given in it were taken back. */
   forget(): void {
-    for (const it of [this.#types, this.#parameters, this.#targets, this.#tokens]) it.forget();
+    for (const it of [this.#types, this.#parameters, this.#targets, this.#tokens, this.#units]) it.forget();
   }
 }
 
@@ -87,12 +107,12 @@ class Interned {
     this.#last = last;
   }
 
-  number(a: string | number, b: string = ''): number {
-    // No FHIR string holds U+0000, so no two pairs run together.
-    const text = `${a}\u0000${b}`;
+  number(a: string | number, b: string = '', c: string = ''): number {
+    // No FHIR string holds U+0000, so no two run together.
+    const text = `${a}\u0000${b}\u0000${c}`;
     const known = this.#known.get(text);
     if (known !== undefined) return known;
-    const id = this.#find.get({ a, b })?.id ?? this.#add(a, b);
+    const id = this.#find.get({ a, b, c })?.id ?? this.#add(a, b, c);
     if (this.#known.size >= CACHED_MAX) this.#known.delete(this.#known.keys().next().value ?? '');
     this.#known.set(text, id);
     return id;
@@ -103,10 +123,10 @@ class Interned {
     this.#lastId = undefined;
   }
 
-  #add(a: string | number, b: string): number {
+  #add(a: string | number, b: string, c: string): number {
     this.#lastId ??= Number(this.#last.get()?.id ?? 0);
     this.#lastId += 1;
-    this.#insert.run({ id: this.#lastId, a, b });
+    this.#insert.run({ id: this.#lastId, a, b, c });
     return this.#lastId;
   }
 }

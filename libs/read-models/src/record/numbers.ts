@@ -1,7 +1,10 @@
 /** The record's numbers for the names in a question. A name without a number is in no row. */
 import {
+  searchParametersOf,
   subjectParametersOf,
   type DateComparison,
+  type NumberComparison,
+  type Prefix,
   type SearchCondition,
   type SearchQuery,
   type TokenValue,
@@ -9,33 +12,77 @@ import {
 import type { DatabaseSync } from 'node:sqlite';
 import { isPatient } from './record-projection.ts';
 import { given, record, Statement } from './statement.ts';
+import { isByPatient, storedUnder } from './stored-parameters.ts';
+import { conversion, type WrittenUnit } from './units.ts';
 
 /** A search whose names were exchanged for the record's numbers. Every list holds at least one. */
 export interface NumberedSearch {
+  readonly typeName: string;
   readonly type: number;
   readonly conditions: readonly NumberedCondition[];
   /** The one patient whose record the caller may see. */
   readonly restrictTo?: number;
 }
 
-export type NumberedCondition =
+/** `parameters`: all those that the values are kept under. `asked`: what the condition was, for a look into the body. */
+export type NumberedCondition = { readonly asked: SearchCondition } & (
   | { readonly kind: 'streams'; readonly streams: readonly string[] }
   | { readonly kind: 'updated'; readonly comparisons: readonly DateComparison[] }
   /** `by-patient`: each value has rows by patient too; `few`: a value names few resources, whoever they belong to. */
   | {
       readonly kind: 'token';
-      readonly parameter: number;
+      readonly parameters: readonly number[];
       readonly values: readonly number[];
       readonly rows: 'by-patient' | 'few' | 'many';
+      readonly not: boolean;
     }
   /** `patients` by their compartment, `targets` by reference; one of the lists may be empty. */
   | {
       readonly kind: 'reference';
-      readonly parameter: number;
+      readonly parameters: readonly number[];
       readonly patients: readonly number[];
       readonly targets: readonly number[];
     }
-  | { readonly kind: 'date'; readonly parameter: number; readonly comparisons: readonly DateComparison[] };
+  /** In this patient's compartment, because the subject (`bySubject`) or a reference by one of the parameters says so. */
+  | {
+      readonly kind: 'compartment';
+      readonly patient: number;
+      readonly bySubject: boolean;
+      readonly parameters: readonly number[];
+    }
+  | {
+      readonly kind: 'date';
+      readonly parameters: readonly number[];
+      readonly comparisons: readonly DateComparison[];
+    }
+  | {
+      readonly kind: 'string';
+      readonly parameters: readonly number[];
+      readonly match: 'prefix' | 'exact' | 'contains';
+      readonly values: readonly string[];
+    }
+  | {
+      readonly kind: 'number';
+      readonly parameters: readonly number[];
+      readonly comparisons: readonly NumberComparison[];
+    }
+  | {
+      readonly kind: 'quantity';
+      readonly parameters: readonly number[];
+      readonly comparisons: readonly UnitComparison[];
+    }
+  | { readonly kind: 'missing'; readonly bit: number; readonly missing: boolean }
+  | { readonly kind: 'token-text' }
+);
+
+/** A range in the terms of these units; in any unit where there are none. */
+export interface UnitComparison {
+  readonly units: readonly number[] | undefined;
+  readonly prefix: Prefix;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
 
 const CACHED_MAX = 20_000;
 
@@ -45,7 +92,9 @@ export class Numbers {
   readonly #target: Statement<{ id: number }>;
   readonly #token: Statement<{ id: number }>;
   readonly #tokens: Statement<{ id: number }>;
+  readonly #newUnits: Statement<WrittenUnit & { id: number }>;
   readonly #known = new Map<string, number>();
+  #units: (WrittenUnit & { id: number })[] = [];
   #generation = '';
 
   constructor(db: DatabaseSync) {
@@ -59,10 +108,10 @@ export class Numbers {
     );
     this.#token = new Statement(db, token.where('system', '=', given('system')));
     this.#tokens = new Statement(db, token);
-  }
-
-  type(name: string): number | undefined {
-    return this.#remember(`type ${name}`, () => this.#type.get({ name })?.id);
+    this.#newUnits = new Statement(
+      db,
+      record.selectFrom('unit').selectAll().where('id', '>', given('known')).orderBy('id'),
+    );
   }
 
   /** Numbers are given anew when the record is emptied or replaced: what was known then is forgotten. */
@@ -70,11 +119,28 @@ export class Numbers {
     if (generation === this.#generation) return;
     this.#generation = generation;
     this.#known.clear();
+    this.#units = [];
+  }
+
+  type(name: string): number | undefined {
+    return this.#remember(`type ${name}`, () => this.#type.get({ name })?.id);
   }
 
   /** A patient's number is that of its `Patient/id`. */
   target(name: string): number | undefined {
     return this.#remember(`target ${name}`, () => this.#target.get({ name })?.id);
+  }
+
+  /** The numbers that this parameter's values are kept under. */
+  parameters(typeName: string, code: string, suffix = ''): number[] {
+    const type = this.type(typeName);
+    if (type === undefined) return [];
+    return storedUnder(typeName, code).flatMap((stored) => {
+      const name = `${stored}${suffix}`;
+      return (
+        this.#remember(`parameter ${type} ${name}`, () => this.#parameter.get({ type, code: name })?.id) ?? []
+      );
+    });
   }
 
   /** Undefined where nothing can match, because a name that the search needs is in no row. */
@@ -85,53 +151,117 @@ export class Numbers {
     if (restrictTo !== undefined && restriction === undefined) return undefined;
     const conditions: NumberedCondition[] = [];
     for (const condition of query.conditions) {
-      const numbered = this.#condition(query.type, type, condition);
-      if (numbered === undefined) return undefined;
-      conditions.push(numbered);
+      const numbered = this.#condition(query.type, condition);
+      if (numbered === 'nothing') return undefined;
+      if (numbered !== 'everything') conditions.push(numbered);
     }
-    return { type, conditions, ...(restriction !== undefined && { restrictTo: restriction }) };
+    return {
+      typeName: query.type,
+      type,
+      conditions,
+      ...(restriction !== undefined && { restrictTo: restriction }),
+    };
   }
 
-  #condition(typeName: string, type: number, condition: SearchCondition): NumberedCondition | undefined {
-    if (condition.kind === 'id') {
-      return { kind: 'streams', streams: condition.values.map((id) => `${typeName}/${id}`) };
+  #condition(typeName: string, asked: SearchCondition): NumberedCondition | 'nothing' | 'everything' {
+    switch (asked.kind) {
+      case 'id':
+        return { asked, kind: 'streams', streams: asked.values.map((id) => `${typeName}/${id}`) };
+      case 'last-updated':
+        return { asked, kind: 'updated', comparisons: asked.values };
+      case 'token':
+        return this.#tokenCondition(typeName, asked, asked.values);
+      case 'identifier':
+        return this.#tokenCondition(typeName, asked, asked.values);
+      case 'reference':
+        return this.#reference(typeName, asked);
+      case 'compartment':
+        return this.#compartment(typeName, asked);
+      case 'uri': {
+        const parameters = this.parameters(typeName, asked.parameter);
+        const targets = asked.values.flatMap((value) => this.target(value) ?? []);
+        if (parameters.length === 0 || targets.length === 0) return 'nothing';
+        return { asked, kind: 'reference', parameters, patients: [], targets };
+      }
+      case 'missing': {
+        const bit = searchParametersOf(typeName).findIndex((it) => it.code === asked.parameter);
+        return { asked, kind: 'missing', bit, missing: asked.missing };
+      }
+      case 'token-text':
+        return { asked, kind: 'token-text' };
+      default:
+        return this.#valueCondition(typeName, asked);
     }
-    if (condition.kind === 'last-updated') return { kind: 'updated', comparisons: condition.values };
-    if (condition.kind !== 'reference' && condition.kind !== 'token' && condition.kind !== 'date')
-      return undefined;
-    const { kind, parameter: code } = condition;
-    if (kind === 'reference') return this.#reference(typeName, type, condition);
-    const parameter = this.#parameterOf(type, code);
-    if (parameter === undefined) return undefined;
-    if (kind === 'date') return { kind, parameter, comparisons: condition.values };
-    const values = [...new Set(condition.values.flatMap((value) => this.#tokenValues(value)))];
-    if (values.length === 0) return undefined;
-    const anyCode = condition.values.some((value) => value.code === undefined);
-    const rows = anyCode ? 'many' : code === 'identifier' ? 'few' : 'by-patient';
-    return { kind, parameter, values, rows };
+  }
+
+  #valueCondition(
+    typeName: string,
+    asked: SearchCondition & { kind: 'date' | 'string' | 'number' | 'quantity' },
+  ): NumberedCondition | 'nothing' {
+    const parameters = this.parameters(typeName, asked.parameter);
+    if (parameters.length === 0) return 'nothing';
+    switch (asked.kind) {
+      case 'date':
+        return { asked, kind: 'date', parameters, comparisons: asked.values };
+      case 'string':
+        return { asked, kind: 'string', parameters, match: asked.match, values: asked.values };
+      case 'number':
+        return { asked, kind: 'number', parameters, comparisons: asked.values };
+      case 'quantity': {
+        const comparisons = asked.values.flatMap((value) => this.#inUnits(value));
+        return comparisons.length === 0 ? 'nothing' : { asked, kind: 'quantity', parameters, comparisons };
+      }
+    }
+  }
+
+  #tokenCondition(
+    typeName: string,
+    asked: SearchCondition & { kind: 'token' | 'identifier' },
+    asks: readonly TokenValue[],
+  ): NumberedCondition | 'nothing' | 'everything' {
+    const { parameter: code } = asked;
+    const not = asked.kind === 'token' && asked.not === true;
+    const parameters = this.parameters(typeName, code, asked.kind === 'identifier' ? ':identifier' : '');
+    const values = [...new Set(asks.flatMap((value) => this.#tokenValues(value)))];
+    if (parameters.length === 0 || values.length === 0) return not ? 'everything' : 'nothing';
+    const anyCode = asks.some((value) => value.code === undefined);
+    const isIdentifier = asked.kind === 'identifier' || code === 'identifier';
+    const rows = anyCode ? 'many' : isIdentifier ? 'few' : isByPatient(code) ? 'by-patient' : 'many';
+    return { asked, kind: 'token', parameters, values, rows, not };
   }
 
   #reference(
     typeName: string,
-    type: number,
-    { parameter: code, values }: SearchCondition & { kind: 'reference' },
-  ): NumberedCondition | undefined {
+    asked: SearchCondition & { kind: 'reference' },
+  ): NumberedCondition | 'nothing' {
     const patients: number[] = [];
     const targets: number[] = [];
-    const asksSubject = subjectParametersOf(typeName).includes(code);
-    for (const { target } of values) {
+    const asksSubject = subjectParametersOf(typeName).includes(asked.parameter);
+    for (const { target } of asked.values) {
       const number = this.target(target);
       if (number !== undefined) (asksSubject && isPatient(target) ? patients : targets).push(number);
     }
-    const parameter = this.#parameterOf(type, code);
+    const parameters = this.parameters(typeName, asked.parameter);
     // No row of `reference` bears a parameter that was never interned.
-    const others = parameter === undefined ? [] : targets;
-    if (patients.length === 0 && others.length === 0) return undefined;
-    return { kind: 'reference', parameter: parameter ?? 0, patients, targets: others };
+    const others = parameters.length === 0 ? [] : targets;
+    if (patients.length === 0 && others.length === 0) return 'nothing';
+    return { asked, kind: 'reference', parameters, patients, targets: others };
   }
 
-  #parameterOf(type: number, code: string): number | undefined {
-    return this.#remember(`parameter ${type} ${code}`, () => this.#parameter.get({ type, code })?.id);
+  #compartment(
+    typeName: string,
+    asked: SearchCondition & { kind: 'compartment' },
+  ): NumberedCondition | 'nothing' {
+    const of = this.target(asked.of);
+    if (of === undefined) return 'nothing';
+    const parameters = asked.parameters.flatMap((code) => this.parameters(typeName, code));
+    if (isPatient(asked.of)) {
+      const subjects = subjectParametersOf(typeName);
+      const bySubject = asked.parameters.some((code) => subjects.includes(code)) || typeName === 'Patient';
+      return { asked, kind: 'compartment', patient: of, bySubject, parameters };
+    }
+    if (parameters.length === 0) return 'nothing';
+    return { asked, kind: 'reference', parameters, patients: [], targets: [of] };
   }
 
   #tokenValues({ system, code }: TokenValue): number[] {
@@ -140,6 +270,29 @@ export class Numbers {
     const known = `token ${values.code}\u0000${values.system}`;
     const id = this.#remember(known, () => this.#token.get(values)?.id);
     return id === undefined ? [] : [id];
+  }
+
+  // The range in each unit that compares with the one asked for; units that read it alike share one.
+  #inUnits(comparison: NumberComparison & { system: string | undefined; unit: string | undefined }) {
+    const { prefix, value, low, high, system, unit } = comparison;
+    if (unit === undefined && system === undefined)
+      return [{ units: undefined, prefix, value, low, high }] as UnitComparison[];
+    const ranges = new Map<string, UnitComparison & { units: number[] }>();
+    for (const written of this.#allUnits()) {
+      const convert = conversion({ system, unit }, written);
+      if (convert === undefined) continue;
+      const range = { prefix, value: convert(value), low: convert(low), high: convert(high) };
+      const name = JSON.stringify(range);
+      const same = ranges.get(name);
+      if (same === undefined) ranges.set(name, { ...range, units: [written.id] });
+      else same.units.push(written.id);
+    }
+    return [...ranges.values()];
+  }
+
+  #allUnits(): readonly (WrittenUnit & { id: number })[] {
+    this.#units.push(...this.#newUnits.all({ known: this.#units.at(-1)?.id ?? 0 }));
+    return this.#units;
   }
 
   #remember(name: string, find: () => number | undefined): number | undefined {

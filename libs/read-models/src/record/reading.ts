@@ -1,9 +1,7 @@
 /** The statements that the record is read with. */
 import { sql } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
-import { entriesOf, type EntriesRow } from './entries.ts';
-import type { SearchPlan } from './search-plan.ts';
-import { given, givenLimit, record, Statement } from './statement.ts';
+import { given, record, Statement } from './statement.ts';
 import { ROLE, STATE, type State } from './tables.ts';
 
 export interface VersionRow {
@@ -11,28 +9,6 @@ export interface VersionRow {
   readonly updated: number;
   readonly state: State;
   readonly body: string | null;
-}
-
-export interface SearchStatements {
-  readonly page: Statement<EntriesRow>;
-  readonly more: Statement<{ key: number }>;
-  readonly count: Statement<{ count: number }>;
-}
-
-export function prepareSearch(db: DatabaseSync, plan: SearchPlan): SearchStatements {
-  const after = record
-    .selectFrom(plan.keys().as('matches'))
-    .select('key')
-    .where('key', '>', given('after'))
-    .orderBy('key');
-  return {
-    page: new Statement(db, entriesOf(after.limit(givenLimit))),
-    more: new Statement(db, after.limit(sql.lit(1))),
-    count: new Statement(
-      db,
-      record.selectFrom(plan.keys().as('matches')).select((eb) => eb.fn.countAll<number>().as('count')),
-    ),
-  };
 }
 
 /** Prepared once for a connection. */

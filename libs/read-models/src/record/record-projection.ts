@@ -1,6 +1,6 @@
 /** The record's rule: what one event says of one resource, and what that version is found by. */
 import {
-  indexEntries,
+  indexResource,
   isResourceType,
   patientCompartmentParameters,
   subjectParametersOf,
@@ -24,6 +24,8 @@ export interface ResourceIndex {
   readonly patients: ReadonlyMap<string, number>;
   /** `Type/id` of what it refers to outside every patient's compartment. */
   readonly targets: readonly string[];
+  /** A bit for each search parameter of the type, in order, that has a value. */
+  readonly present: number;
 }
 
 export const recordProjection: Projection<RecordChange> = {
@@ -48,7 +50,8 @@ export function indexOf(type: string, text: string): ResourceIndex {
   if (type === 'Patient') patients.set(`Patient/${String(resource['id'])}`, ROLE.subject);
   const naming = patientCompartmentParameters(type);
   const subjects = subjectParametersOf(type);
-  for (const entry of indexEntries(type, resource)) {
+  const found = indexResource(type, resource);
+  for (const entry of found.entries) {
     if (entry.kind === 'reference' && isPatient(entry.target)) {
       if (subjects.includes(entry.parameter)) {
         // The compartment row says it; a reference row would say it again.
@@ -60,13 +63,13 @@ export function indexOf(type: string, text: string): ResourceIndex {
     }
     entries.push(entry);
   }
-  return { entries, patients, targets: targetsOutsideCompartments(text) };
+  return { entries, patients, targets: targetsOutsideCompartments(text), present: found.present };
 }
 
-/** Whether a reference is to a Patient of this record. */
-export const isPatient = (target: string) => target.startsWith('Patient/');
+/** Whether a reference is to a Patient of this record, whichever version. */
+export const isPatient = (target: string) => target.startsWith('Patient/') && !target.includes('/', 8);
 
-const NOTHING: ResourceIndex = { entries: [], patients: new Map(), targets: [] };
+const NOTHING: ResourceIndex = { entries: [], patients: new Map(), targets: [], present: 0 };
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 // Read off the text: a walk over the parsed resource costs several times as much. A quotation mark inside a JSON string is

@@ -3,7 +3,6 @@ import { subjectParametersOf, type SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { DatabaseSync } from 'node:sqlite';
 import { Everything } from './everything.ts';
-import { entryFrame } from './entries.ts';
 import { History } from './history.ts';
 import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
@@ -15,26 +14,32 @@ import type {
   RecordQueries,
   Restriction,
   SearchPage,
+  SearchRefusal,
+  SearchRequest,
   VersionAnswer,
 } from './record.ts';
-import { planSearch, type SearchPlan } from './search-plan.ts';
-import { prepareReading, prepareSearch, type SearchStatements, type VersionRow } from './reading.ts';
+import { prepareReading, type VersionRow } from './reading.ts';
+import { Searching, type Answered } from './searching.ts';
+import { SlowLane, type SlowRequest } from './slow-lane.ts';
 import { STATE } from './tables.ts';
+import { loadUnits } from './units.ts';
+
+export interface RecordOptions {
+  /** Milliseconds that a search may take which is not known to be quick; 5,000 unless told. */
+  readonly searchTimeLimit?: number;
+}
 
 /** Opens the record to read. Throws where there is no record at this path: the projector makes it. */
-export function openRecord(path: string): RecordQueries {
+export function openRecord(path: string, { searchTimeLimit = 5_000 }: RecordOptions = {}): RecordQueries {
   const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
   try {
     db.exec('PRAGMA cache_size = -65536');
-    return new RecordReader(db);
+    return new RecordReader(db, new SlowLane(path, searchTimeLimit));
   } catch (fault) {
     db.close();
     throw fault;
   }
 }
-
-/** Statements of searches are kept by shape, the oldest forgotten. */
-const SHAPES_MAX = 500;
 
 class RecordReader implements RecordQueries {
   readonly #db: DatabaseSync;
@@ -42,14 +47,17 @@ class RecordReader implements RecordQueries {
   readonly #statements: ReturnType<typeof prepareReading>;
   readonly #history: History;
   readonly #everything: Everything;
-  readonly #searches = new Map<string, SearchStatements>();
+  readonly #searching: Searching;
+  readonly #slowLane: SlowLane;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, slowLane: SlowLane) {
     this.#db = db;
+    this.#slowLane = slowLane;
     this.#numbers = new Numbers(this.#db);
     this.#statements = prepareReading(this.#db);
     this.#history = new History(this.#db);
     this.#everything = new Everything(this.#db, this.#numbers);
+    this.#searching = new Searching(this.#db, this.#numbers);
   }
 
   async read(type: string, id: string, restrictTo?: Restriction): Promise<VersionAnswer> {
@@ -78,28 +86,16 @@ class RecordReader implements RecordQueries {
     return this.#history.page(stream, page, parked === undefined ? [] : [parked]);
   }
 
-  async search(query: SearchQuery, page: PageRequest, restrictTo?: Restriction): Promise<SearchPage> {
-    const incomplete = this.#incomplete(query, restrictTo);
-    const numbered = this.#numbers.search(query, restrictTo?.patient);
-    if (numbered === undefined) return { entries: NOTHING, count: 0, total: 0, incomplete };
-    const plan = planSearch(numbered);
-    const statements = this.#statementsOf(plan);
-    const after = Number(page.cursor?.[0] ?? 0);
-    const frame = entryFrame(page.base, 'match');
-    const row = statements.page.get({ ...plan.values, ...frame, after, limit: page.count });
-    const entries = row?.entries ?? NOTHING;
-    const { count, last } = { count: row?.count ?? 0, last: row?.last ?? after };
-    const more = count === page.count && statements.more.get({ ...plan.values, after: last }) !== undefined;
-    const total = page.cursor === undefined && !more ? { total: count } : {};
-    return { entries, count, incomplete, ...total, ...(more && { next: [last] }) };
+  async search(
+    query: SearchQuery,
+    request: SearchRequest,
+    restrictTo?: Restriction,
+  ): Promise<SearchPage | SearchRefusal> {
+    return this.#answer({ query, request, restrictTo: restrictTo?.patient });
   }
 
-  async count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage> {
-    const incomplete = this.#incomplete(query, restrictTo);
-    const numbered = this.#numbers.search(query, restrictTo?.patient);
-    const plan = numbered && planSearch(numbered);
-    const row = plan && this.#statementsOf(plan).count.get({ ...plan.values });
-    return { entries: NOTHING, count: 0, total: row?.count ?? 0, incomplete };
+  async count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage | SearchRefusal> {
+    return this.#answer({ query, request: undefined, restrictTo: restrictTo?.patient });
   }
 
   async everything(
@@ -143,7 +139,22 @@ class RecordReader implements RecordQueries {
   }
 
   close(): void {
+    this.#slowLane.close();
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  async #answer(asked: SlowRequest): Promise<SearchPage | SearchRefusal> {
+    const { query, request, restrictTo } = asked;
+    if (query.conditions.some((it) => it.kind === 'quantity')) await loadUnits();
+    const incomplete = this.#incomplete(query, restrictTo);
+    const planned =
+      request === undefined
+        ? this.#searching.count(query, restrictTo)
+        : this.#searching.search(query, request, restrictTo);
+    const answered: Answered | SearchRefusal = planned.isSlow
+      ? await this.#slowLane.answer(asked)
+      : planned.page();
+    return 'refused' in answered ? answered : { ...answered, incomplete };
   }
 
   // Before every question that goes by numbers: notices when they were given anew, and tells whether anybody is parked.
@@ -168,27 +179,14 @@ class RecordReader implements RecordQueries {
   }
 
   /** Those set aside whose resources the search would have met. */
-  #incomplete(query: SearchQuery, restrictTo: Restriction | undefined): readonly Parked[] {
+  #incomplete(query: SearchQuery, restrictTo: string | undefined): readonly Parked[] {
     if (!this.#glance()) return [];
-    const streams = restrictTo === undefined ? namedBy(query) : [`Patient/${restrictTo.patient}`];
+    const streams = restrictTo === undefined ? namedBy(query) : [`Patient/${restrictTo}`];
     if (streams === undefined) return this.#statements.parked.all();
     const parked = streams.flatMap((stream) => this.#parkedPartitionOf(stream) ?? []);
     return [...new Map(parked.map((it) => [it.partition, it])).values()];
   }
-
-  #statementsOf(plan: SearchPlan): SearchStatements {
-    let statements = this.#searches.get(plan.shape);
-    if (statements === undefined) {
-      const oldest = this.#searches.keys().next().value;
-      if (this.#searches.size >= SHAPES_MAX && oldest !== undefined) this.#searches.delete(oldest);
-      statements = prepareSearch(this.#db, plan);
-      this.#searches.set(plan.shape, statements);
-    }
-    return statements;
-  }
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** The resources or patients that a search asks for by name, all of one condition; undefined where it asks for others too. */
 function namedBy({ type, conditions }: SearchQuery): readonly string[] | undefined {

@@ -5,10 +5,11 @@
 import type { AppliedChange, Checkpoint, Parked, ProjectedBatch, ReadModel } from '@carelog/projection';
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
+import { indexRows, type IndexRow } from './index-rows.ts';
 import { Interning } from './interning.ts';
-import { indexOf, isPatient, type RecordChange, type ResourceIndex } from './record-projection.ts';
+import { indexOf, isPatient, type RecordChange } from './record-projection.ts';
 import { given, record, Statement } from './statement.ts';
-import { ALL_TABLES, CREATE_TABLES, RECORD_VERSION, ROLE, STATE, type IndexTable } from './tables.ts';
+import { ALL_TABLES, CREATE_TABLES, RECORD_VERSION, STATE } from './tables.ts';
 import { prepareWriting } from './writing.ts';
 
 export interface RecordWriter extends ReadModel<RecordChange> {
@@ -54,14 +55,6 @@ function createTables(db: DatabaseSync): void {
 
 function beginGeneration(db: DatabaseSync): void {
   new Statement(db, record.insertInto('generation').values({ id: given('id') })).run({ id: randomUUID() });
-}
-
-/** Index rows by a name that equal rows share. */
-const NO_ROWS: ReadonlyMap<string, IndexRow> = new Map();
-
-interface IndexRow {
-  readonly table: IndexTable;
-  readonly values: readonly number[];
 }
 
 class SqliteRecordWriter implements RecordWriter {
@@ -128,33 +121,39 @@ class SqliteRecordWriter implements RecordWriter {
     const before = revision === 1 ? undefined : this.#statements.current.get({ stream });
     const key = before?.key ?? position;
     const owner = this.#ownerOf(partition, stream);
-    const rows = state === STATE.live ? this.#indexRows(change.type, key, owner, index) : NO_ROWS;
-    const patient = rows.values().find((row) => row.table === 'compartment')?.values[0] ?? 0;
+    const rows =
+      state === STATE.live ? indexRows({ type: change.type, key, owner, index }, this.#intern) : [];
     const current = {
       key,
-      patient,
+      patient: Number(rows.find((row) => row.table === 'compartment')?.values[0] ?? 0),
       version: revision,
       position,
       updated: Date.parse(event.recordedAt),
       state,
+      present: index.present,
       body,
     };
     if (before === undefined) {
       this.#statements.insertResource.run({ ...current, stream, type });
-      for (const { table, values } of rows.values()) this.#statements.index[table].insert.runInOrder(values);
+      for (const { table, values } of rows) this.#statements.index[table].insert.runInOrder(values);
       return;
     }
     this.#statements.keepVersion.run({ ...before, until: position });
     this.#statements.updateResource.run(current);
     const rowsBefore =
       before.state === STATE.live && before.body !== null
-        ? this.#indexRows(change.type, key, owner, indexOf(change.type, before.body))
-        : NO_ROWS;
-    for (const [name, { table, values }] of rowsBefore) {
-      if (!rows.has(name)) this.#statements.index[table].delete.runInOrder(values);
+        ? indexRows({ type: change.type, key, owner, index: indexOf(change.type, before.body) }, this.#intern)
+        : [];
+    this.#replace(rowsBefore, rows);
+  }
+
+  #replace(before: readonly IndexRow[], after: readonly IndexRow[]): void {
+    const [old, current] = [byName(before), byName(after)];
+    for (const [name, { table, values }] of old) {
+      if (!current.has(name)) this.#statements.index[table].delete.runInOrder(values);
     }
-    for (const [name, { table, values }] of rows) {
-      if (!rowsBefore.has(name)) this.#statements.index[table].insert.runInOrder(values);
+    for (const [name, { table, values }] of current) {
+      if (!old.has(name)) this.#statements.index[table].insert.runInOrder(values);
     }
   }
 
@@ -173,45 +172,9 @@ class SqliteRecordWriter implements RecordWriter {
     this.#persons.set(partition, patient);
     return patient;
   }
+}
 
-  #indexRows(typeName: string, key: number, owner: number, index: ResourceIndex): Map<string, IndexRow> {
-    const rows = new Map<string, IndexRow>();
-    const add = (table: IndexTable, ...values: number[]) =>
-      rows.set(`${table} ${values.join()}`, { table, values });
-    const type = this.#intern.type(typeName);
-    const roles = this.#rolesOf(owner, index);
-    for (const [patient, role] of roles) add('compartment', patient, type, key, role);
-    for (const entry of index.entries) {
-      const parameter = this.#intern.parameter(type, entry.parameter);
-      if (entry.kind === 'reference') add('reference', parameter, this.#intern.target(entry.target), key);
-      else if (entry.kind === 'date') {
-        const { low, high } = entry;
-        add('date', parameter, low, high, key);
-        if (roles.size === 0) add('patient_date', 0, parameter, key, low, high, ROLE.named);
-        for (const [patient, role] of roles) add('patient_date', patient, parameter, key, low, high, role);
-      } else if (entry.kind === 'token') {
-        const { system = '', code } = entry;
-        if (system !== '') add('token', parameter, this.#intern.token('', system), key);
-        if (code === undefined) continue;
-        const value = this.#intern.token(code, system);
-        add('token', parameter, value, key);
-        // An identifier names few resources whoever they belong to: rows by patient would never be asked for.
-        if (entry.parameter === 'identifier') continue;
-        for (const [patient, role] of roles) add('patient_token', patient, parameter, value, key, role);
-      }
-    }
-    for (const target of index.targets) {
-      for (const patient of roles.keys()) add('patient_target', patient, this.#intern.target(target), key);
-    }
-    return rows;
-  }
-
-  #rolesOf(owner: number, index: ResourceIndex): Map<number, number> {
-    const roles = new Map<number, number>(owner === 0 ? [] : [[owner, ROLE.owned]]);
-    for (const [name, role] of index.patients) {
-      const patient = this.#intern.target(name);
-      roles.set(patient, Math.max(role, roles.get(patient) ?? 0));
-    }
-    return roles;
-  }
+/** Equal rows share a name. */
+function byName(rows: readonly IndexRow[]): Map<string, IndexRow> {
+  return new Map(rows.map((row) => [`${row.table} ${row.values.join('\u0000')}`, row]));
 }

@@ -14,6 +14,7 @@ import {
   type RecordQueries,
   type RecordWriter,
   type SearchPage,
+  type SearchRefusal,
 } from '../index.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
@@ -97,10 +98,15 @@ const entriesOf = (page: SearchPage) =>
   JSON.parse(`[${new TextDecoder().decode(page.entries)}]`) as readonly Entry[];
 const idsOf = (page: SearchPage) => entriesOf(page).map((it) => it.resource.id);
 
+function pageOf(answer: SearchPage | SearchRefusal): SearchPage {
+  if ('refused' in answer) throw new Error(answer.problem.message);
+  return answer;
+}
+
 async function search(record: RecordQueries, type: string, text: string, restrictTo?: string) {
   const restriction = restrictTo === undefined ? undefined : { patient: restrictTo };
-  const page = await record.search(query(type, text), { count: 1000, base }, restriction);
-  expect((await record.count(query(type, text), restriction)).total).toBe(page.count);
+  const page = pageOf(await record.search(query(type, text), { count: 1000, base }, restriction));
+  expect(pageOf(await record.count(query(type, text), restriction)).total).toBe(page.count);
   return idsOf(page);
 }
 
@@ -252,7 +258,7 @@ describe('searching', () => {
 
   it('writes entries as a searchset has them', async () => {
     const { record } = await recordOf(log);
-    const page = await record.search(query('Observation', '_id=a1'), { count: 10, base });
+    const page = pageOf(await record.search(query('Observation', '_id=a1'), { count: 10, base }));
     expect(page).toMatchObject({ count: 1, total: 1, incomplete: [] });
     expect(entriesOf(page)).toMatchObject([
       { fullUrl: `${base}/Observation/a1`, resource: { id: 'a1' }, search: { mode: 'match' } },
@@ -294,12 +300,14 @@ describe('searching', () => {
     const { writer, record } = await recordOf(busy);
     let turn = 0;
     const ids = await allPages(
-      (cursor) =>
-        record.search(query('Observation', 'patient=ada&code=x'), {
-          count: 7,
-          base,
-          ...(cursor && { cursor }),
-        }),
+      async (cursor) =>
+        pageOf(
+          await record.search(query('Observation', 'patient=ada&code=x'), {
+            count: 7,
+            base,
+            ...(cursor && { cursor }),
+          }),
+        ),
       async () => {
         turn += 1;
         await apply(writer, [
@@ -500,8 +508,10 @@ describe('a parked patient', () => {
     expect(await record.parkedPartitionOf('Observation', 'late')).toEqual(parked);
     expect(await record.parkedPartitionOf('Patient', 'ben')).toBeUndefined();
     const page = { count: 10, base };
-    expect((await record.search(query('Patient', ''), page)).incomplete).toEqual([parked]);
-    expect((await record.search(query('Patient', ''), page, { patient: 'ben' })).incomplete).toEqual([]);
+    expect(pageOf(await record.search(query('Patient', ''), page)).incomplete).toEqual([parked]);
+    expect(pageOf(await record.search(query('Patient', ''), page, { patient: 'ben' })).incomplete).toEqual(
+      [],
+    );
     expect((await record.everything('ada', page))?.incomplete).toEqual([parked]);
     expect((await record.history('Patient', 'ben', page))?.incomplete).toEqual([]);
   });

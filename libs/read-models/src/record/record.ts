@@ -2,7 +2,7 @@
  * The record read model: every current resource with its versions and its search index, as the gateway asks it.
  * Answers are JSON text as served, never parsed on the way. Every answer about a person whose partition is parked says so.
  */
-import type { SearchQuery } from '@carelog/fhir';
+import type { Include, Problem, SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 
 export interface RecordQueries {
@@ -17,10 +17,17 @@ export interface RecordQueries {
     page: PageRequest,
     restrictTo?: Restriction,
   ): Promise<HistoryPage | undefined>;
-  /** Resources that match, in an order that does not change while they are updated. */
-  search(query: SearchQuery, page: PageRequest, restrictTo?: Restriction): Promise<SearchPage>;
+  /**
+   * Resources that match, in the order asked for or one that does not change while they are updated: what matches while
+   * all pages are read is on just one of them. What could take long runs aside, and is refused when it takes too long.
+   */
+  search(
+    query: SearchQuery,
+    request: SearchRequest,
+    restrictTo?: Restriction,
+  ): Promise<SearchPage | SearchRefusal>;
   /** How many resources match. */
-  count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage>;
+  count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage | SearchRefusal>;
   /**
    * The Patient, then its compartment, then the shared resources (practitioners, organisations, …) that those refer to
    * directly. Undefined when the Patient never existed.
@@ -62,7 +69,7 @@ export type VersionAnswer =
   | { readonly kind: 'unknown' };
 
 /** Where the next page goes on. State for the gateway to sign; its content means nothing to anybody else. */
-export type Cursor = readonly (number | string)[];
+export type Cursor = readonly (number | string | null)[];
 
 export interface PageRequest {
   /** At most this many entries. */
@@ -70,6 +77,18 @@ export interface PageRequest {
   readonly cursor?: Cursor;
   /** Base URL of the answer's `fullUrl`s, without a slash at its end. */
   readonly base: string;
+}
+
+export interface SearchRequest extends PageRequest {
+  readonly includes?: readonly Include[];
+  /** `none` never tells a total, `accurate` always; else it is told where it is known. */
+  readonly total?: 'none' | 'estimate' | 'accurate';
+}
+
+/** The search took longer than it may, or too many such searches wait already. */
+export interface SearchRefusal {
+  readonly refused: 'too-slow' | 'busy';
+  readonly problem: Problem;
 }
 
 export interface EverythingRequest extends PageRequest {
@@ -82,7 +101,11 @@ export interface EverythingRequest extends PageRequest {
 export interface SearchPage {
   /** The page's Bundle entries, UTF-8 JSON joined by commas; empty when nothing matches. */
   readonly entries: Uint8Array;
+  /** How many of them match; those included come after. */
   readonly count: number;
+  readonly included?: number;
+  /** There was more to include than a page takes. */
+  readonly includesCut?: true;
   readonly next?: Cursor;
   /** Given where it is known; then it is right. */
   readonly total?: number;

@@ -1,209 +1,273 @@
 /**
- * Turns a search into one ordered walk over an index and tests on what it meets. The walk always goes by resource key, so
- * a page begins where the last one ended whatever was written in between.
+ * Turns a search into rows to walk and tests on what is met, and tells whether that is quick. The walk goes by resource
+ * key wherever it can, so that a page begins where the last one ended whatever was written in between.
  */
-import type { RawBuilder, SelectQueryBuilder } from 'kysely';
+import type { SearchCondition } from '@carelog/fhir';
+import { sql, type RawBuilder } from 'kysely';
 import type { SQLInputValue } from 'node:sqlite';
+import { bodyMeets, inTime } from './body-look.ts';
+import { anyOf, compareDates, Names } from './comparisons.ts';
 import type { NumberedCondition, NumberedSearch } from './numbers.ts';
-import { column, comparisons, inCompartment, isOneOf, live, Names, test } from './search-tests.ts';
-import { given, record } from './statement.ts';
+import { column, inCompartment, isOneOf, live, pointTest, rowsOf, type Keys, type Rows, type Test } from './search-tests.ts'; // prettier-ignore
+import { shapeOf } from './search-shape.ts';
 import { ROLE } from './tables.ts';
 
 export interface SearchPlan {
+  readonly typeName: string;
   /** Equal for plans whose SQL is equal. */
   readonly shape: string;
-  readonly values: Readonly<Record<string, SQLInputValue>>;
-  /** Keys that match, each once, in no order yet. */
-  keys(): KeyQuery;
+  readonly values: Record<string, SQLInputValue>;
+  /** Names for what is bound later: cursors, sorts. */
+  readonly names: Names;
+  /** What bodies are asked. */
+  readonly looks: readonly SearchCondition[];
+  /** The one patient whose rows are walked. */
+  readonly patient?: PatientWalk;
+  /** What is walked, for walks that another order can replace. */
+  readonly walk: string;
+  /** At most so many rows are walked; at least one more than `ROWS_MAX` where they are many. */
+  bound(): number;
+  /** No order but the key's, no test that could pass over many rows: a page costs what it holds. */
+  readonly isPure: boolean;
+  /** Conditions are looked up in rows that nothing bounds. */
+  readonly isUnbounded: boolean;
+  /** Keys that match, each once, as one select; `where` is asked of each as well. `inOrder`: by key. */
+  keys(where?: Test, inOrder?: boolean): Keys;
+  /** The tests alone, asked of a resource that was met otherwise. */
+  readonly tests: readonly Test[];
 }
 
-export type KeyQuery = SelectQueryBuilder<{ matches: { key: number } }, 'matches', { key: number }>;
+export interface PatientWalk {
+  readonly number: number;
+  readonly role: number;
+}
 
-/** Chooses the walk that meets the fewest rows: an id, one patient's rows, one value's rows, a range, or the whole type. */
-export function planSearch(search: NumberedSearch): SearchPlan {
+/** How many rows these conditions' selects have, told up to one more than `ROWS_MAX`. */
+export type Probe = (shape: string, rows: Rows, names: Names) => number;
+
+/** What may be walked while the caller's thread waits: index rows, and bodies, which cost some twenty times as much. */
+export const ROWS_MAX = 2_000;
+export const BODIES_MAX = 300;
+
+/** An identifier names about one resource. */
+const FEW = 100;
+
+export interface PlanOptions {
+  /** Every row asks whether there is time left. */
+  readonly timed?: boolean;
+  /** Walk the whole type, whatever else there is: for an order that an index of the type has. */
+  readonly byType?: boolean;
+}
+
+export function planSearch(
+  search: NumberedSearch,
+  probe: Probe,
+  { timed = false, byType = false }: PlanOptions = {},
+): SearchPlan {
   const names = new Names();
   const rest = [...search.conditions];
-  const walk = chooseWalk(search, rest, names);
-  const tests = rest.map((condition) => test(condition, search.type, walk.patient?.name, names));
-  const { restrictTo } = search;
-  if (restrictTo !== undefined && walk.patient?.id !== restrictTo) {
-    tests.push(inCompartment([restrictTo], ROLE.owned, search.type, names));
+  const walk = byType ? walkType(search.type, names) : chooseWalk(search, rest, names, probe);
+  const { type, restrictTo } = search;
+  const tests: Test[] = timed ? [() => inTime] : [];
+  const looks: SearchCondition[] = [];
+  const shapes = [walk.shape];
+  let isUnbounded = false;
+  for (const condition of rest) {
+    const point = pointTest(condition, type, names) ?? datesOfPatient(condition, walk.patient, names);
+    if (point !== undefined) tests.push(point);
+    else if (condition.kind === 'token-text' || walk.bound() <= BODIES_MAX) {
+      const which = looks.push(condition.asked) - 1;
+      tests.push((key) => bodyMeets(which, sql`(select r.body from resource r where r.key = ${key})`));
+    } else {
+      const rows = rowsOf(condition, type, names);
+      isUnbounded ||= countOf(condition, type, probe) > ROWS_MAX;
+      tests.push((key) => sql`${key} in (${sql.join(rows?.selects ?? [], sql` union all `)})`);
+    }
+    shapes.push(
+      `${shapeOf(condition)}${point === undefined ? (isLook(looks, condition) ? ' look' : ' in') : ''}`,
+    );
   }
+  if (restrictTo !== undefined && (walk.patient?.number !== restrictTo || walk.patient.role < ROLE.owned)) {
+    tests.push(inCompartment([restrictTo], ROLE.owned, type, names));
+    shapes.push('restricted');
+  }
+  const isTested = tests.length > (timed ? 1 : 0);
   return {
-    shape: [walk.shape, ...tests.map((it) => it.shape)].join(';'),
+    typeName: search.typeName,
+    shape: `${shapes.join(';')}${timed ? ' timed' : ''}`,
     values: names.values,
-    keys() {
-      let keys = walk.from();
-      for (const { where } of tests) keys = keys.where(where(walk.key));
-      return keys;
-    },
+    names,
+    looks,
+    ...(walk.patient && { patient: walk.patient }),
+    walk: walk.shape,
+    bound: walk.bound,
+    isPure: walk.rows.ordered && !isTested,
+    isUnbounded,
+    keys: (where, inOrder = false) =>
+      merged(walk.rows, where === undefined ? tests : [...tests, where], inOrder),
+    tests,
   };
 }
 
+const isLook = (looks: readonly SearchCondition[], { asked }: NumberedCondition) => looks.includes(asked);
+
 interface Walk {
   readonly shape: string;
-  readonly key: RawBuilder<number>;
-  /** The patient whose rows alone are walked. */
-  readonly patient?: { readonly id: number; readonly name: string };
-  from(): KeyQuery;
+  readonly rows: Rows;
+  readonly patient?: PatientWalk;
+  bound(): number;
 }
 
 // Takes out of `rest` the conditions that the walk itself fulfils.
-function chooseWalk(search: NumberedSearch, rest: NumberedCondition[], names: Names): Walk {
-  const streams = take(rest, (it) => it.kind === 'streams');
-  if (streams?.kind === 'streams') return walkStreams(search.type, streams.streams, names);
-  const exact = take(rest, (it) => it.kind === 'token' && it.rows === 'few');
-  if (exact?.kind === 'token') return walkValues('token', 'value', exact.parameter, exact.values, names);
+function chooseWalk(search: NumberedSearch, rest: NumberedCondition[], names: Names, probe: Probe): Walk {
+  const { type, restrictTo } = search;
+  const few = take(rest, (it) => it.kind === 'streams') ?? take(rest, (it) => it.kind === 'token' && it.rows === 'few' && !it.not); // prettier-ignore
+  if (few !== undefined) {
+    const rows = rowsOf(few, type, names) ?? NO_ROWS;
+    return {
+      shape: `walk ${shapeOf(few)}`,
+      rows,
+      bound: () => (few.kind === 'streams' ? few.streams.length : FEW),
+    };
+  }
   const subject = take(
     rest,
     (it) => it.kind === 'reference' && it.patients.length === 1 && it.targets.length === 0,
   );
-  const patient = subject?.kind === 'reference' ? subject.patients[0] : search.restrictTo;
-  if (patient !== undefined) {
-    const role = subject === undefined ? ROLE.owned : ROLE.subject;
-    return walkPatient(search.type, patient, role, rest, names);
-  }
-  return walkEverybody(search.type, rest, names);
+  if (subject?.kind === 'reference')
+    return walkPatient(type, { number: subject.patients[0] ?? 0, role: ROLE.subject }, rest, names, probe);
+  const compartment = rest.find((it) => it.kind === 'compartment');
+  if (compartment !== undefined)
+    return walkPatient(type, { number: compartment.patient, role: ROLE.named }, rest, names, probe);
+  if (restrictTo !== undefined)
+    return walkPatient(type, { number: restrictTo, role: ROLE.owned }, rest, names, probe);
+  return walkEverybody(type, rest, names, probe);
 }
 
 function walkPatient(
   type: number,
-  patient: number,
-  role: number,
+  patient: PatientWalk,
   rest: NumberedCondition[],
   names: Names,
+  probe: Probe,
 ): Walk {
-  const name = names.name(patient);
-  const roleName = names.name(role);
-  const token = take(rest, (it) => it.kind === 'token' && it.rows === 'by-patient' && it.values.length === 1);
-  const at = { key: column('d.resource'), patient: { id: patient, name } };
+  const [of, role] = [names.bind(patient.number), names.bind(patient.role)];
+  const walk = (shape: string, rows: Rows): Walk => {
+    let bound: number | undefined;
+    return { shape, rows, patient, bound: () => (bound ??= probe(shape, rows, names)) };
+  };
+  const token = take(
+    rest,
+    (it) => it.kind === 'token' && !it.not && it.rows === 'by-patient' && it.values.length === 1 && it.parameters.length === 1, // prettier-ignore
+  );
   if (token?.kind === 'token') {
-    const [parameter, value] = names.all([token.parameter, token.values[0] ?? 0]);
-    return {
-      ...at,
-      shape: 'patient-token',
-      from: () =>
-        record
-          .selectFrom('patient_token as d')
-          .select('d.resource as key')
-          .where('d.patient', '=', given(name))
-          .where('d.parameter', '=', given(parameter ?? ''))
-          .where('d.value', '=', given(value ?? ''))
-          .where('d.role', '>=', given(roleName)) as unknown as KeyQuery,
-    };
+    const [parameter, value] = [names.bind(token.parameters[0] ?? 0), names.bind(token.values[0] ?? 0)];
+    const keys: Keys = sql`select d.resource as key from patient_token d where d.patient = ${of} and d.parameter = ${parameter} and d.value = ${value} and d.role >= ${role}`;
+    return walk('patient-token', { selects: [keys], ordered: true });
   }
   const date = take(rest, (it) => it.kind === 'date');
   if (date?.kind === 'date') {
-    const parameter = names.name(date.parameter);
-    const ranges = comparisons(date.comparisons, names);
-    return {
-      ...at,
-      shape: `patient-date ${ranges.shape}`,
-      from: () =>
-        record
-          .selectFrom('patient_date as d')
-          .select('d.resource as key')
-          .distinct()
-          .where('d.patient', '=', given(name))
-          .where('d.parameter', '=', given(parameter))
-          .where('d.role', '>=', given(roleName))
-          .where(ranges.on(column('d.low'), column('d.high'))) as unknown as KeyQuery,
-    };
+    const keys: Keys = sql`${datesSelect(date, of, names)} and d.role >= ${role}`;
+    return walk(`patient-${shapeOf(date)}`, { selects: [keys], ordered: false });
   }
-  const typeName = names.name(type);
-  return {
-    ...at,
-    shape: 'compartment',
-    from: () =>
-      record
-        .selectFrom('compartment as d')
-        .select('d.resource as key')
-        .where('d.patient', '=', given(name))
-        .where('d.type', '=', given(typeName))
-        .where('d.role', '>=', given(roleName)) as unknown as KeyQuery,
-  };
+  const keys: Keys = sql`select d.resource as key from compartment d where d.patient = ${of} and d.type = ${names.bind(type)} and d.role >= ${role}`;
+  return walk('compartment', { selects: [keys], ordered: true });
 }
 
-function walkEverybody(type: number, rest: NumberedCondition[], names: Names): Walk {
-  const token = take(rest, (it) => it.kind === 'token');
-  if (token?.kind === 'token') {
-    return walkValues('token', 'value', token.parameter, token.values, names);
+function walkEverybody(type: number, rest: NumberedCondition[], names: Names, probe: Probe): Walk {
+  const counted = rest.map((condition) => ({
+    condition,
+    count: countOf(condition, type, probe, rest.length === 1),
+  }));
+  const fewest = counted.reduce<(typeof counted)[number] | undefined>(
+    (best, it) => (best === undefined || it.count < best.count ? it : best),
+    undefined,
+  );
+  const isFew = fewest !== undefined && fewest.count <= ROWS_MAX;
+  // Of many rows those that come in order are best: the walk may end with the page.
+  const chosen = isFew || rest.length === 1 ? fewest?.condition : rest.find((it) => isOrdered(it));
+  const rows = chosen && rowsOf(chosen, type, names);
+  if (chosen !== undefined && rows !== undefined) {
+    take(rest, (it) => it === chosen);
+    return { shape: `walk ${shapeOf(chosen)}`, rows, bound: () => (isFew ? fewest.count : Infinity) };
   }
-  const reference = take(rest, (it) => it.kind === 'reference' && it.patients.length === 0);
-  if (reference?.kind === 'reference') {
-    return walkValues('reference', 'target', reference.parameter, reference.targets, names);
-  }
-  const date = take(rest, (it) => it.kind === 'date');
-  if (date?.kind === 'date') {
-    const parameter = names.name(date.parameter);
-    const ranges = comparisons(date.comparisons, names);
-    return {
-      shape: `date ${ranges.shape}`,
-      key: column('d.resource'),
-      from: () =>
-        record
-          .selectFrom('date as d')
-          .select('d.resource as key')
-          .distinct()
-          .where('d.parameter', '=', given(parameter))
-          .where(ranges.on(column('d.low'), column('d.high'))) as unknown as KeyQuery,
-    };
-  }
-  const typeName = names.name(type);
-  return {
-    shape: 'type',
-    key: column('d.key'),
-    from: () =>
-      record
-        .selectFrom('resource as d')
-        .select('d.key as key')
-        .where('d.type', '=', given(typeName))
-        .where(live('d')) as unknown as KeyQuery,
-  };
+  return walkType(type, names);
 }
 
-function walkStreams(type: number, streams: readonly string[], names: Names): Walk {
-  const typeName = names.name(type);
-  const list = names.all(streams);
-  return {
-    shape: `streams ${list.length}`,
-    key: column('d.key'),
-    from: () =>
-      record
-        .selectFrom('resource as d')
-        .select('d.key as key')
-        .where(
-          'd.stream',
-          'in',
-          list.map((name) => given<string>(name)),
-        )
-        .where('d.type', '=', given(typeName))
-        .where(live('d')) as unknown as KeyQuery,
-  };
+function walkType(type: number, names: Names): Walk {
+  const keys: Keys = sql`select d.key from resource d where d.type = ${names.bind(type)} and ${live('d')}`;
+  return { shape: 'type', rows: { selects: [keys], ordered: true }, bound: () => Infinity };
 }
 
-function walkValues(
-  table: 'token' | 'reference',
-  valueColumn: 'value' | 'target',
-  parameter: number,
-  values: readonly number[],
+const isOrdered = (condition: NumberedCondition) => rowsOf(condition, 0, new Names())?.ordered === true;
+
+/** Infinity where counting would itself walk without bound, or where nobody needs the number. */
+function countOf(condition: NumberedCondition, type: number, probe: Probe, isAlone = false): number {
+  const names = new Names();
+  if (!isEntered(condition)) return Infinity;
+  const rows = rowsOf(condition, type, names);
+  if (rows === undefined || (isAlone && rows.ordered)) return Infinity;
+  return probe(shapeOf(condition), rows, names);
+}
+
+// Whether the index is entered where the matches are, so that those before and behind cost nothing.
+function isEntered(condition: NumberedCondition): boolean {
+  const VALUES_MAX = 8;
+  switch (condition.kind) {
+    case 'token':
+    case 'reference':
+      return true;
+    case 'date':
+      return condition.comparisons.length <= VALUES_MAX && condition.comparisons.every(({ prefix }) => ['eq', 'gt', 'ge', 'sa', 'eb'].includes(prefix)); // prettier-ignore
+    case 'updated':
+    case 'number':
+    case 'quantity':
+      return condition.comparisons.length <= VALUES_MAX && condition.comparisons.every(({ prefix }) => prefix !== 'ne'); // prettier-ignore
+    case 'string':
+      return condition.match !== 'contains' && condition.values.length <= VALUES_MAX;
+    default:
+      return false;
+  }
+}
+
+// Of one patient's dates there are few enough to gather all that match.
+function datesOfPatient(
+  condition: NumberedCondition,
+  patient: PatientWalk | undefined,
   names: Names,
-): Walk {
-  const parameterName = names.name(parameter);
-  const list = names.all(values);
-  return {
-    shape: `${table} ${list.length}`,
-    key: column('d.resource'),
-    from() {
-      const rows = record
-        .selectFrom(`${table} as d` as 'token as d')
-        .select('d.resource as key')
-        .where('d.parameter', '=', given(parameterName));
-      const matching = rows.where(isOneOf(column(`d.${valueColumn}`), list)) as unknown as KeyQuery;
-      return list.length === 1 ? matching : matching.distinct();
-    },
-  };
+): Test | undefined {
+  if (condition.kind !== 'date' || patient === undefined) return undefined;
+  const select = datesSelect(condition, names.bind(patient.number), names);
+  return (key) => sql`${key} in (${select})`;
 }
+
+function datesSelect(
+  condition: NumberedCondition & { kind: 'date' },
+  patient: RawBuilder<unknown>,
+  names: Names,
+): Keys {
+  const during = anyOf(
+    condition.comparisons.map((it) => compareDates(it, column('d.low'), column('d.high'), names)),
+  );
+  return sql`select d.resource as key from patient_date d where d.patient = ${patient} and ${isOneOf(column('d.parameter'), condition.parameters, names)} and ${during}`;
+}
+
+// Selects that come in order are merged as they are read: a limit ends the reading.
+function merged({ selects, ordered }: Rows, tests: readonly Test[], inOrder: boolean): Keys {
+  const key = column('m.key');
+  const where =
+    tests.length === 0
+      ? sql``
+      : sql` where ${sql.join(
+          tests.map((test) => test(key)),
+          sql` and `,
+        )}`;
+  const distinct = ordered && selects.length === 1 ? sql`` : selects.length === 1 ? sql`distinct ` : sql``;
+  const each = selects.map((select) => sql`select ${distinct}m.key as key from (${select}) m${where}`);
+  return sql`${sql.join(each, sql` union `)}${inOrder ? sql` order by 1` : sql``}`;
+}
+
+const NO_ROWS: Rows = { selects: [], ordered: true };
 
 function take(
   conditions: NumberedCondition[],

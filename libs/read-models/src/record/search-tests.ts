@@ -1,199 +1,215 @@
-/** The conditions of a search as SQL on the key of a resource, each answered by one look into an index. */
-import type { DateComparison } from '@carelog/fhir';
-import { sql, type Expression, type RawBuilder, type SelectQueryBuilder, type SqlBool } from 'kysely';
-import type { SQLInputValue } from 'node:sqlite';
-import type { NumberedCondition } from './numbers.ts';
-import { given, record } from './statement.ts';
+/** The conditions of a search as SQL: as a test on the key of a resource, and as the rows that match. */
+import { normaliseString } from '@carelog/fhir';
+import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely';
+import { anyOf, compareDates, compareNumbers, type Names } from './comparisons.ts';
+import type { NumberedCondition, UnitComparison } from './numbers.ts';
+import { LIST_MAX } from './search-shape.ts';
 import { ROLE, STATE } from './tables.ts';
 
 /** One condition as a predicate on the key of a resource. */
-export interface Test {
-  readonly shape: string;
-  where(key: RawBuilder<number>): Expression<SqlBool>;
-}
+export type Test = (key: RawBuilder<number>) => Expression<SqlBool>;
 
-/** Hands out a name for each value, in order; equal shapes take equal names. */
-export class Names {
-  readonly values: Record<string, SQLInputValue> = {};
-  #count = 0;
+/** A select of keys, named `key`. */
+export type Keys = RawBuilder<{ key: number }>;
 
-  name(value: SQLInputValue): string {
-    const name = `p${(this.#count += 1)}`;
-    this.values[name] = value;
-    return name;
-  }
-
-  all(values: readonly SQLInputValue[]): readonly string[] {
-    return values.map((value) => this.name(value));
-  }
-}
-
-/** `patient` names the value of the one patient whose rows are walked. */
-export function test(
-  condition: NumberedCondition,
-  type: number,
-  patient: string | undefined,
-  names: Names,
-): Test {
+/** What an index answers for one resource with a single look; undefined where only the resource itself can tell. */
+export function pointTest(condition: NumberedCondition, type: number, names: Names): Test | undefined {
   switch (condition.kind) {
     case 'streams': {
-      const list = names.all(condition.streams);
-      return {
-        shape: `is ${list.length}`,
-        where: (key) => resourceRow(key, isOneOf(column('r.stream'), list)),
-      };
+      const is = isOneOf(column('r.stream'), condition.streams, names);
+      return (key) => ofResource(key, is);
     }
     case 'updated': {
-      const ranges = comparisons(condition.comparisons, names);
-      const where = ranges.on(column('r.updated'), column('r.updated'));
-      return { shape: `updated ${ranges.shape}`, where: (key) => resourceRow(key, where) };
+      const updated = column('r.updated');
+      const during = anyOf(condition.comparisons.map((it) => compareDates(it, updated, updated, names)));
+      return (key) => ofResource(key, during);
+    }
+    case 'token': {
+      const has = hasValue('token', 'value', condition.parameters, condition.values, names);
+      return condition.not ? (key) => sql<SqlBool>`not ${has(key)}` : has;
+    }
+    case 'reference': {
+      const { parameters, patients, targets } = condition;
+      const either: Test[] = [];
+      if (patients.length > 0) either.push(inCompartment(patients, ROLE.subject, type, names));
+      if (targets.length > 0) either.push(hasValue('reference', 'target', parameters, targets, names));
+      return (key) => anyOf(either.map((test) => test(key)));
+    }
+    case 'compartment': {
+      const { patient, bySubject, parameters } = condition;
+      const named = inCompartment([patient], bySubject ? 'not-owned' : ROLE.named, type, names);
+      const refers = hasValue('reference', 'target', parameters, [patient], names);
+      return (key) => anyOf(bySubject ? [named(key), refers(key)] : [refers(key)]);
+    }
+    case 'missing': {
+      const bit = sql<SqlBool>`(r.present >> ${names.bind(condition.bit)}) & 1 = ${names.bind(condition.missing ? 0 : 1)}`;
+      return (key) => ofResource(key, bit);
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** In one of these patients' compartments, for at least this reason; or for any but lying in the patient's partition. */
+export function inCompartment(
+  patients: readonly number[],
+  role: number | 'not-owned',
+  type: number,
+  names: Names,
+): Test {
+  const of = isOneOf(column('i.patient'), patients, names);
+  const bound = names.bind(type);
+  const because =
+    role === 'not-owned' ? sql`i.role <> ${sql.lit(ROLE.owned)}` : sql`i.role >= ${names.bind(role)}`;
+  return (key) =>
+    sql<SqlBool>`exists (select 1 from compartment i where ${of} and i.type = ${bound} and i.resource = ${key} and ${because})`;
+}
+
+/**
+ * The keys of the resources that match, one select for each value. `ordered`: each select gives its keys in order, each
+ * once. Undefined where no index holds them.
+ */
+export interface Rows {
+  readonly selects: readonly Keys[];
+  readonly ordered: boolean;
+}
+
+/** More values than this are looked for in one select: SQLite merges few selects well. */
+const SELECTS_MAX = 8;
+
+export function rowsOf(condition: NumberedCondition, type: number, names: Names): Rows | undefined {
+  switch (condition.kind) {
+    case 'streams': {
+      const is = isOneOf(column('d.stream'), condition.streams, names);
+      const keys = sql<{
+        key: number;
+      }>`select d.key from resource d where ${is} and d.type = ${names.bind(type)} and ${live('d')}`;
+      return { selects: [keys], ordered: false };
+    }
+    case 'updated': {
+      const updated = column('d.updated');
+      const of = names.bind(type);
+      return unordered(condition.comparisons, (some) => {
+        const during = anyOf(some.map((it) => compareDates(it, updated, updated, names)));
+        return sql`select d.key from resource d where d.type = ${of} and ${live('d')} and ${during}`;
+      });
     }
     case 'token':
-      return hasValue('token', 'value', condition.parameter, condition.values, names);
+      return condition.not
+        ? undefined
+        : equal('token', 'value', condition.parameters, condition.values, names);
     case 'reference': {
-      const { parameter, patients, targets } = condition;
-      const either = [
-        ...(patients.length > 0 ? [inCompartment(patients, ROLE.subject, type, names)] : []),
-        ...(targets.length > 0 ? [hasValue('reference', 'target', parameter, targets, names)] : []),
-      ];
+      const { patients, targets, parameters } = condition;
+      const referring =
+        targets.length === 0 ? undefined : equal('reference', 'target', parameters, targets, names);
+      if (patients.length === 0) return referring;
+      const of = names.bind(type);
+      const keys = (some: readonly number[]) =>
+        sql<{
+          key: number;
+        }>`select d.resource as key from compartment d where ${isOneOf(column('d.patient'), some, names)} and d.type = ${of} and d.role >= ${names.bind(ROLE.subject)}`;
+      const about = patients.length > SELECTS_MAX ? [keys(patients)] : patients.map((it) => keys([it]));
       return {
-        shape: either.map((it) => it.shape).join(' or '),
-        where: (key) => anyOf(either.map((it) => it.where(key))),
+        selects: [...about, ...(referring?.selects ?? [])],
+        ordered: about.length === patients.length && referring?.ordered !== false,
       };
     }
     case 'date':
-      return hasDate(condition.parameter, condition.comparisons, patient, names);
+      return unordered(condition.comparisons, (some) => {
+        const [low, high] = [column('d.low'), column('d.high')];
+        const during = anyOf(some.map((it) => compareDates(it, low, high, names)));
+        return from('date', condition.parameters, during, names);
+      });
+    case 'number':
+      return unordered(condition.comparisons, (some) => {
+        const is = anyOf(some.map((it) => compareNumbers(it, column('d.value'), names)));
+        return from('number', condition.parameters, is, names);
+      });
+    case 'quantity':
+      return unordered(condition.comparisons, (some) => {
+        const is = anyOf(some.map((it) => measures(it, names)));
+        return from('quantity', condition.parameters, is, names);
+      });
+    case 'string':
+      return unordered(condition.values, (some) => {
+        const is = anyOf(some.map((it) => says(condition.match, it, names)));
+        return from('string', condition.parameters, is, names);
+      });
+    default:
+      return undefined;
   }
+}
+
+function says(match: 'prefix' | 'exact' | 'contains', text: string, names: Names): RawBuilder<SqlBool> {
+  const value = column('d.value');
+  if (match === 'contains') return sql`instr(${value}, ${names.bind(text)}) > 0`;
+  // The last of all characters: whatever begins with the text lies before it.
+  if (match === 'prefix')
+    return sql`(${value} >= ${names.bind(text)} and ${value} < ${names.bind(`${text}\u{10ffff}`)})`;
+  const normalised = normaliseString(text);
+  return sql`(${value} = ${names.bind(normalised)} and d.exact = ${names.bind(normalised === text ? '' : text)})`;
+}
+
+function measures({ units, ...comparison }: UnitComparison, names: Names): RawBuilder<SqlBool> {
+  const is = compareNumbers(comparison, column('d.value'), names);
+  // Naming every unit lets the index be entered at the value of each.
+  const unit =
+    units === undefined ? sql`d.unit in (select id from unit)` : isOneOf(column('d.unit'), units, names);
+  return sql`(${unit} and ${is})`;
+}
+
+function unordered<Value>(values: readonly Value[], keys: (some: readonly Value[]) => Keys): Rows {
+  const selects = values.length > SELECTS_MAX ? [keys(values)] : values.map((it) => keys([it]));
+  return { selects, ordered: false };
+}
+
+function from(table: string, parameters: readonly number[], where: Expression<SqlBool>, names: Names): Keys {
+  const parameter = isOneOf(column('d.parameter'), parameters, names);
+  return sql`select d.resource as key from ${sql.table(table)} d where ${parameter} and ${where}`;
+}
+
+function equal(
+  table: 'token' | 'reference',
+  valueColumn: 'value' | 'target',
+  parameters: readonly number[],
+  values: readonly number[],
+  names: Names,
+): Rows {
+  const is = (some: readonly number[]) => isOneOf(column(`d.${valueColumn}`), some, names);
+  const few = parameters.length * values.length <= SELECTS_MAX;
+  const selects = few
+    ? parameters.flatMap((parameter) => values.map((value) => from(table, [parameter], is([value]), names)))
+    : [from(table, parameters, is(values), names)];
+  return { selects, ordered: few };
 }
 
 function hasValue(
   table: 'token' | 'reference',
   valueColumn: 'value' | 'target',
-  parameter: number,
+  parameters: readonly number[],
   values: readonly number[],
   names: Names,
 ): Test {
-  const parameterName = names.name(parameter);
-  const list = names.all(values);
-  return {
-    shape: `has ${table} ${list.length}`,
-    where: (key) =>
-      exists(
-        record
-          .selectFrom(`${table} as i` as 'token as i')
-          .select(sql.lit(1).as('one'))
-          .where('i.parameter', '=', given(parameterName))
-          .where(isOneOf(column(`i.${valueColumn}`), list))
-          .where('i.resource', '=', key),
-      ),
-  };
+  const parameter = isOneOf(column('i.parameter'), parameters, names);
+  const value = isOneOf(column(`i.${valueColumn}`), values, names);
+  return (key) =>
+    sql<SqlBool>`exists (select 1 from ${sql.table(table)} i where ${parameter} and ${value} and i.resource = ${key})`;
 }
 
-/** In one of these patients' compartments, for at least this reason. */
-export function inCompartment(patients: readonly number[], role: number, type: number, names: Names): Test {
-  const [typeName, roleName] = names.all([type, role]);
-  const list = names.all(patients);
-  return {
-    shape: `of ${list.length}`,
-    where: (key) =>
-      exists(
-        record
-          .selectFrom('compartment as i')
-          .select(sql.lit(1).as('one'))
-          .where(isOneOf(column('i.patient'), list))
-          .where('i.type', '=', given(typeName ?? ''))
-          .where('i.resource', '=', key)
-          .where('i.role', '>=', given(roleName ?? '')),
-      ),
-  };
-}
-
-// Dates of one resource lie with its patient's; where the walk does not say whose, the resource does.
-function hasDate(
-  parameter: number,
-  values: readonly DateComparison[],
-  patient: string | undefined,
-  names: Names,
-): Test {
-  const parameterName = names.name(parameter);
-  const ranges = comparisons(values, names);
-  return {
-    shape: `on ${ranges.shape}${patient === undefined ? '' : ' of patient'}`,
-    where(key) {
-      const whose = patient === undefined ? homeOf(key) : sql<number>`${given(patient)}`;
-      return exists(
-        record
-          .selectFrom('patient_date as i')
-          .select(sql.lit(1).as('one'))
-          .where('i.patient', '=', whose)
-          .where('i.parameter', '=', given(parameterName))
-          .where('i.resource', '=', key)
-          .where(ranges.on(column('i.low'), column('i.high'))),
-      );
-    },
-  };
-}
-
-const homeOf = (key: RawBuilder<number>) =>
-  sql<number>`(${record.selectFrom('resource as r').select('r.patient').where('r.key', '=', key)})`;
-
-const resourceRow = (key: RawBuilder<number>, where: Expression<SqlBool>) =>
-  exists(
-    record.selectFrom('resource as r').select(sql.lit(1).as('one')).where('r.key', '=', key).where(where),
-  );
-
-/** How ranges compare: https://hl7.org/fhir/R4/search.html#prefix. Both ends of a range lie inside it. */
-export function comparisons(values: readonly DateComparison[], names: Names) {
-  const parts = values.map(({ prefix, low, high }) => ({
-    prefix,
-    low: names.name(low),
-    high: names.name(high),
-  }));
-  return {
-    shape: parts.map((it) => it.prefix).join(),
-    on: (rowLow: RawBuilder<number>, rowHigh: RawBuilder<number>) =>
-      anyOf(
-        parts.map((part) =>
-          compare(part.prefix, rowLow, rowHigh, sql`${given(part.low)}`, sql`${given(part.high)}`),
-        ),
-      ),
-  };
-}
-
-function compare(
-  prefix: DateComparison['prefix'],
-  rowLow: RawBuilder<number>,
-  rowHigh: RawBuilder<number>,
-  low: RawBuilder<unknown>,
-  high: RawBuilder<unknown>,
-): RawBuilder<SqlBool> {
-  switch (prefix) {
-    case 'eq':
-      return sql`(${rowLow} >= ${low} and ${rowHigh} <= ${high})`;
-    case 'ne':
-      return sql`(${rowLow} < ${low} or ${rowHigh} > ${high})`;
-    case 'gt':
-      return sql`${rowHigh} > ${high}`;
-    case 'lt':
-      return sql`${rowLow} < ${low}`;
-    case 'ge':
-      return sql`(${rowLow} >= ${low} or ${rowHigh} > ${high})`;
-    case 'le':
-      return sql`(${rowHigh} <= ${high} or ${rowLow} < ${low})`;
-    case 'sa':
-      return sql`${rowLow} > ${high}`;
-    case 'eb':
-      return sql`${rowHigh} < ${low}`;
-    case 'ap':
-      return sql`(${rowLow} <= ${high} and ${rowHigh} >= ${low})`;
-  }
-}
+const ofResource = (key: RawBuilder<number>, where: Expression<SqlBool>) =>
+  sql<SqlBool>`exists (select 1 from resource r where r.key = ${key} and ${where})`;
 
 export const column = (name: string): RawBuilder<number> => sql.ref(name);
 export const live = (alias: string) => sql<SqlBool>`${sql.ref(`${alias}.state`)} = ${sql.lit(STATE.live)}`;
-const exists = (query: SelectQueryBuilder<never, never, unknown> | object) => sql<SqlBool>`exists ${query}`;
-const anyOf = (parts: readonly Expression<SqlBool>[]) => sql<SqlBool>`(${sql.join(parts, sql` or `)})`;
-export const isOneOf = (value: RawBuilder<unknown>, names: readonly string[]): RawBuilder<SqlBool> =>
-  names.length === 1
-    ? sql`${value} = ${given(names[0] ?? '')}`
-    : sql`${value} in (${sql.join(names.map((name) => sql`${given(name)}`))})`;
+
+export function isOneOf(
+  value: RawBuilder<unknown>,
+  values: readonly (number | string)[],
+  names: Names,
+): RawBuilder<SqlBool> {
+  const [only] = values;
+  if (values.length === 1 && only !== undefined) return sql`${value} = ${names.bind(only)}`;
+  if (values.length > LIST_MAX)
+    return sql`${value} in (select value from json_each(${names.bind(JSON.stringify(values))}))`;
+  return sql`${value} in (${sql.join(values.map((it) => names.bind(it)))})`;
+}

@@ -7,6 +7,7 @@ import {
   SqliteQueryCompiler,
   sql,
   type CompiledQuery,
+  type RawBuilder,
 } from 'kysely';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { RecordTables } from './tables.ts';
@@ -20,6 +21,9 @@ export const record = new Kysely<RecordTables>({
     createQueryCompiler: () => new SqliteQueryCompiler(),
   },
 });
+
+/** SQL written out, to be prepared; for what has no table of its own to select from. */
+export const written = <Row>(query: RawBuilder<Row>) => ({ compile: () => query.compile(record) });
 
 export type Values = Readonly<Record<string, SQLInputValue>>;
 

@@ -1,10 +1,10 @@
 /**
  * The tables of the record. A resource's key is the position of its first event, so keys follow the log and stay the same
- * through a rebuild. Index rows hold interned numbers only, each table in the order its questions scan it.
+ * through a rebuild. Index rows hold interned numbers wherever texts repeat, each table in the order its questions scan it.
  */
 
 /** Changes when the tables or what is put in them change; a file of another version is built anew. */
-export const RECORD_VERSION = 1;
+export const RECORD_VERSION = 2;
 
 export const STATE = { live: 0, deleted: 1, erased: 2 } as const;
 export type State = (typeof STATE)[keyof typeof STATE];
@@ -15,8 +15,14 @@ export type State = (typeof STATE)[keyof typeof STATE];
  */
 export const ROLE = { named: 0, owned: 1, subject: 2 } as const;
 
+/** Whether a date is the one its resource is sorted by going up, going down, both, or neither. */
+export const EDGE = { inner: 0, first: 1, last: 2, only: 3 } as const;
+
 export interface RecordTables {
-  /** `position`: of the current version's event. `patient`: the first of its compartments, 0 for none. `body`: as served. */
+  /**
+   * `position`: of the current version's event. `patient`: the first of its compartments, 0 for none. `present`: a bit for
+   * each search parameter that has a value. `body`: as served.
+   */
   resource: {
     key: number;
     stream: string;
@@ -26,14 +32,15 @@ export interface RecordTables {
     position: number;
     updated: number;
     state: State;
+    present: number;
     body: string | null;
   };
-  /** Versions that were replaced: current from `position` until `until`. */
+  /** Versions that were replaced: current from `position` until `until`, where the next one's event stands. */
   version: {
-    position: number;
+    until: number;
     resource: number;
     version: number;
-    until: number;
+    position: number;
     updated: number;
     state: State;
     body: string | null;
@@ -42,21 +49,29 @@ export interface RecordTables {
   parameter: { id: number; type: number; code: string };
   /** An empty `system` is none; an empty `code` stands for every code of the system. */
   token_value: { code: string; system: string; id: number };
-  /** What references point at: `Type/id`, or an absolute URL. A patient's number is that of its `Patient/id`. */
+  /** What references and URIs say: `Type/id`, or an absolute URL. A patient's number is that of its `Patient/id`. */
   target: { id: number; name: string };
+  /** A unit as it was written; empty texts are none. */
+  unit: { id: number; system: string; code: string; unit: string };
   compartment: { patient: number; type: number; resource: number; role: number };
+  /** Under `<parameter>:identifier` stand the identifiers that references carry. */
   token: { parameter: number; value: number; resource: number };
   patient_token: { patient: number; parameter: number; value: number; resource: number; role: number };
   reference: { parameter: number; target: number; resource: number };
-  date: { parameter: number; low: number; high: number; resource: number };
+  date: { parameter: number; high: number; low: number; resource: number };
   patient_date: {
     patient: number;
     parameter: number;
-    resource: number;
     low: number;
+    resource: number;
     high: number;
     role: number;
+    edge: number;
   };
+  /** `value` is normalised; `exact` is as written, empty where that is the same. */
+  string: { parameter: number; value: string; resource: number; exact: string };
+  number: { parameter: number; value: number; resource: number };
+  quantity: { parameter: number; unit: number; value: number; resource: number };
   /** Resources outside every compartment that a patient's resources refer to. */
   patient_target: { patient: number; target: number; resource: number };
   person: { partition: string; patient: number };
@@ -67,14 +82,17 @@ export interface RecordTables {
   generation: { id: string };
 }
 
-/** Tables of whole numbers whose rows come and go with a resource's content. */
+/** Tables whose rows come and go with a resource's content. */
 export const INDEX_COLUMNS = {
   compartment: ['patient', 'type', 'resource', 'role'],
   token: ['parameter', 'value', 'resource'],
   patient_token: ['patient', 'parameter', 'value', 'resource', 'role'],
   reference: ['parameter', 'target', 'resource'],
-  date: ['parameter', 'low', 'high', 'resource'],
-  patient_date: ['patient', 'parameter', 'resource', 'low', 'high', 'role'],
+  date: ['parameter', 'high', 'low', 'resource'],
+  patient_date: ['patient', 'parameter', 'low', 'resource', 'high', 'role', 'edge'],
+  string: ['parameter', 'value', 'resource', 'exact'],
+  number: ['parameter', 'value', 'resource'],
+  quantity: ['parameter', 'unit', 'value', 'resource'],
   patient_target: ['patient', 'target', 'resource'],
 } as const;
 export type IndexTable = keyof typeof INDEX_COLUMNS;
@@ -82,17 +100,20 @@ export type IndexTable = keyof typeof INDEX_COLUMNS;
 export const CREATE_TABLES = `
 CREATE TABLE resource (
   key INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, type INTEGER NOT NULL, patient INTEGER NOT NULL,
-  version INTEGER NOT NULL, position INTEGER NOT NULL, updated INTEGER NOT NULL, state INTEGER NOT NULL, body TEXT);
+  version INTEGER NOT NULL, position INTEGER NOT NULL, updated INTEGER NOT NULL, state INTEGER NOT NULL,
+  present INTEGER NOT NULL, body TEXT);
 CREATE INDEX resource_of_type ON resource (type, key) WHERE state = 0;
 CREATE INDEX resource_by_update ON resource (type, updated, key) WHERE state = 0;
 CREATE TABLE version (
-  position INTEGER PRIMARY KEY, resource INTEGER NOT NULL, version INTEGER NOT NULL, until INTEGER NOT NULL,
+  until INTEGER PRIMARY KEY, resource INTEGER NOT NULL, version INTEGER NOT NULL, position INTEGER NOT NULL,
   updated INTEGER NOT NULL, state INTEGER NOT NULL, body TEXT);
 CREATE UNIQUE INDEX version_of_resource ON version (resource, version);
 CREATE TABLE type (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE parameter (id INTEGER PRIMARY KEY, type INTEGER NOT NULL, code TEXT NOT NULL, UNIQUE (type, code));
 CREATE TABLE token_value (code TEXT, system TEXT, id INTEGER NOT NULL, PRIMARY KEY (code, system)) WITHOUT ROWID;
 CREATE TABLE target (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE unit (
+  id INTEGER PRIMARY KEY, system TEXT NOT NULL, code TEXT NOT NULL, unit TEXT NOT NULL, UNIQUE (system, code, unit));
 CREATE TABLE compartment (
   patient INTEGER, type INTEGER, resource INTEGER, role INTEGER NOT NULL,
   PRIMARY KEY (patient, type, resource)) WITHOUT ROWID;
@@ -104,11 +125,19 @@ CREATE TABLE patient_token (
 CREATE TABLE reference (
   parameter INTEGER, target INTEGER, resource INTEGER, PRIMARY KEY (parameter, target, resource)) WITHOUT ROWID;
 CREATE TABLE date (
-  parameter INTEGER, low INTEGER, high INTEGER, resource INTEGER,
-  PRIMARY KEY (parameter, low, high, resource)) WITHOUT ROWID;
+  parameter INTEGER, high INTEGER, low INTEGER, resource INTEGER,
+  PRIMARY KEY (parameter, high, low, resource)) WITHOUT ROWID;
 CREATE TABLE patient_date (
-  patient INTEGER, parameter INTEGER, resource INTEGER, low INTEGER, high INTEGER, role INTEGER NOT NULL,
-  PRIMARY KEY (patient, parameter, resource, low, high)) WITHOUT ROWID;
+  patient INTEGER, parameter INTEGER, low INTEGER, resource INTEGER, high INTEGER, role INTEGER NOT NULL,
+  edge INTEGER NOT NULL, PRIMARY KEY (patient, parameter, low, resource, high)) WITHOUT ROWID;
+CREATE TABLE string (
+  parameter INTEGER, value TEXT, resource INTEGER, exact TEXT,
+  PRIMARY KEY (parameter, value, resource, exact)) WITHOUT ROWID;
+CREATE TABLE number (
+  parameter INTEGER, value REAL, resource INTEGER, PRIMARY KEY (parameter, value, resource)) WITHOUT ROWID;
+CREATE TABLE quantity (
+  parameter INTEGER, unit INTEGER, value REAL, resource INTEGER,
+  PRIMARY KEY (parameter, unit, value, resource)) WITHOUT ROWID;
 CREATE TABLE patient_target (
   patient INTEGER, target INTEGER, resource INTEGER, PRIMARY KEY (patient, target, resource)) WITHOUT ROWID;
 CREATE TABLE person (partition TEXT PRIMARY KEY, patient INTEGER NOT NULL) WITHOUT ROWID;
@@ -121,6 +150,6 @@ CREATE TABLE generation (id TEXT PRIMARY KEY) WITHOUT ROWID;
 /** Every table, for a rebuild in place. */
 export const ALL_TABLES: readonly (keyof RecordTables)[] = [
   ...(Object.keys(INDEX_COLUMNS) as IndexTable[]),
-  ...(['resource', 'version', 'type', 'parameter', 'token_value', 'target'] as const),
+  ...(['resource', 'version', 'type', 'parameter', 'token_value', 'target', 'unit'] as const),
   ...(['person', 'parked', 'set_aside', 'checkpoint', 'generation'] as const),
 ];

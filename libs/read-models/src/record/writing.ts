@@ -5,7 +5,7 @@ import { INDEX_COLUMNS, type IndexTable } from './tables.ts';
 
 /** Prepared once for a connection. */
 export function prepareWriting(db: DatabaseSync) {
-  const columns = ['key', 'patient', 'version', 'position', 'updated', 'state', 'body'] as const;
+  const columns = ['key', 'patient', 'version', 'position', 'updated', 'state', 'present', 'body'] as const;
   const current = Object.fromEntries(columns.map((column) => [column, given(column)])) as Record<
     (typeof columns)[number],
     never
@@ -65,6 +65,7 @@ export function prepareWriting(db: DatabaseSync) {
           position: given('position'),
           updated: given('updated'),
           state: given('state'),
+          present: given('present'),
           body: given('body'),
         })
         .where('key', '=', given('key')),
@@ -93,7 +94,11 @@ export function prepareWriting(db: DatabaseSync) {
 // The tables differ only in their columns, which Kysely's types cannot follow from a table chosen at run time.
 function indexStatements(db: DatabaseSync, table: IndexTable, columns: readonly string[]) {
   const row = Object.fromEntries(columns.map((column) => [column, given(column)]));
-  const insert = record.insertInto(table as 'token').values(row as never);
+  // One version may say the same twice.
+  const insert = record
+    .insertInto(table as 'token')
+    .values(row as never)
+    .orIgnore();
   let remove = record.deleteFrom(table as 'token');
   for (const column of columns) remove = remove.where(column as 'value', '=', given(column));
   return { insert: new Statement(db, insert), delete: new Statement(db, remove) };

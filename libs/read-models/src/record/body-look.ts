@@ -1,0 +1,147 @@
+/**
+ * Looks into the bodies of resources from inside a statement: conditions and sort values that no index answers, and the
+ * end of a search's time. Plans use these only where few rows are met, or in the slow lane.
+ */
+import {
+  indexEntries,
+  normaliseString,
+  sortValue,
+  tokenTexts,
+  type IndexEntry,
+  type SearchCondition,
+  type SortKey,
+} from '@carelog/fhir';
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
+import { meetsDate, meetsNumber } from './comparisons.ts';
+import { conversion } from './units.ts';
+
+/** What a statement's looks are about; set before it runs. */
+export interface Looks {
+  readonly type: string;
+  readonly conditions: readonly SearchCondition[];
+  readonly sort: readonly SortKey[];
+  /** Milliseconds as `performance.now()` counts; none for a search that cannot take long. */
+  readonly deadline?: number;
+}
+
+/** Thrown out of a statement whose time is over. */
+export class OutOfTime extends Error {
+  override readonly name = 'OutOfTime';
+}
+
+export class BodyLook {
+  #looks: Looks = { type: '', conditions: [], sort: [] };
+  #tests: readonly BodyTest[] = [];
+  #body = '';
+  #read: ReadBody | undefined;
+  #asked = 0;
+
+  /** Makes the functions known to this connection. */
+  constructor(db: DatabaseSync) {
+    db.function('body_meets', { deterministic: true }, (which, body) =>
+      this.#tests[Number(which)]?.(this.#look(String(body))) === true ? 1 : 0,
+    );
+    db.function('body_sort_value', { deterministic: true }, (which, body) => {
+      const key = this.#looks.sort[Number(which)];
+      if (key === undefined) return null;
+      const { resource } = this.#look(String(body));
+      return sortValue(this.#looks.type, key.parameter, resource, key.descending) ?? null;
+    });
+    db.function('in_time', () => {
+      const { deadline } = this.#looks;
+      this.#asked += 1;
+      // A glance at the clock costs more than most rows do.
+      if (deadline !== undefined && this.#asked % 64 === 0 && performance.now() > deadline)
+        throw new OutOfTime();
+      return 1;
+    });
+  }
+
+  /** Runs statements that look for these. */
+  during<Result>(looks: Looks, work: () => Result): Result {
+    this.#looks = looks;
+    this.#tests = looks.conditions.map((condition) => bodyTest(condition));
+    this.#body = '';
+    this.#read = undefined;
+    return work();
+  }
+
+  #look(body: string): ReadBody {
+    if (this.#read === undefined || body !== this.#body) {
+      this.#body = body;
+      const resource = JSON.parse(body) as Record<string, unknown>;
+      this.#read = {
+        type: this.#looks.type,
+        resource,
+        entries: indexEntries(this.#looks.type, resource),
+      };
+    }
+    return this.#read;
+  }
+}
+
+/** The `which`-th condition of the looks, asked of a body. */
+export const bodyMeets = (which: number, body: RawBuilder<unknown>) =>
+  sql<SqlBool>`body_meets(${sql.lit(which)}, ${body})`;
+/** The `which`-th sort key of the looks, read from a body. */
+export const bodySortValue = (which: number, body: RawBuilder<unknown>) =>
+  sql<string | number | null>`body_sort_value(${sql.lit(which)}, ${body})`;
+/** True, or a fault when the time is over. The key of the row keeps SQLite from asking only once. */
+export const inTime = sql<SqlBool>`in_time()`;
+
+interface ReadBody {
+  readonly type: string;
+  readonly resource: Readonly<Record<string, unknown>>;
+  readonly entries: readonly IndexEntry[];
+}
+type BodyTest = (body: ReadBody) => boolean;
+
+function bodyTest(condition: SearchCondition): BodyTest {
+  if (condition.kind === 'token-text') {
+    const { parameter, values } = condition;
+    return ({ type, resource }) =>
+      tokenTexts(type, parameter, resource)
+        .map(normaliseString)
+        .some((text) => values.some((value) => text.startsWith(value)));
+  }
+  const test = entryTest(condition);
+  const parameter = condition.kind === 'compartment' ? '' : condition.parameter;
+  return ({ entries }) => entries.some((it) => it.parameter === parameter && test(it));
+}
+
+function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
+  switch (condition.kind) {
+    case 'date':
+      return (it) =>
+        it.kind === 'date' && condition.values.some((value) => meetsDate(value, it.low, it.high));
+    case 'number':
+      return (it) => it.kind === 'number' && condition.values.some((value) => meetsNumber(value, it.value));
+    case 'string': {
+      const { match, values } = condition;
+      if (match === 'exact') return (it) => it.kind === 'string' && values.includes(it.text);
+      return (it) => {
+        if (it.kind !== 'string') return false;
+        const text = normaliseString(it.text);
+        return values.some((value) => (match === 'prefix' ? text.startsWith(value) : text.includes(value)));
+      };
+    }
+    case 'quantity':
+      return (it) => {
+        if (it.kind !== 'quantity') return false;
+        const { system = '', code = '', unit = '' } = it;
+        return condition.values.some((asked) => {
+          if (asked.system === undefined && asked.unit === undefined) return meetsNumber(asked, it.value);
+          const convert = conversion(asked, { system, code, unit });
+          if (convert === undefined) return false;
+          const { prefix, value, low, high } = asked;
+          return meetsNumber(
+            { prefix, value: convert(value), low: convert(low), high: convert(high) },
+            it.value,
+          );
+        });
+      };
+    default:
+      throw new Error(`No look into a body answers a condition of kind ${condition.kind}.`);
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * Sorted searches. A resource has its place by its values as of the log position at which the first page was read, so it is
+ * met once over all pages though its values change in between; what was created after that is left to the next search.
+ */
+import type { SortKey } from '@carelog/fhir';
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
+import { bodySortValue } from './body-look.ts';
+import { anyOf, type Names } from './comparisons.ts';
+import type { SearchPlan } from './search-plan.ts';
+import { live } from './search-tests.ts';
+import { given } from './statement.ts';
+import { EDGE } from './tables.ts';
+
+export type SortValue = string | number | null;
+
+/** Where a page of a sorted search ended. */
+export interface Place {
+  readonly key: number;
+  readonly values: readonly SortValue[];
+}
+
+/** A statement of rows `key, s0, s1, …`; run with `asOf` and `limit`. */
+export interface Ordered {
+  readonly shape: string;
+  readonly query: RawBuilder<Record<string, SortValue> & { key: number }>;
+}
+
+export interface Ordering {
+  readonly plan: SearchPlan;
+  readonly type: number;
+  readonly sort: readonly SortKey[];
+  /** The one parameter that each date key's values are kept under; undefined for keys that no index of dates has. */
+  readonly dates: readonly (number | undefined)[];
+  readonly place: Place | undefined;
+}
+
+/** Whether the order is that of the index by update of a type, whoever its resources are about. */
+export const isByUpdate = (sort: readonly SortKey[]) =>
+  sort.length === 1 && sort[0]?.parameter === '_lastUpdated';
+
+/** Whether the order is that of one patient's dates, and nothing else is asked. */
+export function isByPatientDate({ plan, sort, dates }: Ordering): boolean {
+  return plan.walk === 'compartment' && plan.isPure && sort.length === 1 && dates[0] !== undefined;
+}
+
+/** Whether values must be read from the bodies of all that match. */
+export function readsBodies({ plan, sort, dates }: Ordering): boolean {
+  return sort.some(({ parameter }, i) => {
+    if (parameter === '_id' || parameter === '_lastUpdated') return false;
+    return plan.patient === undefined || dates[i] === undefined;
+  });
+}
+
+/** All that match with their values, in order. */
+export function gather(ordering: Ordering): Ordered {
+  const { plan, sort, dates, place } = ordering;
+  const isFirst = place === undefined;
+  const joins: RawBuilder<unknown>[] = [];
+  const values = sort.map(({ parameter, descending }, i) => {
+    if (parameter === '_id') return sql`r.stream`;
+    if (parameter === '_lastUpdated') return isFirst ? sql`r.updated` : sql`coalesce(v.updated, r.updated)`;
+    const date = dates[i];
+    if (plan.patient === undefined || date === undefined)
+      return bodySortValue(i, isFirst ? sql`r.body` : sql`coalesce(v.body, r.body)`);
+    const of = sql.ref(`d${i}`);
+    joins.push(sql`left join (${datesOf(plan, date, descending)}) ${of} on ${of}.resource = m.key`);
+    const low = sql`${of}.low`;
+    return isFirst
+      ? low
+      : sql`case when v.until is null then ${low} else ${bodySortValue(i, sql`v.body`)} end`;
+  });
+  const columns = sql.join(values.map((value, i) => sql`${value} as ${sql.ref(`s${i}`)}`));
+  const asOf = sql`left join version v on r.position > ${given('asOf')} and v.resource = r.key and v.position <= ${given('asOf')} and +v.until > ${given('asOf')}`;
+  const steady = sql`where r.key <= ${given('asOf')} and (r.position <= ${given('asOf')} or v.state = 0)`;
+  const rows = sql`select m.key as key, ${columns} from (${plan.keys()}) m cross join resource r on r.key = m.key ${isFirst ? sql`` : asOf} ${sql.join(joins, sql` `)} ${isFirst ? sql`` : steady}`;
+  return {
+    shape: `gather ${shapeOf(ordering)}`,
+    query: sql`with placed as materialized (${rows}) select * from placed ${following(ordering)} ${orderBy(sort)} limit ${limit}`,
+  };
+}
+
+/** By update, off the index; the plan's walk must be that of the type. */
+export function byUpdate(ordering: Ordering): Ordered {
+  const { plan, type, place } = ordering;
+  const of = plan.names.bind(type);
+  const tested = (key: RawBuilder<number>) =>
+    sql.join(
+      plan.tests.map((test) => sql` and ${test(key)}`),
+      sql``,
+    );
+  const rows = (where: RawBuilder<unknown>) =>
+    sql`select d.key as key, d.updated as s0 from resource d where d.type = ${of} and ${live('d')}${tested(sql.ref('d.key'))}${where}`;
+  return {
+    shape: `by update ${shapeOf(ordering)}`,
+    query: inOrder(ordering, {
+      rows,
+      value: sql`d.updated`,
+      key: sql`d.key`,
+      unchanged: sql` and d.position <= ${given('asOf')}`,
+      changed: sql`select v.resource as key, v.updated as s0 from version v cross join resource d on d.key = v.resource where ${changedSince} and d.type = ${of} and ${live('d')}${place === undefined ? sql`` : tested(sql.ref('d.key'))}`,
+    }),
+  };
+}
+
+/** By a date of one patient's resources, off the index: only those that have the date. */
+export function byPatientDate(ordering: Ordering): Ordered {
+  const { plan, type, sort, dates } = ordering;
+  const descending = sort[0]?.descending ?? false;
+  const [patient, role] = [
+    plan.names.bind(plan.patient?.number ?? 0),
+    plan.names.bind(plan.patient?.role ?? 0),
+  ];
+  const rows = (where: RawBuilder<unknown>) =>
+    sql`select d.resource as key, d.low as s0 from patient_date d where d.patient = ${patient} and d.parameter = ${plan.names.bind(dates[0] ?? 0)} and d.role >= ${role} and d.edge in ${edges(descending)}${where}`;
+  const value = bodySortValue(0, sql`v.body`);
+  return {
+    shape: `by date ${shapeOf(ordering)}`,
+    query: inOrder(ordering, {
+      rows,
+      value: sql`d.low`,
+      key: sql`d.resource`,
+      unchanged: sql` and (select r.position from resource r where r.key = d.resource) <= ${given('asOf')}`,
+      changed: sql`select v.resource as key, ${value} as s0 from version v where ${changedSince} and ${value} is not null and exists (select 1 from compartment c where c.patient = ${patient} and c.type = ${plan.names.bind(type)} and c.resource = v.resource and c.role >= ${role})`,
+    }),
+  };
+}
+
+interface Walked {
+  readonly rows: (where: RawBuilder<unknown>) => RawBuilder<unknown>;
+  readonly value: RawBuilder<unknown>;
+  readonly key: RawBuilder<unknown>;
+  readonly unchanged: RawBuilder<unknown>;
+  readonly changed: RawBuilder<unknown>;
+}
+
+// The index has the present values: those that changed since the first page are placed by what they were.
+function inOrder(
+  { plan, sort, place }: Ordering,
+  { rows, value, key, unchanged, changed }: Walked,
+): Ordered['query'] {
+  const descending = sort[0]?.descending ?? false;
+  const direction = descending ? sql`desc` : sql`asc`;
+  const walk = (where: RawBuilder<unknown>) =>
+    sql`${rows(where)} order by ${value} ${direction}, ${key} ${direction} limit ${limit}`;
+  if (place === undefined) return walk(sql``) as Ordered['query'];
+  const bound = [plan.names.bind(place.values[0] ?? null), plan.names.bind(place.key)];
+  const than = descending ? sql`<` : sql`>`;
+  const behind = (of: RawBuilder<unknown>, at: RawBuilder<unknown>) =>
+    sql`(${of}, ${at}) ${than} (${bound[0]}, ${bound[1]})`;
+  return sql`select * from (select * from (${walk(sql`${unchanged} and ${behind(value, key)}`)}) union all select * from (${changed}) where ${behind(sql`s0`, sql`key`)}) ${orderBy(sort)} limit ${limit}`;
+}
+
+const limit = sql`cast(${given('limit')} as integer)`;
+const changedSince = sql`v.until > ${given('asOf')} and v.position <= ${given('asOf')} and v.state = 0`;
+const edges = (descending: boolean) =>
+  sql`(${sql.lit(descending ? EDGE.last : EDGE.first)}, ${sql.lit(EDGE.only)})`;
+
+function datesOf(plan: SearchPlan, parameter: number, descending: boolean): RawBuilder<unknown> {
+  const patient = plan.names.bind(plan.patient?.number ?? 0);
+  return sql`select resource, low from patient_date where patient = ${patient} and parameter = ${plan.names.bind(parameter)} and edge in ${edges(descending)}`;
+}
+
+// Resources without a value come last in either direction; ties go by key, in the direction of the first sort key.
+function orderBy(sort: readonly SortKey[]): RawBuilder<unknown> {
+  const direction = (descending: boolean) => (descending ? sql`desc` : sql`asc`);
+  const keys = sort.map(({ descending }, i) => {
+    const value = sql.ref(`s${i}`);
+    return sql`${value} is null, ${value} ${direction(descending)}`;
+  });
+  return sql`order by ${sql.join(keys)}, key ${direction(sort[0]?.descending ?? false)}`;
+}
+
+function following({ plan, sort, place }: Ordering): RawBuilder<unknown> {
+  return place === undefined ? sql`` : sql`where ${behindPlace(plan.names, sort, place)}`;
+}
+
+function behindPlace(names: Names, sort: readonly SortKey[], { key, values }: Place): RawBuilder<SqlBool> {
+  const same: RawBuilder<SqlBool>[] = [];
+  const ways: RawBuilder<SqlBool>[] = [];
+  for (const [i, { descending }] of sort.entries()) {
+    const column = sql.ref(`s${i}`);
+    const value = values[i] ?? null;
+    if (value === null) {
+      same.push(sql`${column} is null`);
+      continue;
+    }
+    const bound = names.bind(value);
+    const behind = sql<SqlBool>`(${column} ${descending ? sql`<` : sql`>`} ${bound} or ${column} is null)`;
+    ways.push(sql`(${sql.join([...same, behind], sql` and `)})`);
+    same.push(sql`${column} = ${bound}`);
+  }
+  const last = sql<SqlBool>`key ${sort[0]?.descending ? sql`<` : sql`>`} ${names.bind(key)}`;
+  ways.push(sql`(${sql.join([...same, last], sql` and `)})`);
+  return sql`${anyOf(ways)}`;
+}
+
+function shapeOf({ plan, sort, dates, place }: Ordering): string {
+  const keys = sort.map(({ parameter, descending }, i) => {
+    const of = parameter.startsWith('_') ? parameter : dates[i] === undefined ? 'body' : 'date';
+    return `${of}${descending ? ' desc' : ''}`;
+  });
+  const from = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? 'first';
+  return `${plan.shape};${keys.join()};${from}`;
+}

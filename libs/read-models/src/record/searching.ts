@@ -1,0 +1,269 @@
+/** Answers searches over one connection: plans them, tells which are quick, and writes their pages. */
+import { searchParametersOf, type SearchQuery, type SortKey } from '@carelog/fhir';
+import { sql, type RawBuilder } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
+import { BodyLook } from './body-look.ts';
+import { entriesInOrder, entriesOf, entryFrame, type EntriesRow } from './entries.ts';
+import { Includes } from './includes.ts';
+import type { Numbers, NumberedSearch } from './numbers.ts';
+import type { Cursor, SearchPage, SearchRequest } from './record.ts';
+import { byPatientDate, byUpdate, gather, isByPatientDate, isByUpdate, readsBodies, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
+import { BODIES_MAX, planSearch, ROWS_MAX, type Probe, type SearchPlan } from './search-plan.ts';
+import { record, given, Statement, written } from './statement.ts';
+
+export type Answered = Omit<SearchPage, 'incomplete'>;
+
+/** Statements are kept by shape, the oldest forgotten. */
+const SHAPES_MAX = 500;
+/** Includes read whole resources: pages beyond this many, and chains of includes, are for the slow lane. */
+const INCLUDING_MAX = 100;
+
+export interface PlannedSearch {
+  /** May walk more than the caller's thread should wait for. */
+  readonly isSlow: boolean;
+  page(): Answered;
+}
+
+export class Searching {
+  readonly #db: DatabaseSync;
+  readonly #numbers: Numbers;
+  readonly #look: BodyLook;
+  readonly #includes: Includes;
+  readonly #checkpoint: Statement<{ position: number }>;
+  readonly #statements = new Map<string, Statement<unknown>>();
+
+  constructor(db: DatabaseSync, numbers: Numbers) {
+    this.#db = db;
+    this.#numbers = numbers;
+    this.#look = new BodyLook(db);
+    this.#includes = new Includes(db, numbers);
+    this.#checkpoint = new Statement(db, record.selectFrom('checkpoint').select('position'));
+  }
+
+  /** `timeLimit`: milliseconds, after which `page` throws OutOfTime. */
+  search(query: SearchQuery, request: SearchRequest, restrictTo?: string, timeLimit?: number): PlannedSearch {
+    const search = this.#numbers.search(query, restrictTo);
+    if (search === undefined) return { isSlow: false, page: () => ({ ...NOTHING, total: 0 }) };
+    const timed = timeLimit !== undefined;
+    const byType = isByUpdate(query.sort ?? []) && this.#walksType(search);
+    const plan = planSearch(search, this.#probe, { timed, byType });
+    const ordering = query.sort?.length
+      ? this.#ordering(plan, search, query.sort, request.cursor)
+      : undefined;
+    const isSlow =
+      (ordering === undefined ? isSlowWalk(plan) : isSlowOrder(plan, ordering)) ||
+      (request.includes?.length &&
+        (request.count > INCLUDING_MAX || request.includes.some((it) => it.iterate))) ||
+      (request.total === 'accurate' && isSlowCount(plan));
+    return {
+      isSlow: isSlow === true,
+      page: () =>
+        this.#during(plan, query.sort ?? [], timeLimit, () =>
+          this.#withTotal(plan, request, this.#page(plan, ordering, request, restrictTo)),
+        ),
+    };
+  }
+
+  count(query: SearchQuery, restrictTo?: string, timeLimit?: number): PlannedSearch {
+    const search = this.#numbers.search(query, restrictTo);
+    if (search === undefined) return { isSlow: false, page: () => ({ ...NOTHING, total: 0 }) };
+    const plan = planSearch(search, this.#probe, { timed: timeLimit !== undefined });
+    return {
+      isSlow: isSlowCount(plan),
+      page: () => this.#during(plan, [], timeLimit, () => ({ ...NOTHING, total: this.#count(plan) })),
+    };
+  }
+
+  #walksType(search: NumberedSearch): boolean {
+    const plan = planSearch(search, this.#probe);
+    return plan.patient === undefined && plan.bound() > ROWS_MAX;
+  }
+
+  #ordering(plan: SearchPlan, search: NumberedSearch, sort: readonly SortKey[], cursor?: Cursor): Ordering {
+    const dates = sort.map(({ parameter }) => {
+      const numbers = isDate(search.typeName, parameter)
+        ? this.#numbers.parameters(search.typeName, parameter)
+        : [];
+      return numbers.length === 1 ? numbers[0] : undefined;
+    });
+    return { plan, type: search.type, sort, dates, place: placeOf(cursor) };
+  }
+
+  #page(
+    plan: SearchPlan,
+    ordering: Ordering | undefined,
+    request: SearchRequest,
+    restrictTo: string | undefined,
+  ): Answered {
+    if (ordering === undefined && !request.includes?.length) return this.#quickPage(plan, request);
+    const found = ordering === undefined ? this.#inKeyOrder(plan, request) : this.#inOrder(ordering, request);
+    const { keys, next } = found;
+    const matches = this.#entries(keys, request.base, 'match');
+    const total = request.cursor === undefined && next === undefined ? { total: keys.length } : {};
+    const page: Answered = { entries: matches, count: keys.length, ...total, ...(next && { next }) };
+    if (!request.includes?.length) return page;
+    const included = this.#includes.of(keys, request.includes, restrictTo);
+    if (included.keys.length === 0) return page;
+    return {
+      ...page,
+      entries: Buffer.concat([matches, COMMA, this.#entries(included.keys, request.base, 'include')]),
+      included: included.keys.length,
+      ...(included.isCut && { includesCut: true }),
+    };
+  }
+
+  // One statement for the page, one to look whether there is more.
+  #quickPage(plan: SearchPlan, { count: limit, cursor, base }: SearchRequest): Answered {
+    const after = Number(cursor?.[0] ?? 0);
+    const page = this.#statement<EntriesRow>(`page ${plan.shape}`, () => entriesOf(keysAfter(plan)));
+    const row = page.get({ ...plan.values, ...entryFrame(base, 'match'), after, limit });
+    const count = row?.count ?? 0;
+    const last = row?.last ?? after;
+    const hasMore = count === limit && this.#keysAfter(plan, last, 1).length > 0;
+    const total = cursor === undefined && !hasMore ? { total: count } : {};
+    return { entries: row?.entries ?? NOTHING.entries, count, ...total, ...(hasMore && { next: [last] }) };
+  }
+
+  #inKeyOrder(plan: SearchPlan, { count, cursor }: SearchRequest): Found {
+    const keys = this.#keysAfter(plan, Number(cursor?.[0] ?? 0), count + 1);
+    const shown = keys.slice(0, count);
+    return { keys: shown, ...(keys.length > count && { next: [shown.at(-1) ?? 0] }) };
+  }
+
+  #keysAfter(plan: SearchPlan, after: number, limit: number): number[] {
+    const statement = this.#statement<{ key: number }>(`keys ${plan.shape}`, () => written(keysAfter(plan)));
+    return statement.all({ ...plan.values, after, limit }).map((it) => it.key);
+  }
+
+  #inOrder(ordering: Ordering, { count, cursor }: SearchRequest): Found {
+    const asOf = cursor === undefined ? (this.#checkpoint.get()?.position ?? 0) : Number(cursor[0]);
+    const limit = count + 1;
+    const rows = this.#orderedRows(ordering, asOf, limit);
+    const last = rows[count - 1];
+    const keys = rows.slice(0, count).map((it) => it.key);
+    if (rows.length <= count || last === undefined) return { keys };
+    const values = ordering.sort.map((_, i) => last[`s${i}`] ?? null);
+    // Nothing in a null's place: JSON keeps it, and the link is signed.
+    return { keys, next: [asOf, last.key, ...values] };
+  }
+
+  #orderedRows(ordering: Ordering, asOf: number, limit: number): OrderedRow[] {
+    const { plan, sort, place } = ordering;
+    const run = ({ shape, query }: Ordered, most: number) =>
+      this.#statement<OrderedRow>(shape, () => written(query)).all({ ...plan.values, asOf, limit: most });
+    if (isByUpdate(sort) && plan.walk === 'type') return run(byUpdate(ordering), limit);
+    if (!isByPatientDate(ordering) || place?.values[0] === null) return run(gather(ordering), limit);
+    const dated = run(byPatientDate(ordering), limit);
+    if (dated.length >= limit) return dated;
+    // Behind all that have the date come those that have none.
+    const undated: Place = { key: sort[0]?.descending ? Number.MAX_SAFE_INTEGER : 0, values: [null] };
+    return [...dated, ...run(gather({ ...ordering, place: undated }), limit - dated.length)];
+  }
+
+  #entries(keys: readonly number[], base: string, mode: 'match' | 'include'): Uint8Array {
+    const statement = this.#statement<EntriesRow>('entries', () => entriesInOrder);
+    return (
+      statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) })?.entries ?? NOTHING.entries
+    );
+  }
+
+  #withTotal(plan: SearchPlan, { total }: SearchRequest, page: Answered): Answered {
+    if (total === 'none') {
+      const { total: _, ...rest } = page;
+      return rest;
+    }
+    return total === 'accurate' && page.total === undefined ? { ...page, total: this.#count(plan) } : page;
+  }
+
+  #count(plan: SearchPlan): number {
+    const count = this.#statement<{ count: number }>(`count ${plan.shape}`, () =>
+      written(sql`select count(*) as count from (${plan.keys()})`),
+    );
+    return count.get(plan.values)?.count ?? 0;
+  }
+
+  readonly #probe: Probe = (shape, rows, names) => {
+    const probe = this.#statement<{ count: number }>(`probe ${shape}`, () => {
+      const all = sql.join(rows.selects, sql` union all `);
+      return written(
+        sql`select count(*) as count from (select 1 from (${all}) limit ${sql.lit(ROWS_MAX + 1)})`,
+      );
+    });
+    return probe.get(names.values)?.count ?? 0;
+  };
+
+  // A page may take several statements: in one transaction all read the same state.
+  #during<Result>(
+    plan: SearchPlan,
+    sort: readonly SortKey[],
+    timeLimit: number | undefined,
+    work: () => Result,
+  ): Result {
+    const { looks } = plan;
+    const deadline = timeLimit === undefined ? {} : { deadline: performance.now() + timeLimit };
+    return this.#look.during({ type: plan.typeName, conditions: looks, sort, ...deadline }, () => {
+      if (sort.length === 0) return work();
+      this.#db.exec('BEGIN');
+      try {
+        return work();
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec('COMMIT');
+      }
+    });
+  }
+
+  #statement<Row>(
+    shape: string,
+    query: () => ConstructorParameters<typeof Statement<Row>>[1],
+  ): Statement<Row> {
+    const known = this.#statements.get(shape);
+    if (known !== undefined) return known as Statement<Row>;
+    const oldest = this.#statements.keys().next().value;
+    if (this.#statements.size >= SHAPES_MAX && oldest !== undefined) this.#statements.delete(oldest);
+    const statement = new Statement<Row>(this.#db, query());
+    this.#statements.set(shape, statement);
+    return statement;
+  }
+}
+
+const isDate = (type: string, code: string) =>
+  searchParametersOf(type).some((it) => it.code === code && it.type === 'date');
+
+interface Found {
+  readonly keys: readonly number[];
+  readonly next?: Cursor;
+}
+type OrderedRow = Record<string, SortValue> & { key: number };
+
+const NOTHING: Answered = { entries: new Uint8Array(0), count: 0 };
+const COMMA = new Uint8Array([0x2c]);
+
+function keysAfter(plan: SearchPlan): RawBuilder<{ key: number }> {
+  const keys = plan.keys((key) => sql`${key} > ${given('after')}`, true);
+  return sql`${keys} limit cast(${given('limit')} as integer)`;
+}
+
+function placeOf(cursor: Cursor | undefined): Place | undefined {
+  if (cursor === undefined) return undefined;
+  const [, key, ...values] = cursor;
+  return { key: Number(key), values };
+}
+
+function isSlowWalk(plan: SearchPlan): boolean {
+  if (plan.isPure) return false;
+  return plan.isUnbounded || plan.bound() > (plan.looks.length > 0 ? BODIES_MAX : ROWS_MAX);
+}
+
+function isSlowOrder(plan: SearchPlan, ordering: Ordering): boolean {
+  if (isByPatientDate(ordering)) return false;
+  if (plan.walk === 'type' && isByUpdate(ordering.sort)) return !plan.isPure;
+  return (
+    plan.isUnbounded ||
+    plan.bound() > (plan.looks.length > 0 || readsBodies(ordering) ? BODIES_MAX : ROWS_MAX)
+  );
+}
+
+function isSlowCount(plan: SearchPlan): boolean {
+  if (plan.patient !== undefined && plan.isPure) return false;
+  return plan.isUnbounded || plan.bound() > (plan.looks.length > 0 ? BODIES_MAX : ROWS_MAX);
+}

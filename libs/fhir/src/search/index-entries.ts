@@ -6,6 +6,7 @@
 import { compilePaths, type ElementType, type Json, type Walk } from './extraction.ts';
 import { indexLeaf, type Findings } from './leaves.ts';
 import { searchParameterOf, searchParametersOf, type SearchParameter } from './search-parameters.ts';
+import { dropRepeats } from './repeats.ts';
 import { normaliseString } from './text.ts';
 
 /** `system` is absent where the code has none; `code` is absent where only a system was given. */
@@ -187,56 +188,5 @@ function sortKeyOf(entry: IndexEntry): number | string | undefined {
       return entry.code;
     case 'identifier':
       return undefined;
-  }
-}
-
-// Most parameters find one value or a few; a map only where comparing each with each would take long.
-function dropRepeats(entries: IndexEntry[], start: number): void {
-  let end = start + 1;
-  const seen = entries.length - start > 16 ? new Set<string>([JSON.stringify(entries[start])]) : undefined;
-  for (let i = end; i < entries.length; i += 1) {
-    const entry = entries[i];
-    if (entry === undefined) continue;
-    if (seen !== undefined) {
-      const key = JSON.stringify(entry);
-      if (seen.has(key)) continue;
-      seen.add(key);
-    } else if (isAmong(entry, entries, start, end)) continue;
-    entries[end] = entry;
-    end += 1;
-  }
-  entries.length = end;
-}
-
-function isAmong(entry: IndexEntry, entries: readonly IndexEntry[], start: number, end: number): boolean {
-  for (let i = start; i < end; i += 1) {
-    const other = entries[i];
-    if (other !== undefined && isSame(entry, other)) return true;
-  }
-  return false;
-}
-
-function isSame(a: IndexEntry, b: IndexEntry): boolean {
-  switch (a.kind) {
-    case 'token':
-    case 'identifier':
-      return a.kind === b.kind && a.code === b.code && a.system === b.system;
-    case 'reference':
-      return b.kind === 'reference' && a.target === b.target;
-    case 'date':
-      return b.kind === 'date' && a.low === b.low && a.high === b.high;
-    case 'string':
-      return b.kind === 'string' && a.text === b.text;
-    case 'number':
-    case 'uri':
-      return a.kind === b.kind && a.value === b.value;
-    case 'quantity':
-      return (
-        b.kind === 'quantity' &&
-        a.value === b.value &&
-        a.code === b.code &&
-        a.system === b.system &&
-        a.unit === b.unit
-      );
   }
 }

@@ -1,15 +1,15 @@
 /** Which interaction a request is. One file for each interaction stands in `interactions/`. https://hl7.org/fhir/R4/http.html */
 import { isResourceType } from '@carelog/fhir';
-import { refuse, type FhirAnswer, type FhirRequest, type Gateway, type Refusal } from './gateway.ts';
+import { refuse, type FhirRequest, type Gateway, type Outcome, type Refusal } from './gateway.ts';
 import { bundle } from './interactions/bundle.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { everything } from './interactions/everything.ts';
 import { history } from './interactions/history.ts';
 import { read, vread } from './interactions/read.ts';
-import { search } from './interactions/search.ts';
+import { search, searchCompartment } from './interactions/search.ts';
 import { create, remove, update } from './interactions/write.ts';
 
-export async function interact(gateway: Gateway, request: FhirRequest): Promise<FhirAnswer | Refusal> {
+export function interact(gateway: Gateway, request: FhirRequest): Outcome {
   const [type, id, third, fourth] = request.path;
   const depth = request.path.length;
   const { method } = request;
@@ -39,6 +39,12 @@ export async function interact(gateway: Gateway, request: FhirRequest): Promise<
     if (method === 'PUT') return update(gateway, request, type, id!);
     if (method === 'DELETE') return remove(gateway, request, type, id!);
     return notAllowed('A resource takes GET, PUT and DELETE.', 'GET, PUT, DELETE');
+  }
+  if (isResourceType(third) && (depth === 3 || (depth === 4 && fourth === '_search'))) {
+    const allowed = depth === 3 ? 'GET' : 'POST';
+    return method === allowed
+      ? searchCompartment(gateway, request, { type, id: id! }, third)
+      : notAllowed('A compartment takes GET, or POST to _search with a form.', allowed);
   }
   if (depth === 3 && third === '$everything' && type === 'Patient') {
     return method === 'GET' ? everything(gateway, request, id!) : notAllowed('$everything takes GET.', 'GET');

@@ -60,6 +60,8 @@ function resourceOf(type: string) {
     conditionalUpdate: false,
     conditionalDelete: 'not-supported',
     referencePolicy: ['literal', 'logical', 'local'],
+    searchInclude: ['*', ...includesOf(type)],
+    searchRevInclude: reverseIncludes().get(type) ?? [],
     searchParam: searchParametersOf(type).map(({ code, type: kind, url }) => ({
       name: code,
       definition: url,
@@ -71,4 +73,23 @@ function resourceOf(type: string) {
       ],
     }),
   };
+}
+
+const includesOf = (type: string): string[] =>
+  searchParametersOf(type)
+    .filter((it) => it.type === 'reference')
+    .map(({ code }) => `${type}:${code}`);
+
+// By type, what may point at it: a parameter that names no types points at any.
+let reverse: ReadonlyMap<string, readonly string[]> | undefined;
+function reverseIncludes(): ReadonlyMap<string, readonly string[]> {
+  if (reverse !== undefined) return reverse;
+  const byTarget = new Map<string, string[]>(resourceTypes().map((type) => [type, []]));
+  for (const source of resourceTypes()) {
+    for (const { code, type, targets } of searchParametersOf(source)) {
+      if (type !== 'reference') continue;
+      for (const target of targets ?? resourceTypes()) byTarget.get(target)?.push(`${source}:${code}`);
+    }
+  }
+  return (reverse = byTarget);
 }

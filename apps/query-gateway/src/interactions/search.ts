@@ -1,26 +1,35 @@
-/** FHIR search over one type. https://hl7.org/fhir/R4/search.html, https://hl7.org/fhir/R4/http.html#search */
+/** FHIR search over one type, or over one type within a compartment. https://hl7.org/fhir/R4/search.html */
 import { decideAccess } from '@carelog/access';
-import { parseSearch, type Problem } from '@carelog/fhir';
+import {
+  compartmentCondition,
+  parseSearch,
+  type ParsedSearch,
+  type Problem,
+  type SearchCondition,
+  type Subset,
+} from '@carelog/fhir';
 import type { PageRequest } from '@carelog/read-models';
 import { ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
 import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
+import { unknown } from './read.ts';
+import { withSubsets } from './subsets.ts';
 
 export const COUNT_DEFAULT = 50;
 export const COUNT_MAX = 1_000;
 
 /** Belong to the request rather than to the question. */
-const NOT_ASKED = new Set(['_format', CURSOR_PARAMETER]);
+const NOT_ASKED = new Set(['_format', '_pretty', CURSOR_PARAMETER]);
 
 export async function search(
   gateway: Gateway,
   request: FhirRequest,
   type: string,
+  within?: Compartment,
 ): Promise<FhirAnswer | Refusal> {
-  const asked = [...request.query].filter(([name]) => !NOT_ASKED.has(name));
-  const parsed = parseSearch(type, asked, { base: request.base });
+  const parsed = parseSearch(type, askedIn(request), { base: request.base });
   const lenient = preference(request, 'handling') === 'lenient';
   const wrong = lenient ? parsed.problems : [...parsed.problems, ...parsed.unknown];
   if (wrong.length > 0) return new Refusal(wrong);
@@ -31,21 +40,72 @@ export async function search(
   const own = await ownPatient(gateway, request);
   const allowed = permitted(decideAccess(request.caller, 'search', { type, ...own }));
   if (allowed instanceof Refusal) return allowed;
-  const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));
-  const answered = { type: 'searchset', used, notes: parsed.unknown.map(asWarning) } as const;
-  if (parsed.countOnly) {
-    const page = await gateway.record.count(parsed.query, allowed.restrictTo);
-    if ('refused' in page) return new Refusal([page.problem]);
-    return bundleAnswer(gateway, request, { ...answered, page });
+
+  if (within !== undefined) {
+    const owner = await gateway.record.read(within.type, within.id, allowed.restrictTo);
+    if (owner.kind === 'unknown') return unknown(within.type);
   }
-  const page = {
-    count: parsed.count ?? COUNT_DEFAULT,
-    base: request.base,
-    ...(cursor !== undefined && { cursor }),
-  };
-  const found = await gateway.record.search(parsed.query, page, allowed.restrictTo);
-  if ('refused' in found) return new Refusal([found.problem]);
-  return bundleAnswer(gateway, request, { ...answered, page: found });
+  const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
+  const query = { ...parsed.query, conditions };
+  const page = parsed.countOnly
+    ? await gateway.record.count(query, allowed.restrictTo)
+    : await gateway.record.search(
+        query,
+        {
+          count: parsed.count ?? COUNT_DEFAULT,
+          base: request.base,
+          includes: parsed.includes,
+          ...(parsed.total !== undefined && { total: parsed.total }),
+          ...(cursor !== undefined && { cursor }),
+        },
+        allowed.restrictTo,
+      );
+  if ('refused' in page) return new Refusal([page.problem]);
+  const subset = subsetAsked(parsed);
+  return bundleAnswer(gateway, request, {
+    type: 'searchset',
+    used: new URLSearchParams(parsed.used.map(([name, value]) => [name, value])),
+    notes: [...parsed.unknown.map(asWarning), ...(page.includesCut === true ? [INCLUDES_CUT] : [])],
+    page: subset === undefined ? page : withSubsets(page, subset),
+  });
+}
+
+/** `/Patient/1/Observation`: refused where R4 has no such compartment, or where nobody of that id was ever recorded. */
+export async function searchCompartment(
+  gateway: Gateway,
+  request: FhirRequest,
+  { type: owner, id }: { readonly type: string; readonly id: string },
+  type: string,
+): Promise<FhirAnswer | Refusal> {
+  const condition = compartmentCondition(owner, id, type);
+  if (condition === undefined) {
+    const message = `R4 puts no ${type} into the compartment of a ${owner}. Search ${type} by one of its parameters instead.`;
+    return refuse({ category: 'not-found', code: 'not-supported', message });
+  }
+  return search(gateway, request, type, { type: owner, id, condition });
+}
+
+const INCLUDES_CUT: Problem = {
+  category: 'incorrect',
+  code: 'incomplete',
+  severity: 'warning',
+  message:
+    'More resources belong to this page by _include or _revinclude than a page takes. Ask for a smaller _count, or for those resources by a search of their own.',
+};
+
+interface Compartment {
+  readonly type: string;
+  readonly id: string;
+  readonly condition: SearchCondition;
+}
+
+function askedIn(request: FhirRequest): readonly (readonly [string, string])[] {
+  return [...request.query].filter(([name]) => !NOT_ASKED.has(name));
+}
+
+function subsetAsked({ elements, summary }: ParsedSearch): Subset | undefined {
+  if (elements !== undefined) return { kind: 'elements', elements };
+  return summary === undefined || summary === 'count' ? undefined : { kind: 'summary', of: summary };
 }
 
 /** `_count` and the cursor. */

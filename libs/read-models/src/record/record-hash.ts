@@ -26,7 +26,7 @@ function name(table: 'target' | 'type', id: Expression<unknown>) {
 const contents = {
   resource: record
     .selectFrom('resource')
-    .select(['key', 'stream', 'version', 'position', 'updated', 'state', 'body'])
+    .select(['key', 'stream', 'version', 'position', 'updated', 'state', 'present', 'body'])
     .select(patientOf('resource.patient').as('home'))
     .orderBy('key'),
   version: record
@@ -72,13 +72,37 @@ const contents = {
     .orderBy('high'),
   patient_date: record
     .selectFrom('patient_date as i')
-    .select(['resource', 'role', 'low', 'high'])
+    .select(['resource', 'role', 'edge', 'low', 'high'])
     .select([patientOf('i.patient').as('patientName'), parameterOf('i.parameter').as('parameterName')])
     .orderBy('resource')
     .orderBy('patientName')
     .orderBy('parameterName')
     .orderBy('low')
     .orderBy('high'),
+  string: record
+    .selectFrom('string as i')
+    .select(['resource', 'value', 'exact', parameterOf('i.parameter').as('parameterName')])
+    .orderBy('resource')
+    .orderBy('parameterName')
+    .orderBy('value')
+    .orderBy('exact'),
+  number: record
+    .selectFrom('number as i')
+    .select(['resource', 'value', parameterOf('i.parameter').as('parameterName')])
+    .orderBy('resource')
+    .orderBy('parameterName')
+    .orderBy('value'),
+  quantity: record
+    .selectFrom('quantity as i')
+    .innerJoin('unit as u', 'u.id', 'i.unit')
+    .select(['resource', 'value', 'u.system', 'u.code', 'u.unit'])
+    .select(parameterOf('i.parameter').as('parameterName'))
+    .orderBy('resource')
+    .orderBy('parameterName')
+    .orderBy('value')
+    .orderBy('system')
+    .orderBy('code')
+    .orderBy('u.unit'),
   patient_target: record
     .selectFrom('patient_target as i')
     .select(['resource', patientOf('i.patient').as('patientName')])

@@ -66,7 +66,7 @@ export function planSearch(
 ): SearchPlan {
   const names = new Names();
   const rest = [...search.conditions];
-  const walk = byType ? walkType(search.type, names) : chooseWalk(search, rest, names, probe);
+  const walk = byType ? walkType(search.type, names, probe) : chooseWalk(search, rest, names, probe);
   const { type, restrictTo } = search;
   const tests: Test[] = timed ? [() => inTime] : [];
   const looks: SearchCondition[] = [];
@@ -189,14 +189,20 @@ function walkEverybody(type: number, rest: NumberedCondition[], names: Names, pr
   const rows = chosen && rowsOf(chosen, type, names);
   if (chosen !== undefined && rows !== undefined) {
     take(rest, (it) => it === chosen);
-    return { shape: `walk ${shapeOf(chosen)}`, rows, bound: () => (isFew ? fewest.count : Infinity) };
+    const shape = `walk ${shapeOf(chosen)}`;
+    return {
+      shape,
+      rows,
+      bound: () => (isFew ? fewest.count : isEntered(chosen) ? probe(shape, rows, names) : Infinity),
+    };
   }
-  return walkType(type, names);
+  return walkType(type, names, probe);
 }
 
-function walkType(type: number, names: Names): Walk {
+function walkType(type: number, names: Names, probe: Probe): Walk {
   const keys: Keys = sql`select d.key from resource d where d.type = ${names.bind(type)} and ${live('d')}`;
-  return { shape: 'type', rows: { selects: [keys], ordered: true }, bound: () => Infinity };
+  const rows: Rows = { selects: [keys], ordered: true };
+  return { shape: 'type', rows, bound: () => probe('type', rows, names) };
 }
 
 const isOrdered = (condition: NumberedCondition) => rowsOf(condition, 0, new Names())?.ordered === true;

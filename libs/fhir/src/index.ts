@@ -45,20 +45,15 @@ export { parseSearch, SEARCH_LIMITS, type ParsedSearch, type SearchOptions } fro
 export {
   indexEntries,
   indexResource,
-  presentParameters,
   sortValue,
   tokenTexts,
   type Indexed,
   type IndexEntry,
 } from './search/index-entries.ts';
-export { modifiersOf } from './search/conditions.ts';
 export { compartmentCondition, subjectParametersOf } from './search/compartments.ts';
 export { normaliseString } from './search/text.ts';
-export { foldToken } from './search/tokens.ts';
-export { RESULT_PARAMETERS } from './search/result-parameters.ts';
 export {
   patientCompartmentParameters,
-  searchParameterOf,
   searchParametersOf,
   type SearchParameter,
 } from './search/search-parameters.ts';

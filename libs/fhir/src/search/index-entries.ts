@@ -70,11 +70,6 @@ export function indexEntries(type: string, resource: Json): IndexEntry[] {
   return indexResource(type, resource).entries;
 }
 
-/** The parameters present in a resource, as `Indexed.present`; where the entries are wanted too, `indexResource` gives both. */
-export function presentParameters(type: string, resource: Json): number {
-  return indexResource(type, resource).present;
-}
-
 /** The words that go with the codes of a token parameter, as written: what `:text` searches. */
 export function tokenTexts(type: string, parameter: string, resource: Json): string[] {
   const key = `${type} ${parameter}`;

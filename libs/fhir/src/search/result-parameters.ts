@@ -19,7 +19,7 @@ export interface ResultParameters {
 }
 
 /** `count`: entries a page. */
-export const RESULT_LIMITS = { count: 1000, includes: 20, sortKeys: 5, elements: 100 } as const;
+export const RESULT_LIMITS = { count: 1000, includes: 20, sortKeys: 5 } as const;
 
 /** What is wrong with one, and whether a lenient client may have it ignored. */
 export interface Complaint {
@@ -105,7 +105,7 @@ function readElements(type: string, value: string, into: ResultParameters): Comp
     const remedy = suggestion(unknown, known);
     return ignorable(`_elements takes names of elements of ${type}, separated by commas.${remedy}`);
   }
-  into.elements = [...new Set([...(into.elements ?? []), ...names])].slice(0, RESULT_LIMITS.elements);
+  into.elements = [...new Set([...(into.elements ?? []), ...names])];
   return undefined;
 }
 

@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { threadId } from 'node:worker_threads';
 import { correctParameter } from './parameter-corrections.ts';
 
 export interface SearchParameter {
@@ -71,7 +72,7 @@ export function buildSearchParameters(): CondensedParameters {
     ),
   };
   mkdirSync(dirname(condensedFile), { recursive: true });
-  const draft = `${condensedFile}.${process.pid}.${Date.now()}`;
+  const draft = `${condensedFile}.${process.pid}.${threadId}`;
   writeFileSync(draft, JSON.stringify(built));
   renameSync(draft, condensedFile);
   return built;

@@ -14,7 +14,8 @@ const tidy = (text: string) => text.toLowerCase().replace(WHITE_SPACE, ' ').trim
 
 const ASCII = /^[\x20-\x7e]*$/;
 const MARKS = /\p{M}+/gu;
-const WHITE_SPACE = /\s+/g;
+// All that is not a single blank.
+const WHITE_SPACE = /\s{2,}|[^\S ]/g;
 // Where case folding goes further than lower case: sharp s, and the sigma that ends a Greek word.
 const FOLDED = /[ßς]/g;
 const fold = (letter: string) => (letter === 'ß' ? 'ss' : 'σ');

@@ -9,6 +9,7 @@ import { importRows } from './import-rows.ts';
 import { logRows } from './log-rows.ts';
 import { failures, markdown, putIntoPage } from './report.ts';
 import { requestRows } from './request-rows.ts';
+import { scaleRows } from './scale-rows.ts';
 import { settingsOf } from './settings.ts';
 import { startRows } from './start-rows.ts';
 
@@ -25,7 +26,9 @@ const singles = [
   ...(await importRows(settings)),
   ...(await startRows(settings)),
 ];
-const report = { client: client.name, seconds, runs, connections, requests, singles };
+const scale = await scaleRows(settings);
+singles.push(...scale.singles);
+const report = { client: client.name, seconds, runs, connections, requests, singles, scale };
 
 process.stdout.write(`${markdown(report)}\n`);
 if (values.readme) {

@@ -27,6 +27,8 @@ export interface Report {
   readonly connections: readonly number[];
   readonly requests: readonly RequestRow[];
   readonly singles: readonly SingleRow[];
+  /** Requests at 32 connections while the record grows. */
+  readonly scale: { readonly sizes: readonly number[]; readonly rows: readonly RequestRow[] };
 }
 
 /** What the runs gave; their medians count. */
@@ -65,15 +67,15 @@ function median(figures: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-export function failures({ requests, singles }: Report): string[] {
+export function failures({ requests, singles, scale }: Report): string[] {
   return [
-    ...requests.flatMap((row) => row.cells.map((cell) => ({ name: row.name, cell }))),
+    ...[...requests, ...scale.rows].flatMap((row) => row.cells.map((cell) => ({ name: row.name, cell }))),
     ...singles,
   ].flatMap(({ name, cell }) => (cell.kind === 'failed' ? [`${name}: ${cell.why}`] : []));
 }
 
 export function markdown(report: Report): string {
-  const { client, seconds, runs, connections, requests, singles } = report;
+  const { client, seconds, runs, connections, requests, singles, scale } = report;
   const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? process.arch}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   const each = runs === 1 ? `one run of ${seconds} s` : `medians of ${runs} runs of ${seconds} s`;
   return [
@@ -81,16 +83,27 @@ export function markdown(report: Report): string {
     '',
     table(
       ['answers a second', ...connections.map((count) => `${count} connection${count === 1 ? '' : 's'}`)],
-      requests.map(({ name, cells }) => [name, ...cells.map((cell) => requestText(cell))]),
+      requests.map(requestTexts),
     ),
     '',
     'Each figure stands beside its floor: a bare `node:http` server that answers a GET with the same bytes, and a POST with the same bytes after `JSON.parse`.',
+    '',
+    'While the record grows, at 32 connections; each person of the crowd has ten Observations:',
+    '',
+    table(
+      ['answers a second', ...scale.sizes.map((people) => `${number(people)} people`)],
+      scale.rows.map(requestTexts),
+    ),
     '',
     table(
       ['', 'Carelog', 'floor', 'ratio', 'the floor is'],
       singles.map(({ name, unit, cell, floor }) => [name, ...singleTexts(cell, unit), floor]),
     ),
   ].join('\n');
+}
+
+function requestTexts({ name, cells }: RequestRow): string[] {
+  return [name, ...cells.map((cell) => requestText(cell))];
 }
 
 function requestText(cell: Cell): string {

@@ -7,13 +7,20 @@ import { cellOf, type RequestRow } from './report.ts';
 import type { Settings } from './settings.ts';
 import { loadTargets, TRANSACTION, type Targets } from './targets.ts';
 
-interface Subject {
+export interface Subject {
   readonly name: string;
   readonly method: 'GET' | 'POST';
   readonly paths: readonly string[];
   readonly body?: string;
   /** What one answer counts as. */
   readonly counts?: number;
+}
+
+/** What a row is measured on, and how. */
+export interface Measuring {
+  readonly server: ServerProcess;
+  readonly floor: HttpFloor;
+  readonly settings: Settings;
 }
 
 /** Reads come first, on the record as it was loaded; writes let the view catch up before anything else is measured. */
@@ -55,10 +62,10 @@ function subjects(targets: Targets): Subject[] {
   ];
 }
 
-async function rowOf(
+export async function rowOf(
   { name, method, paths, body, counts = 1 }: Subject,
   { base, token }: Targets,
-  { server, floor, settings }: { server: ServerProcess; floor: HttpFloor; settings: Settings },
+  { server, floor, settings }: Measuring,
 ): Promise<RequestRow> {
   const { client, runs, seconds } = settings;
   const sent = { method, ...(body !== undefined && { body }) };

@@ -8,6 +8,12 @@ export interface Settings {
   readonly runs: number;
   readonly connections: readonly number[];
   readonly lagSeconds: number;
+  readonly scale: {
+    /** Sizes of the record at which is measured. */
+    readonly people: readonly number[];
+    /** For loading all of them; what is not loaded then is left out. */
+    readonly loadingSeconds: number;
+  };
   /** Says what is measured now. */
   readonly say: (what: string) => void;
 }
@@ -22,6 +28,22 @@ export function settingsOf({ quick }: Arguments): Settings {
   const client = openClient();
   const say = (what: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${what}\n`);
   return quick
-    ? { client, say, seconds: 1, runs: 1, connections: [32], lagSeconds: 5 }
-    : { client, say, seconds: 2, runs: 3, connections: [1, 8, 32], lagSeconds: 60 };
+    ? {
+        client,
+        say,
+        seconds: 1,
+        runs: 1,
+        connections: [32],
+        lagSeconds: 5,
+        scale: { people: [1_000], loadingSeconds: 60 },
+      }
+    : {
+        client,
+        say,
+        seconds: 2,
+        runs: 3,
+        connections: [1, 8, 32],
+        lagSeconds: 60,
+        scale: { people: [1_000, 10_000, 100_000], loadingSeconds: 600 },
+      };
 }

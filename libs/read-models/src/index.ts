@@ -13,3 +13,4 @@ export type {
 export { recordProjection, type RecordChange } from './record/record-projection.ts';
 export { openRecord, type RecordOptions } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';
+export { INDEX_COLUMNS } from './record/tables.ts';

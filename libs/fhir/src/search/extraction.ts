@@ -8,8 +8,11 @@ import type { SearchParameter } from './search-parameters.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Called with a value; `sink` is where a leaf puts what it makes of it. */
-export type Walk<Sink> = (value: unknown, sink: Sink) => void;
+/**
+ * Called with a value, first of all with the resource itself; `sink` is where a leaf puts what it makes of it, `root` the
+ * resource.
+ */
+export type Walk<Sink> = (value: unknown, sink: Sink, root: Json) => void;
 
 /** The type of an element that a parameter reads, e.g. `CodeableConcept`. */
 export interface ElementType {
@@ -73,7 +76,7 @@ function compileSteps<Sink>(
     case 'type':
       return type.code === step.name ? next(type) : nothing;
     case 'target-type':
-      return filter((value) => targetTypeOf(value as Json) === step.name, next(type));
+      return filter((value, root) => targetTypeOf(value as Json, root) === step.name, next(type));
     case 'equals':
       return filter((value) => (value as Json)[step.name] === step.value, next(type));
     case 'extension': {
@@ -108,38 +111,46 @@ function property<Sink>(
   const [only] = walks;
   if (only === undefined) return nothing;
   if (walks.length === 1) return only;
-  return (value, sink) => {
-    for (const walk of walks) walk(value, sink);
+  return (value, sink, root) => {
+    for (const walk of walks) walk(value, sink, root);
   };
 }
 
 function each<Sink>(key: string, next: Walk<Sink>): Walk<Sink> {
-  return (owner, sink) => {
+  return (owner, sink, root) => {
     const value = (owner as Json)[key];
     if (value === undefined || value === null) return;
     if (Array.isArray(value)) {
-      for (const item of value) if (item !== null && item !== undefined) next(item, sink);
-    } else next(value, sink);
+      for (const item of value) if (item !== null && item !== undefined) next(item, sink, root);
+    } else next(value, sink, root);
   };
 }
 
 function one<Sink>(key: string, at: number, next: Walk<Sink>): Walk<Sink> {
-  return (owner, sink) => {
+  return (owner, sink, root) => {
     const item: unknown = ((owner as Json)[key] as unknown[] | undefined | null)?.[at];
-    if (item !== undefined && item !== null) next(item, sink);
+    if (item !== undefined && item !== null) next(item, sink, root);
   };
 }
 
-function filter<Sink>(test: (value: unknown) => boolean, next: Walk<Sink>): Walk<Sink> {
-  return (value, sink) => {
-    if (test(value)) next(value, sink);
+function filter<Sink>(test: (value: unknown, root: Json) => boolean, next: Walk<Sink>): Walk<Sink> {
+  return (value, sink, root) => {
+    if (test(value, root)) next(value, sink, root);
   };
 }
 
-// `resolve() is X`, told from the reference itself: the index never reads another resource.
-function targetTypeOf(reference: Json): string | undefined {
-  const text = reference['reference'];
-  const named =
-    typeof text === 'string' ? /(?:^|\/)([A-Z][A-Za-z]+)\/[^/]+(?:\/_history\/[^/]+)?$/.exec(text) : null;
-  return named?.[1] ?? (typeof reference['type'] === 'string' ? reference['type'] : undefined);
+// `resolve() is X`, told from the reference itself or from what the resource contains: no other resource is read.
+function targetTypeOf(reference: Json, { contained }: Json): string | undefined {
+  const { reference: text, type } = reference;
+  if (typeof text === 'string') {
+    if (text.startsWith('#') && Array.isArray(contained)) {
+      const found: unknown = contained.find((it) => (it as Json | null)?.['id'] === text.slice(1));
+      if (found !== undefined) return (found as { resourceType?: string }).resourceType;
+    }
+    const named = TYPE_IN_REFERENCE.exec(text)?.[1];
+    if (named !== undefined) return named;
+  }
+  return typeof type === 'string' ? type : undefined;
 }
+
+const TYPE_IN_REFERENCE = /(?:^|\/)([A-Z][A-Za-z]+)\/[^/]+(?:\/_history\/[^/]+)?$/;

@@ -232,6 +232,16 @@ describe('what is present', () => {
     ['Observation', {}, []],
     ['Observation', { subject: { display: 'somebody' } }, ['subject']],
     ['Observation', { subject: { reference: '#p', type: 'Patient' } }, ['patient', 'subject']],
+    [
+      'Observation',
+      { subject: { reference: '#p' }, contained: [null, { resourceType: 'Patient', id: 'p' }] },
+      ['patient', 'subject'],
+    ],
+    [
+      'Observation',
+      { subject: { reference: '#p' }, contained: [{ resourceType: 'Group', id: 'p' }] },
+      ['subject'],
+    ],
     ['Observation', { valueSampledData: {} }, ['combo-value-quantity', 'value-quantity']],
     ['Immunization', { occurrenceString: 'last winter' }, ['date']],
     ['Patient', { deceasedBoolean: false }, ['deceased']],

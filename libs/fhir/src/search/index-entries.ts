@@ -58,7 +58,7 @@ export function indexResource(type: string, resource: Json): Indexed {
   for (const { walks, bit, atOnce } of parameters) {
     findings.found = atOnce;
     const start = entries.length;
-    for (const walk of walks) walk(resource, findings);
+    for (const walk of walks) walk(resource, findings, resource);
     if (findings.found) present += bit;
     if (entries.length > start + 1) dropRepeats(entries, start);
   }
@@ -80,7 +80,7 @@ export function tokenTexts(type: string, parameter: string, resource: Json): str
     textWalks.set(key, walks);
   }
   const texts: string[] = [];
-  for (const walk of walks) walk(resource, texts);
+  for (const walk of walks) walk(resource, texts, resource);
   return texts;
 }
 
@@ -103,7 +103,7 @@ export function sortValue(
     sortWalks.set(key, walks);
   }
   const findings: Findings = { entries: [], found: false };
-  for (const walk of walks) walk(resource, findings);
+  for (const walk of walks) walk(resource, findings, resource);
   let chosen: number | string | undefined;
   for (const entry of findings.entries) {
     const value = sortKeyOf(entry);
@@ -138,9 +138,9 @@ const compile =
 
 // `X.exists() and X != false` is true or false of every resource.
 function testOf(parameter: string, walk: Walk<Findings>): Walk<Findings> {
-  return (resource, findings) => {
+  return (resource, findings, root) => {
     const inner: Findings = { entries: [], found: false };
-    walk(resource, inner);
+    walk(resource, inner, root);
     findings.found ||= inner.found;
     const holds = inner.entries.some((it) => it.kind === 'token' && it.code !== 'false');
     findings.entries.push({ kind: 'token', parameter, code: String(holds) });

@@ -139,10 +139,13 @@ function readInclude(
   const name = direction === 'forward' ? '_include' : '_revinclude';
   if (into.includes.length >= RESULT_LIMITS.includes)
     return wrong(`A search takes at most ${RESULT_LIMITS.includes} of _include and _revinclude together.`);
-  const [source = '', parameter, target, more] = value === '*' ? [type, '*'] : value.split(':');
+  // What was included may be of any type.
+  const all = iterate && direction === 'forward' ? ['*', '*'] : [type, '*'];
+  const [source = '', parameter, target, more] = value === '*' ? all : value.split(':');
   if (parameter === undefined || more !== undefined || (target !== undefined && !isResourceType(target)))
     return wrong(`${name} must be Type:parameter or Type:parameter:TargetType.`);
-  if (!isResourceType(source)) return wrong(`${name} must begin with a resource type and a colon.`);
+  if (source !== '*' && !isResourceType(source))
+    return wrong(`${name} must begin with a resource type and a colon.`);
   if (direction === 'forward' && source !== type && !iterate)
     return wrong(
       `_include must begin with ${type}:, the type searched for; use _include:iterate for what is included.`,

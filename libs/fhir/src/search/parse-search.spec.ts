@@ -152,6 +152,7 @@ describe('parseSearch', () => {
         ],
       },
     ],
+    ['_include:iterate=*', { includes: [{ source: '*', parameter: '*', iterate: true }] }],
     ['_include:iterate=Patient:link', { includes: [{ source: 'Patient', iterate: true }] }],
   ])('reads how results are to come: %s', (text, expected) => {
     const parsed = parse(text);
@@ -214,6 +215,9 @@ describe('parseSearch', () => {
     ['_include=Observation:subject:Organization', 'http._include'],
     ['_include=Observation:code', 'http._include'],
     ['_include=Patient:link', 'http._include'],
+    ['_include=*:subject', 'http._include'],
+    ['_include:iterate=*:subject', 'http._include:iterate'],
+    ['_revinclude=*:subject', 'http._revinclude'],
     ['_revinclude=*', 'http._revinclude'],
     ['_revinclude=Observation:*', 'http._revinclude'],
     ['_revinclude=Patient:link', 'http._revinclude'],

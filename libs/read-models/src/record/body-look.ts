@@ -105,9 +105,10 @@ function bodyTest(condition: SearchCondition): BodyTest {
         .map(normaliseString)
         .some((text) => values.some((value) => text.startsWith(value)));
   }
+  const isNot = condition.kind === 'token' && condition.not === true;
   const test = entryTest(condition);
   const parameter = condition.kind === 'compartment' ? '' : condition.parameter;
-  return ({ entries }) => entries.some((it) => it.parameter === parameter && test(it));
+  return ({ entries }) => entries.some((it) => it.parameter === parameter && test(it)) !== isNot;
 }
 
 function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
@@ -126,6 +127,15 @@ function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
         return values.some((value) => (match === 'prefix' ? text.startsWith(value) : text.includes(value)));
       };
     }
+    case 'token':
+    case 'identifier':
+      return (it) =>
+        it.kind === condition.kind &&
+        condition.values.some(
+          ({ system, code }) =>
+            (code === undefined || it.code === code) &&
+            (system === undefined || (it.system ?? null) === system),
+        );
     case 'quantity':
       return (it) => {
         if (it.kind !== 'quantity') return false;

@@ -54,9 +54,7 @@ function addRows(entry: IndexEntry, { key, type, roles, edges, intern, rows }: A
   switch (entry.kind) {
     case 'token': {
       const { system = '', code } = entry;
-      if (system !== '') rows.push({ table: 'token', values: [parameter, intern.token('', system), key] });
-      if (code === undefined) return;
-      const value = intern.token(code, system);
+      const value = intern.token(code ?? '', system);
       rows.push({ table: 'token', values: [parameter, value, key] });
       if (!isByPatient(entry.parameter)) return;
       for (const [patient, role] of roles)
@@ -64,11 +62,9 @@ function addRows(entry: IndexEntry, { key, type, roles, edges, intern, rows }: A
       return;
     }
     case 'identifier': {
-      const { system = '', code } = entry;
+      const { system = '', code = '' } = entry;
       const carried = intern.parameter(type, `${entry.parameter}:identifier`);
-      if (system !== '') rows.push({ table: 'token', values: [carried, intern.token('', system), key] });
-      if (code !== undefined)
-        rows.push({ table: 'token', values: [carried, intern.token(code, system), key] });
+      rows.push({ table: 'token', values: [carried, intern.token(code, system), key] });
       return;
     }
     case 'reference':

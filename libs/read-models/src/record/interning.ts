@@ -1,4 +1,4 @@
-/** Numbers for the texts that index rows repeat. Known numbers are kept in memory, the least recently used forgotten. */
+/** Numbers for the texts that index rows repeat. Known numbers are kept in memory, all forgotten when they are too many. */
 import type { DatabaseSync } from 'node:sqlite';
 import { given, record, Statement } from './statement.ts';
 
@@ -91,7 +91,8 @@ export class Interning {
 }
 
 class Interned {
-  readonly #known = new Map<string, number>();
+  readonly #known = new Map<string, Map<string | number, number>>();
+  #count = 0;
   readonly #find: Statement<{ id: number }>;
   readonly #insert: Statement<unknown>;
   readonly #last: Statement<{ id: number | string }>;
@@ -108,19 +109,30 @@ class Interned {
   }
 
   number(a: string | number, b: string = '', c: string = ''): number {
-    // No FHIR string holds U+0000, so no two run together.
-    const text = `${a}\u0000${b}\u0000${c}`;
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
+    // Maps within maps: putting the texts together for a key costs more than the looks.
+    let known = this.#known.get(b);
+    const name = c === '' ? a : `${a}\u0000${c}`;
+    const number = known?.get(name);
+    if (number !== undefined) return number;
     const id = this.#find.get({ a, b, c })?.id ?? this.#add(a, b, c);
-    if (this.#known.size >= CACHED_MAX) this.#known.delete(this.#known.keys().next().value ?? '');
-    this.#known.set(text, id);
+    if (this.#count >= CACHED_MAX) {
+      this.#forgetKnown();
+      known = undefined;
+    }
+    if (known === undefined) this.#known.set(b, (known = new Map()));
+    known.set(name, id);
+    this.#count += 1;
     return id;
   }
 
   forget(): void {
-    this.#known.clear();
+    this.#forgetKnown();
     this.#lastId = undefined;
+  }
+
+  #forgetKnown(): void {
+    this.#known.clear();
+    this.#count = 0;
   }
 
   #add(a: string | number, b: string, c: string): number {

@@ -36,6 +36,14 @@ export type NumberedCondition = { readonly asked: SearchCondition } & (
       readonly rows: 'by-patient' | 'few' | 'many';
       readonly not: boolean;
     }
+  /** Codes of these systems, whatever they are, or one of the values; either list may be empty. */
+  | {
+      readonly kind: 'token-system';
+      readonly parameters: readonly number[];
+      readonly values: readonly number[];
+      readonly systems: readonly string[];
+      readonly not: boolean;
+    }
   /** `patients` by their compartment, `targets` by reference; one of the lists may be empty. */
   | {
       readonly kind: 'reference';
@@ -223,10 +231,12 @@ export class Numbers {
     const not = asked.kind === 'token' && asked.not === true;
     const parameters = this.parameters(typeName, code, asked.kind === 'identifier' ? ':identifier' : '');
     const values = [...new Set(asks.flatMap((value) => this.#tokenValues(value)))];
-    if (parameters.length === 0 || values.length === 0) return not ? 'everything' : 'nothing';
-    const anyCode = asks.some((value) => value.code === undefined);
+    const systems = asks.flatMap(({ system, code }) => (code === undefined ? (system ?? []) : []));
+    if (parameters.length === 0 || values.length + systems.length === 0)
+      return not ? 'everything' : 'nothing';
+    if (systems.length > 0) return { asked, kind: 'token-system', parameters, values, systems, not };
     const isIdentifier = asked.kind === 'identifier' || code === 'identifier';
-    const rows = anyCode ? 'many' : isIdentifier ? 'few' : isByPatient(code) ? 'by-patient' : 'many';
+    const rows = isIdentifier ? 'few' : isByPatient(code) ? 'by-patient' : 'many';
     return { asked, kind: 'token', parameters, values, rows, not };
   }
 
@@ -265,8 +275,9 @@ export class Numbers {
   }
 
   #tokenValues({ system, code }: TokenValue): number[] {
-    if (system === undefined) return this.#tokens.all({ code: code ?? '' }).map((it) => it.id);
-    const values = { code: code ?? '', system: system ?? '' };
+    if (code === undefined) return [];
+    if (system === undefined) return this.#tokens.all({ code }).map((it) => it.id);
+    const values = { code, system: system ?? '' };
     const known = `token ${values.code}\u0000${values.system}`;
     const id = this.#remember(known, () => this.#token.get(values)?.id);
     return id === undefined ? [] : [id];

@@ -38,10 +38,13 @@ export interface Ordering {
 export const isByUpdate = (sort: readonly SortKey[]) =>
   sort.length === 1 && sort[0]?.parameter === '_lastUpdated';
 
-/** Whether the order is that of one patient's dates, and nothing else is asked. */
+/** Whether the order is that of one patient's dates. */
 export function isByPatientDate({ plan, sort, dates }: Ordering): boolean {
-  return plan.walk === 'compartment' && plan.isPure && sort.length === 1 && dates[0] !== undefined;
+  return plan.patient !== undefined && sort.length === 1 && dates[0] !== undefined;
 }
+
+/** Whether a walk in the order of one patient's dates passes over nothing. */
+export const isAllOfPatient = ({ plan }: Ordering): boolean => plan.walk === 'compartment' && plan.isPure;
 
 /** Whether values must be read from the bodies of all that match. */
 export function readsBodies({ plan, sort, dates }: Ordering): boolean {
@@ -55,28 +58,39 @@ export function readsBodies({ plan, sort, dates }: Ordering): boolean {
 export function gather(ordering: Ordering): Ordered {
   const { plan, sort, dates, place } = ordering;
   const isFirst = place === undefined;
-  const joins: RawBuilder<unknown>[] = [];
+  const selects: RawBuilder<unknown>[] = [];
+  let readsRows = !isFirst;
   const values = sort.map(({ parameter, descending }, i) => {
+    const select = dates[i] === undefined ? undefined : datesOf(plan, dates[i], descending);
+    if (select !== undefined) {
+      selects.push(select);
+      const low = sql.ref(`k.d${selects.length}`);
+      return isFirst
+        ? low
+        : sql`case when v.until is null then ${low} else ${bodySortValue(i, sql`v.body`)} end`;
+    }
+    readsRows = true;
     if (parameter === '_id') return sql`r.stream`;
     if (parameter === '_lastUpdated') return isFirst ? sql`r.updated` : sql`coalesce(v.updated, r.updated)`;
-    const date = dates[i];
-    if (plan.patient === undefined || date === undefined)
-      return bodySortValue(i, isFirst ? sql`r.body` : sql`coalesce(v.body, r.body)`);
-    const of = sql.ref(`d${i}`);
-    joins.push(sql`left join (${datesOf(plan, date, descending)}) ${of} on ${of}.resource = m.key`);
-    const low = sql`${of}.low`;
-    return isFirst
-      ? low
-      : sql`case when v.until is null then ${low} else ${bodySortValue(i, sql`v.body`)} end`;
+    return bodySortValue(i, isFirst ? sql`r.body` : sql`coalesce(v.body, r.body)`);
   });
   const columns = sql.join(values.map((value, i) => sql`${value} as ${sql.ref(`s${i}`)}`));
   const asOf = sql`left join version v on r.position > ${given('asOf')} and v.resource = r.key and v.position <= ${given('asOf')} and +v.until > ${given('asOf')}`;
   const steady = sql`where r.key <= ${given('asOf')} and (r.position <= ${given('asOf')} or v.state = 0)`;
-  const rows = sql`select m.key as key, ${columns} from (${plan.keys()}) m cross join resource r on r.key = m.key ${isFirst ? sql`` : asOf} ${sql.join(joins, sql` `)} ${isFirst ? sql`` : steady}`;
+  const rows = sql`select k.key as key, ${columns} from matches k ${readsRows ? sql`cross join resource r on r.key = k.key` : sql``} ${isFirst ? sql`` : sql`${asOf} ${steady}`}`;
   return {
     shape: `gather ${shapeOf(ordering)}`,
-    query: sql`with placed as materialized (${rows}) select * from placed ${following(ordering)} ${orderBy(sort)} limit ${limit}`,
+    query: sql`with ${matchesWith(selects, plan)}, placed as materialized (${rows}) select * from placed ${following(ordering)} ${orderBy(sort)} limit ${limit}`,
   };
+}
+
+// Joined to the matches before anything else is, or SQLite makes no index for the join.
+function matchesWith(selects: readonly RawBuilder<unknown>[], plan: SearchPlan): RawBuilder<unknown> {
+  const [dates, columns, joins] = [sql.join(
+    selects.map((select, i) => sql`${sql.ref(`dates${i + 1}`)} as materialized (${select}), `), sql``),
+    sql.join(selects.map((_, i) => sql`, ${sql.ref(`dates${i + 1}`)}.low as ${sql.ref(`d${i + 1}`)}`), sql``),
+    sql.join(selects.map((_, i) => sql` left join ${sql.ref(`dates${i + 1}`)} on ${sql.ref(`dates${i + 1}`)}.resource = m.key`), sql``)]; // prettier-ignore
+  return sql`${dates}matches as materialized (select m.key as key${columns} from (${plan.keys()}) m${joins})`;
 }
 
 /** By update, off the index; the plan's walk must be that of the type. */
@@ -110,8 +124,10 @@ export function byPatientDate(ordering: Ordering): Ordered {
     plan.names.bind(plan.patient?.number ?? 0),
     plan.names.bind(plan.patient?.role ?? 0),
   ];
+  const among = (key: RawBuilder<unknown>) =>
+    isAllOfPatient(ordering) ? sql`` : sql` and ${key} in (${plan.keys()})`;
   const rows = (where: RawBuilder<unknown>) =>
-    sql`select d.resource as key, d.low as s0 from patient_date d where d.patient = ${patient} and d.parameter = ${plan.names.bind(dates[0] ?? 0)} and d.role >= ${role} and d.edge in ${edges(descending)}${where}`;
+    sql`select d.resource as key, d.low as s0 from patient_date d where d.patient = ${patient} and d.parameter = ${plan.names.bind(dates[0] ?? 0)} and d.role >= ${role} and d.edge in ${edges(descending)}${among(sql`d.resource`)}${where}`;
   const value = bodySortValue(0, sql`v.body`);
   return {
     shape: `by date ${shapeOf(ordering)}`,
@@ -120,7 +136,7 @@ export function byPatientDate(ordering: Ordering): Ordered {
       value: sql`d.low`,
       key: sql`d.resource`,
       unchanged: sql` and (select r.position from resource r where r.key = d.resource) <= ${given('asOf')}`,
-      changed: sql`select v.resource as key, ${value} as s0 from version v where ${changedSince} and ${value} is not null and exists (select 1 from compartment c where c.patient = ${patient} and c.type = ${plan.names.bind(type)} and c.resource = v.resource and c.role >= ${role})`,
+      changed: sql`select v.resource as key, ${value} as s0 from version v where ${changedSince} and ${value} is not null and exists (select 1 from compartment c where c.patient = ${patient} and c.type = ${plan.names.bind(type)} and c.resource = v.resource and c.role >= ${role})${among(sql`v.resource`)}`,
     }),
   };
 }
@@ -155,9 +171,14 @@ const changedSince = sql`v.until > ${given('asOf')} and v.position <= ${given('a
 const edges = (descending: boolean) =>
   sql`(${sql.lit(descending ? EDGE.last : EDGE.first)}, ${sql.lit(EDGE.only)})`;
 
-function datesOf(plan: SearchPlan, parameter: number, descending: boolean): RawBuilder<unknown> {
-  const patient = plan.names.bind(plan.patient?.number ?? 0);
-  return sql`select resource, low from patient_date where patient = ${patient} and parameter = ${plan.names.bind(parameter)} and edge in ${edges(descending)}`;
+// Each resource's date in this order; of everybody's only where much is walked anyway.
+function datesOf(plan: SearchPlan, parameter: number, descending: boolean): RawBuilder<unknown> | undefined {
+  const { patient, timed, names } = plan;
+  if (patient !== undefined)
+    return sql`select resource, low from patient_date where patient = ${names.bind(patient.number)} and parameter = ${names.bind(parameter)} and edge in ${edges(descending)}`;
+  if (!timed) return undefined;
+  const chosen = descending ? sql`max(low)` : sql`min(low)`;
+  return sql`select resource, ${chosen} as low from date where parameter = ${names.bind(parameter)} group by resource`;
 }
 
 // Resources without a value come last in either direction; ties go by key, in the direction of the first sort key.

@@ -14,6 +14,7 @@ import { ROLE } from './tables.ts';
 
 export interface SearchPlan {
   readonly typeName: string;
+  readonly timed: boolean;
   /** Equal for plans whose SQL is equal. */
   readonly shape: string;
   readonly values: Record<string, SQLInputValue>;
@@ -27,6 +28,8 @@ export interface SearchPlan {
   readonly walk: string;
   /** At most so many rows are walked; at least one more than `ROWS_MAX` where they are many. */
   bound(): number;
+  /** Not every row that is walked is a match. */
+  readonly isTested: boolean;
   /** No order but the key's, no test that could pass over many rows: a page costs what it holds. */
   readonly isPure: boolean;
   /** Conditions are looked up in rows that nothing bounds. */
@@ -79,9 +82,11 @@ export function planSearch(
       const which = looks.push(condition.asked) - 1;
       tests.push((key) => bodyMeets(which, sql`(select r.body from resource r where r.key = ${key})`));
     } else {
-      const rows = rowsOf(condition, type, names);
+      const isNot = condition.kind === 'token-system' && condition.not;
+      const rows = rowsOf(isNot ? { ...condition, not: false } : condition, type, names);
       isUnbounded ||= countOf(condition, type, probe) > ROWS_MAX;
-      tests.push((key) => sql`${key} in (${sql.join(rows?.selects ?? [], sql` union all `)})`);
+      const isIn = isNot ? sql`not in` : sql`in`;
+      tests.push((key) => sql`${key} ${isIn} (${sql.join(rows?.selects ?? [], sql` union all `)})`);
     }
     shapes.push(
       `${shapeOf(condition)}${point === undefined ? (isLook(looks, condition) ? ' look' : ' in') : ''}`,
@@ -94,6 +99,7 @@ export function planSearch(
   const isTested = tests.length > (timed ? 1 : 0);
   return {
     typeName: search.typeName,
+    timed,
     shape: `${shapes.join(';')}${timed ? ' timed' : ''}`,
     values: names.values,
     names,
@@ -101,6 +107,7 @@ export function planSearch(
     ...(walk.patient && { patient: walk.patient }),
     walk: walk.shape,
     bound: walk.bound,
+    isTested,
     isPure: walk.rows.ordered && !isTested,
     isUnbounded,
     keys: (where, inOrder = false) =>
@@ -156,6 +163,8 @@ function walkPatient(
     let bound: number | undefined;
     return { shape, rows, patient, bound: () => (bound ??= probe(shape, rows, names)) };
   };
+  // Of a category there are many, of a code few.
+  rest.sort((a, b) => Number(isCategory(a)) - Number(isCategory(b)));
   const token = take(
     rest,
     (it) => it.kind === 'token' && !it.not && it.rows === 'by-patient' && it.values.length === 1 && it.parameters.length === 1, // prettier-ignore
@@ -184,6 +193,8 @@ function walkEverybody(type: number, rest: NumberedCondition[], names: Names, pr
     undefined,
   );
   const isFew = fewest !== undefined && fewest.count <= ROWS_MAX;
+  const all = walkType(type, names, probe);
+  if (!isFew && rest.length > 0 && all.bound() <= BODIES_MAX) return all;
   // Of many rows those that come in order are best: the walk may end with the page.
   const chosen = isFew || rest.length === 1 ? fewest?.condition : rest.find((it) => isOrdered(it));
   const rows = chosen && rowsOf(chosen, type, names);
@@ -196,7 +207,7 @@ function walkEverybody(type: number, rest: NumberedCondition[], names: Names, pr
       bound: () => (isFew ? fewest.count : isEntered(chosen) ? probe(shape, rows, names) : Infinity),
     };
   }
-  return walkType(type, names, probe);
+  return all;
 }
 
 function walkType(type: number, names: Names, probe: Probe): Walk {
@@ -204,6 +215,8 @@ function walkType(type: number, names: Names, probe: Probe): Walk {
   const rows: Rows = { selects: [keys], ordered: true };
   return { shape: 'type', rows, bound: () => probe('type', rows, names) };
 }
+
+const isCategory = ({ asked }: NumberedCondition) => asked.kind === 'token' && asked.parameter === 'category';
 
 const isOrdered = (condition: NumberedCondition) => rowsOf(condition, 0, new Names())?.ordered === true;
 

@@ -9,6 +9,8 @@ export function shapeOf(condition: NumberedCondition): string {
       return `${kind} ${some(condition.streams)}`;
     case 'token':
       return `${kind}${condition.not ? ' not' : ''} ${some(condition.parameters)} ${some(condition.values)}`;
+    case 'token-system':
+      return `${kind}${condition.not ? ' not' : ''} ${some(condition.parameters)} ${some(condition.values)} ${some(condition.systems)}`;
     case 'reference':
       return `${kind} ${some(condition.parameters)} ${some(condition.patients)} ${some(condition.targets)}`;
     case 'compartment':

@@ -98,6 +98,13 @@ export function rowsOf(condition: NumberedCondition, type: number, names: Names)
       return condition.not
         ? undefined
         : equal('token', 'value', condition.parameters, condition.values, names);
+    case 'token-system': {
+      const { parameters, values, systems, not } = condition;
+      if (not) return undefined;
+      const ofSystem = sql<SqlBool>`d.value in (select id from token_value where ${isOneOf(sql.ref('system'), systems, names)})`;
+      const known = values.length === 0 ? [] : [isOneOf(column('d.value'), values, names)];
+      return { selects: [from('token', parameters, anyOf([ofSystem, ...known]), names)], ordered: false };
+    }
     case 'reference': {
       const { patients, targets, parameters } = condition;
       const referring =

@@ -7,7 +7,7 @@ import { entriesInOrder, entriesOf, entryFrame, type EntriesRow } from './entrie
 import { Includes } from './includes.ts';
 import type { Numbers, NumberedSearch } from './numbers.ts';
 import type { Cursor, SearchPage, SearchRequest } from './record.ts';
-import { byPatientDate, byUpdate, gather, isByPatientDate, isByUpdate, readsBodies, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
+import { byPatientDate, byUpdate, gather, isAllOfPatient, isByPatientDate, isByUpdate, readsBodies, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
 import { BODIES_MAX, planSearch, ROWS_MAX, type Probe, type SearchPlan } from './search-plan.ts';
 import { record, given, Statement, written } from './statement.ts';
 
@@ -75,6 +75,7 @@ export class Searching {
   }
 
   #walksType(search: NumberedSearch): boolean {
+    if (search.conditions.length === 0) return search.restrictTo === undefined;
     const plan = planSearch(search, this.#probe);
     return plan.patient === undefined && plan.bound() > ROWS_MAX;
   }
@@ -250,20 +251,22 @@ function placeOf(cursor: Cursor | undefined): Place | undefined {
 }
 
 function isSlowWalk(plan: SearchPlan): boolean {
-  if (plan.isPure) return false;
+  // Of one patient's index rows there are never too many to put in order.
+  if (plan.isPure || (plan.patient !== undefined && !plan.isTested)) return false;
   return plan.isUnbounded || plan.bound() > (plan.looks.length > 0 ? BODIES_MAX : ROWS_MAX);
 }
 
 function isSlowOrder(plan: SearchPlan, ordering: Ordering): boolean {
-  if (isByPatientDate(ordering)) return false;
+  if (isByPatientDate(ordering) && isAllOfPatient(ordering)) return false;
   if (plan.walk === 'type' && isByUpdate(ordering.sort)) return !plan.isPure;
   return (
     plan.isUnbounded ||
-    plan.bound() > (plan.looks.length > 0 || readsBodies(ordering) ? BODIES_MAX : ROWS_MAX)
+    plan.bound() >
+      (plan.looks.length > 0 || (!isByPatientDate(ordering) && readsBodies(ordering)) ? BODIES_MAX : ROWS_MAX)
   );
 }
 
 function isSlowCount(plan: SearchPlan): boolean {
-  if (plan.patient !== undefined && plan.isPure) return false;
+  if (plan.patient !== undefined && !plan.isTested) return false;
   return plan.isUnbounded || plan.bound() > (plan.looks.length > 0 ? BODIES_MAX : ROWS_MAX);
 }

@@ -50,7 +50,9 @@ function storageFor(type: string): Storage {
 }
 
 /** The alternatives of the parameter's expression that concern this type, as written. */
-function pathsOf(type: string, { expression = '' }: SearchParameter): Set<string> {
+function pathsOf(type: string, { expression = '', targets }: SearchParameter): Set<string> {
   const own = new RegExp(String.raw`^\(*(?:${type}\b|[a-z])`);
-  return new Set(expression.split('|').map((path) => path.trim()).filter((path) => own.test(path))); // prettier-ignore
+  const paths = expression.split('|').map((path) => path.trim()).filter((path) => own.test(path)); // prettier-ignore
+  // Where a whole resource is read, only those of the target types are: `composition` and `message` of a Bundle differ.
+  return new Set(paths.map((path) => (path.endsWith('.resource') ? `${path} ${targets?.join()}` : path)));
 }

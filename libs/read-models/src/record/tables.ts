@@ -47,7 +47,7 @@ export interface RecordTables {
   };
   type: { id: number; name: string };
   parameter: { id: number; type: number; code: string };
-  /** An empty `system` is none; an empty `code` stands for every code of the system. */
+  /** An empty `system` or `code` is none. */
   token_value: { code: string; system: string; id: number };
   /** What references and URIs say: `Type/id`, or an absolute URL. A patient's number is that of its `Patient/id`. */
   target: { id: number; name: string };

@@ -4,6 +4,7 @@
  * its beginning. The thread starts with the first need for it.
  */
 import { Worker } from 'node:worker_threads';
+import { reservedFrames } from './reserve-wal.ts';
 
 export interface Checkpointer {
   /** After each commit, with the bytes of events in it. */
@@ -12,9 +13,8 @@ export interface Checkpointer {
   close(): Promise<void>;
 }
 
-const bytesBetweenCheckpoints = 16 * 1024 * 1024;
-/** 64 MiB of pages. */
-const framesBeforeRestart = 16_384;
+/** Of events; the pages that they lie in are about as many bytes again. */
+const bytesBetweenCheckpoints = 4 * 1024 * 1024;
 
 /** `finish` copies what is left on the writer's own connection. */
 export function startCheckpointer(path: string, finish: () => void): Checkpointer {
@@ -27,7 +27,7 @@ export function startCheckpointer(path: string, finish: () => void): Checkpointe
     started.unref();
     started.on('message', (frames: number) => {
       running = false;
-      if (frames > framesBeforeRestart) finish();
+      if (frames > reservedFrames / 2) finish();
     });
     started.on('error', () => {});
     started.on('exit', () => {

@@ -153,13 +153,13 @@ describe('the main file', () => {
 
 describe('the write-ahead log', () => {
   const original = join(root, 'wal', 'log.sqlite');
-  /** Length of the write-ahead log after each of the transactions, one event each. */
+  /** Where the frames of the write-ahead log end after each of the transactions, one event each. */
   const ends: number[] = [];
   beforeAll(async () => {
     const store = openSqliteEventStore({ path: join(root, 'wal-live', 'log.sqlite') });
     for (let event = 1; event <= 20; event++) {
       await store.append([to(`s${event}`, 'no-stream', someEvent({ content: Buffer.alloc(9_000, event) }))]);
-      ends.push(readFileSync(join(root, 'wal-live', 'log.sqlite-wal')).byteLength);
+      ends.push(endOfFrames(join(root, 'wal-live', 'log.sqlite-wal')));
     }
     mkdirSync(dirname(original));
     copyFileSync(join(root, 'wal-live', 'log.sqlite'), original);
@@ -201,7 +201,7 @@ describe('the write-ahead log', () => {
     const path = copyOf(original);
     change(`${path}-wal`, (bytes) => {
       // The salts of an earlier generation, in every frame of the second half.
-      for (let frame = ends[9]!; frame < bytes.length; frame += 24 + 4096)
+      for (let frame = ends[9]!; frame < ends.at(-1)!; frame += 24 + 4096)
         bytes.writeUInt32BE(bytes.readUInt32BE(16) - 1, frame + 8);
     });
     expect(await headAfterOpening(path)).toBe(10);
@@ -249,3 +249,11 @@ describe('the write-ahead log', () => {
     }
   });
 });
+
+/** Behind the last frame that carries the salts of the header; what follows is reserve. */
+function endOfFrames(wal: string): number {
+  const bytes = readFileSync(wal);
+  let end = 32;
+  while (end < bytes.length && bytes.compare(bytes, 16, 24, end + 8, end + 16) === 0) end += 24 + 4096;
+  return end;
+}

@@ -70,6 +70,15 @@ describe('a log in SQLite', () => {
     expect(commitFrames(path) - commitsBefore).toBe(6);
   });
 
+  it('has room for its first commits in the write-ahead log: they do not make the file longer', async () => {
+    const path = newPath();
+    const store = open({ path });
+    const { size } = statSync(`${path}-wal`);
+    await store.append([to('a', 'any', someEvent({ content: new Uint8Array(100_000) }))]);
+    expect(commitFrames(path)).toBe(1);
+    expect(statSync(`${path}-wal`).size).toBe(size);
+  });
+
   it('uses its write-ahead log again from the beginning instead of letting it grow', async () => {
     const path = newPath();
     const store = open({ path });

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { newEventId } from '../event-id.ts';
 import { schema } from './schema.ts';
+import { reserveWal } from './reserve-wal.ts';
 import { faultOf } from './sqlite-fault.ts';
 import { SqliteWriter } from './sqlite-writer.ts';
 import type { SqliteEventStore } from './sqlite-writer.ts';
@@ -43,6 +44,7 @@ export function openSqliteEventStore(options: SqliteEventStoreOptions): SqliteEv
        PRAGMA cache_size = -32000; PRAGMA trusted_schema = OFF`,
     );
     verifyLog(db, path, verify);
+    reserveWal(path);
     return new SqliteWriter(db, path, now, lock);
   } catch (error) {
     db?.close();

@@ -112,15 +112,24 @@ export class SqliteWriter implements SqliteEventStore {
     return this.#pending.splice(0, count);
   }
 
-  /** One transaction. Gives back how to answer everybody in it, good or bad: all outcomes rest on what it placed. */
+  /**
+   * One transaction. Gives back how to answer everybody in it, good or bad: all outcomes rest on what it placed. It begins
+   * before the decisions, because outside of it each look at the log takes and releases a lock.
+   */
   #record(pending: readonly PendingAppend[]): () => void {
     try {
       const batch = new Batch(this.#onDisk(), this.#now());
+      this.#begin.run();
       const outcomes = pending.map(({ appends }) => batch.decide(appends));
-      if (batch.placed.length > 0) this.#commitEvents(batch);
+      let bytes = 0;
+      for (const event of batch.placed) bytes += this.#insertEvent(event);
+      this.#commit.run();
+      if (batch.placed.length > 0) this.#moveHead(batch, bytes);
       return () => pending.forEach(({ resolve }, index) => resolve(outcomes[index]!));
     } catch (error) {
       const fault = faultOf(error, this.#path);
+      // SQLite has rolled back by itself after some faults (a full disk among them), and not after others.
+      if (this.#db.isTransaction) this.#rollback.run();
       return () => pending.forEach(({ reject }) => reject(fault));
     }
   }
@@ -136,17 +145,7 @@ export class SqliteWriter implements SqliteEventStore {
     };
   }
 
-  #commitEvents(batch: Batch): void {
-    let bytes = 0;
-    try {
-      this.#begin.run();
-      for (const event of batch.placed) bytes += this.#insertEvent(event);
-      this.#commit.run();
-    } catch (error) {
-      // SQLite has rolled back by itself after some faults (a full disk among them), and not after others.
-      if (this.#db.isTransaction) this.#rollback.run();
-      throw error;
-    }
+  #moveHead(batch: Batch, bytes: number): void {
     this.#position += batch.placed.length;
     this.#recordedAt = batch.recordedAt;
     remember(this.#revisions, batch.streamRevisions);

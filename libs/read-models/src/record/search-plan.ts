@@ -132,7 +132,7 @@ function chooseWalk(search: NumberedSearch, rest: NumberedCondition[], names: Na
   if (few !== undefined) {
     const rows = rowsOf(few, type, names) ?? NO_ROWS;
     return {
-      shape: `walk ${shapeOf(few)}`,
+      shape: `few ${shapeOf(few)}`,
       rows,
       bound: () => (few.kind === 'streams' ? few.streams.length : FEW),
     };

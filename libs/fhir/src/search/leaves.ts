@@ -49,12 +49,19 @@ function codeableConcept({ coding: codings }: Json, parameter: string, entries: 
   for (const it of codings) if (isObject(it)) coding(it, parameter, entries);
 }
 
-const identifier = (value: Json, parameter: string, entries: IndexEntry[]) =>
-  tokenOf(parameter, value['system'], value['value'], entries);
+// The system of an Identifier names who gave it out; it says nothing about case.
+function identifier({ system, value: number }: Json, parameter: string, entries: IndexEntry[]): void {
+  if (typeof number !== 'string') tokenOf(parameter, system, number, entries);
+  else tokenOf(parameter, system, foldToken(undefined, number), entries);
+}
 
 // The system of a ContactPoint says phone or email; it is no namespace.
 const contactPoint = (value: Json, parameter: string, entries: IndexEntry[]) =>
   tokenOf(parameter, undefined, value['value'], entries);
+
+// R4: "if the underlying data type is string then the search is not case sensitive".
+const stringToken = (value: unknown, parameter: string, entries: IndexEntry[]) =>
+  tokenOf(parameter, undefined, value, entries);
 
 function plainToken(value: unknown, parameter: string, entries: IndexEntry[]): void {
   if (typeof value !== 'object') entries.push({ kind: 'token', parameter, code: String(value) });
@@ -155,7 +162,7 @@ function reference(value: Json, parameter: string, entries: IndexEntry[]): void 
   if (!isObject(logical)) return;
   const { system, value: code } = logical;
   if (typeof system === 'string' && typeof code === 'string')
-    entries.push({ kind: 'identifier', parameter, system, code: foldToken(system, code) });
+    entries.push({ kind: 'identifier', parameter, system, code: foldToken(undefined, code) });
   else if (typeof code === 'string')
     entries.push({ kind: 'identifier', parameter, code: foldToken(undefined, code) });
   else if (typeof system === 'string') entries.push({ kind: 'identifier', parameter, system });
@@ -182,8 +189,9 @@ const all = (types: string, leaf: Leaf) => Object.fromEntries(types.split(' ').m
 
 const LEAVES: Readonly<Partial<Record<SearchParameter['type'], Readonly<Record<string, Leaf>>>>> = {
   token: {
-    ...all('boolean code id oid string uri url uuid canonical date dateTime instant', plainToken),
+    ...all('boolean code id oid uri url uuid canonical date dateTime instant', plainToken),
     ...all('integer positiveInt unsignedInt decimal', plainToken),
+    string: stringToken,
     Coding: coding,
     CodeableConcept: codeableConcept,
     Identifier: identifier,

@@ -41,13 +41,13 @@ export function identifierReader(parameter: string): ValueReader<TokenValue> {
   const read = (text: string) => {
     const value = tokenValue(text);
     if (value?.code === undefined) return value && [value];
-    return [{ ...value, code: foldToken(value.system, value.code) }];
+    return [{ ...value, code: foldToken(undefined, value.code) }];
   };
   return { read, form: `${parameter}:identifier must be value, system|value, system| or |value.` };
 }
 
 const WITH_TEXT: ReadonlySet<string> = new Set(['CodeableConcept', 'Coding', 'Identifier']);
-const FOLDED: ReadonlySet<string> = new Set([...WITH_TEXT, 'ContactPoint']);
+const FOLDED: ReadonlySet<string> = new Set([...WITH_TEXT, 'ContactPoint', 'string']);
 // R4: "for token parameters on elements of type ContactPoint, uri, or boolean, the presence of the pipe symbol SHALL NOT be used".
 const WITHOUT_SYSTEM: ReadonlySet<string> = new Set(['ContactPoint', 'uri', 'url', 'canonical', 'boolean']);
 
@@ -70,8 +70,12 @@ function alternatives({ system, code }: TokenValue, elements: readonly ElementTy
     return folded && lower !== code ? [asWritten, { system, code: lower }] : [asWritten];
   }
   const found = elements.flatMap((it) => (it.code === 'code' ? understood(it, system, code) : []));
+  const namesIdentifiers = elements.some((it) => it.code === 'Identifier');
   if (folded || found.length === 0)
-    found.push({ system, code: code === undefined ? undefined : foldToken(system, code) });
+    found.push({
+      system,
+      code: code === undefined ? undefined : foldToken(namesIdentifiers ? undefined : system, code),
+    });
   return found;
 }
 

@@ -13,9 +13,10 @@ export function foldToken(system: string | null | undefined, code: string): stri
 }
 
 // CodeSystem.caseSensitive is true for all that HL7's R4 definitions hold under these names, but for the tables of version 2,
-// which do not say, and for these others; UCUM: https://ucum.org/ucum#section-Character-Set-and-Lexical-Rules
+// which do not say, and those that HL7 only gives names to (ICD-10), and for these others;
+// UCUM: https://ucum.org/ucum#section-Character-Set-and-Lexical-Rules
 const CASE_SENSITIVE = ['http://terminology.hl7.org/', 'http://hl7.org/fhir/'];
-const CASE_UNKNOWN = 'http://terminology.hl7.org/CodeSystem/v2-';
+const CASE_UNKNOWN = ['http://terminology.hl7.org/CodeSystem/v2-', 'http://hl7.org/fhir/sid/'];
 const OTHERS: ReadonlySet<string> = new Set([
   'http://unitsofmeasure.org',
   'http://dicom.nema.org/resources/ontology/DCM',
@@ -28,6 +29,6 @@ const OTHERS: ReadonlySet<string> = new Set([
 
 function mindsCase(system: string): boolean {
   return CASE_SENSITIVE.some((it) => system.startsWith(it))
-    ? !system.startsWith(CASE_UNKNOWN)
+    ? !CASE_UNKNOWN.some((it) => system.startsWith(it))
     : OTHERS.has(system);
 }

@@ -46,14 +46,18 @@ export function matcherOf(parameter: Parameter, modifier: string | undefined): M
     case 'date':
       return modifier === undefined ? isDate : undefined;
     case 'number':
+      if (modifier !== undefined) return undefined;
+      return (element, value, asking) =>
+        typeof element.value === 'number' && isQuantity(element, value, asking);
     case 'quantity':
       return modifier === undefined ? isQuantity : undefined;
     case 'reference':
       if (modifier === 'identifier') return isIdentifiedReference;
       if (modifier === undefined)
-        return (element, value, { base }) => isReference(element, unescape(value), base);
+        return (element, value, { base }) => isReference(element, unescape(value), parameter, base);
       return parameter.targets.includes(modifier)
-        ? (element, value, { base }) => isReference(element, `${modifier}/${unescape(value)}`, base)
+        ? (element, value, { base }) =>
+            isReference(element, `${modifier}/${unescape(value)}`, parameter, base)
         : undefined;
   }
 }
@@ -89,7 +93,7 @@ export interface Coded {
  */
 export function anyCase(system: string | undefined): boolean {
   if (system === undefined) return true;
-  if (system.startsWith('http://terminology.hl7.org/CodeSystem/v2-')) return true;
+  if (/^http:\/\/(terminology\.hl7\.org\/CodeSystem\/v2-|hl7\.org\/fhir\/sid\/)/.test(system)) return true;
   return !/^http:\/\/(hl7\.org\/fhir\/|terminology\.hl7\.org\/CodeSystem\/|unitsofmeasure\.org$)/.test(
     system,
   );
@@ -130,7 +134,8 @@ function isCoded(all: readonly Coded[], value: string): boolean {
   return all.some((each) => {
     const sameCode = each.anyCase ? each.code?.toLowerCase() === code.toLowerCase() : each.code === code;
     // Codes without a system may be found in lower case too, whatever their system says: in doubt more is found.
-    if (system === undefined) return sameCode || each.code === code.toLowerCase();
+    if (system === undefined)
+      return sameCode || (each.system !== undefined && each.code === code.toLowerCase());
     if (system === '') return each.system === undefined && sameCode;
     return each.system === system && (code === '' || sameCode);
   });
@@ -165,9 +170,9 @@ export function strings({ type, value }: Element): string[] {
   return parts.flatMap((part) => (value as Record<string, string | string[] | undefined>)[part] ?? []);
 }
 
-function isReference(element: Element, value: string, base: string): boolean {
+function isReference(element: Element, value: string, parameter: Parameter, base: string): boolean {
   const wanted = value.startsWith(`${base}/`) ? value.slice(base.length + 1) : value;
-  const held = targetsOf(element, base);
+  const held = targetsOf(element, parameter, base);
   if (/^[A-Za-z0-9.-]{1,64}$/.test(wanted))
     return held.some(
       (target) => LOCAL.test(target) && target.split('/')[1] === wanted && target.split('/').length === 2,
@@ -178,16 +183,17 @@ function isReference(element: Element, value: string, base: string): boolean {
 const LOCAL = /^[A-Z]\w+\/[A-Za-z0-9.-]{1,64}(\/_history\/[A-Za-z0-9.-]{1,64})?$/;
 
 /** Addresses that a reference search sees in an element, those of this server as `Type/id`. */
-export function targetsOf({ type, value }: Element, base: string): string[] {
+export function targetsOf({ type, value }: Element, { targets }: Parameter, base: string): string[] {
   if (type === 'Reference') {
     const { reference } = value as { reference?: string };
     if (reference === undefined || reference.startsWith('#')) return [];
     const target = reference.startsWith(`${base}/`) ? reference.slice(base.length + 1) : reference;
     return [target, target.replace(/\/_history\/.*$/, '')];
   }
-  if (typeof value === 'string') return [value, value.replace(/\|.*$/, '')];
+  if (typeof value === 'string') return value.startsWith('#') ? [] : [value, value.replace(/\|.*$/, '')];
   const { resourceType, id } = value as { resourceType?: string; id?: string };
-  return resourceType !== undefined && id !== undefined ? [`${resourceType}/${id}`] : [];
+  // A Bundle's composition is its first resource if that is a Composition.
+  return targets.includes(String(resourceType)) && id !== undefined ? [`${resourceType}/${id}`] : [];
 }
 
 function isIdentifiedReference({ type, value }: Element, searched: string): boolean {

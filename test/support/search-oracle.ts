@@ -103,6 +103,7 @@ function sortValues(
   const elements = elementsOf(resource, parameter);
   switch (parameter.type) {
     case 'token':
+      if (parameter.code === '_id') return [resource.id];
       return elements
         .flatMap(codes)
         .flatMap(({ code, anyCase }) => (anyCase ? code?.toLowerCase() : code) ?? []);
@@ -111,7 +112,7 @@ function sortValues(
     case 'uri':
       return elements.map(({ value }) => String(value));
     case 'reference':
-      return elements.flatMap((element) => targetsOf(element, base));
+      return elements.flatMap((element) => targetsOf(element, parameter, base));
     case 'number':
     case 'quantity':
       return elements.flatMap(amounts).map(({ low, high }) => {
@@ -178,8 +179,9 @@ function references(resource: Resource, code: string, { base }: Asking): string[
   const read = code === '*' ? [...own.values()] : [own.get(code)!];
   return read
     .filter(({ type }) => type === 'reference')
-    .flatMap((parameter) => elementsOf(resource, parameter))
-    .flatMap((element) => targetsOf(element, base));
+    .flatMap((parameter) =>
+      elementsOf(resource, parameter).flatMap((element) => targetsOf(element, parameter, base)),
+    );
 }
 
 /** As a value that means just this text. */

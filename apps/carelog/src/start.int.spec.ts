@@ -66,6 +66,10 @@ describe('what personas may do to the platform', () => {
     ['auditor', 'GET', '/status', 200],
     ['gp', 'GET', '/status', 403],
     ['patient', 'GET', '/status', 403],
+    ['operator', 'GET', '/metrics', 200],
+    ['auditor', 'GET', '/metrics', 200],
+    ['gp', 'GET', '/metrics', 403],
+    ['patient', 'GET', '/metrics', 403],
     ['gp', 'POST', '/rebuild/record', 403],
     ['publisher', 'POST', '/rebuild/record', 403],
     ['operator', 'GET', '/fhir/R4/Patient', 403],
@@ -75,9 +79,41 @@ describe('what personas may do to the platform', () => {
     ['auditor', 'DELETE', '/fhir/R4/Patient/1', 403],
     ['patient', 'DELETE', '/fhir/R4/Patient/1', 403],
   ])('%s %s %s: %i', async (persona, method, path, status) => {
-    const outcome = await issueToken({ dataFolder, personas, persona, url: carelog.url() });
-    if (outcome.kind === 'refused') throw new Error(outcome.message);
-    const headers = { authorization: `Bearer ${outcome.token}` };
-    expect((await fetch(carelog.url() + path, { method, headers })).status).toBe(status);
+    expect((await ask(persona, method, path)).status).toBe(status);
   });
 });
+
+describe('metrics', () => {
+  it('say how far log and view are, what was asked and how it ended, and nothing of what was asked for', async () => {
+    await ask('gp', 'GET', '/fhir/R4/Patient/9990000018');
+    await ask('gp', 'GET', '/fhir/R4/Patient?name=Canary');
+    await ask('operator', 'GET', '/fhir/R4/Patient?name=Canary');
+    const response = await ask('operator', 'GET', '/metrics');
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const text = await response.text();
+    expect(text).not.toMatch(/9990000018|Canary/);
+    for (const line of text.trimEnd().split('\n')) {
+      expect(line).toMatch(
+        /^(# (HELP|TYPE) carelog_\w+ .+|carelog_\w+(\{(\w+="[\w+.-]+",?)+\})? [\d.e+-]+)$/,
+      );
+    }
+    expect(valueOf(text, 'carelog_log_position')).toBe(0);
+    expect(valueOf(text, 'carelog_projection_lag_events{projection="record"}')).toBe(0);
+    expect(valueOf(text, 'carelog_writers_waiting')).toBe(0);
+    expect(valueOf(text, 'carelog_writers_turned_away_total')).toBe(0);
+    expect(valueOf(text, 'carelog_requests_total{interaction="read",status="4xx"}')).toBeGreaterThan(0);
+    expect(valueOf(text, 'carelog_requests_total{interaction="search",status="2xx"}')).toBe(1);
+    const searches = valueOf(text, 'carelog_request_seconds_count{interaction="search"}');
+    expect(valueOf(text, 'carelog_request_seconds_bucket{interaction="search",le="+Inf"}')).toBe(searches);
+  });
+
+  function valueOf(text: string, name: string): number {
+    return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length + 1)); // prettier-ignore
+  }
+});
+
+async function ask(persona: string, method: string, path: string): Promise<Response> {
+  const outcome = await issueToken({ dataFolder, personas, persona, url: carelog.url() });
+  if (outcome.kind === 'refused') throw new Error(outcome.message);
+  return fetch(carelog.url() + path, { method, headers: { authorization: `Bearer ${outcome.token}` } });
+}

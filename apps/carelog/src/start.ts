@@ -20,6 +20,7 @@ import {
 } from '@carelog/service-kit';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from './demo-population.ts';
+import { platformMetrics } from './metrics.ts';
 import { dataPaths, type DataPaths } from './paths.ts';
 import { startPageRoutes } from './start-page/routes.ts';
 import { statusOf, statusRoutes, type Running } from './status.ts';
@@ -50,10 +51,10 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
       log,
       providers: [{ provide: RUNNING, useValue: running }],
       issuers: (url) => [identity.issuer(url)],
-      routes(server, { url }) {
+      routes(server, { url, requestMetrics }) {
         identity.mount(server, url);
         fhirRoutes(server, gateway, url);
-        statusRoutes(server, running);
+        statusRoutes(server, running, () => platformMetrics(running, gateway.pressure) + requestMetrics());
         startPageRoutes(server, {
           facts: () => startPageFacts(running, config, url()),
           docsFolder: DOCS_FOLDER,

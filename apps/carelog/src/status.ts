@@ -6,6 +6,7 @@ import type { Projector } from '@carelog/projector';
 import type { RecordQueries } from '@carelog/read-models';
 import { sendProblems } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { METRICS_TYPE } from './metrics.ts';
 
 export interface Running {
   readonly version: string;
@@ -43,9 +44,13 @@ export async function statusOf({ version, startedAt, store, record, projector }:
   return { version, startedAt, log, people, resources, projections };
 }
 
-export function statusRoutes(server: FastifyInstance, running: Running): void {
+/** `metrics`: in the Prometheus text format. */
+export function statusRoutes(server: FastifyInstance, running: Running, metrics: () => string): void {
   server.get('/status', async (request, reply) => {
     return refused(request, reply, 'status') ?? reply.send(await statusOf(running));
+  });
+  server.get('/metrics', (request, reply) => {
+    return refused(request, reply, 'status') ?? reply.header('content-type', METRICS_TYPE).send(metrics());
   });
   server.post('/rebuild/:projection', async (request, reply) => {
     const no = refused(request, reply, 'rebuild');

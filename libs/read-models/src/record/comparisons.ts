@@ -9,6 +9,11 @@ export class Names {
   readonly values: Record<string, SQLInputValue> = {};
   #count = 0;
 
+  /** How many were handed out: what is named from here on is named otherwise than from elsewhere. */
+  get count(): number {
+    return this.#count;
+  }
+
   name(value: SQLInputValue): string {
     const name = `p${(this.#count += 1)}`;
     this.values[name] = value;

@@ -1,21 +1,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeContent, parseSearch } from '@carelog/fhir';
-import type { AppliedChange, OpenedContent } from '@carelog/projection';
+import { parseSearch } from '@carelog/fhir';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   openRecord,
   openRecordWriter,
-  recordProjection,
   type Cursor,
-  type RecordChange,
   type RecordQueries,
   type RecordWriter,
   type SearchPage,
   type SearchRefusal,
 } from '../index.ts';
+import { apply, Log, observation, patient, type Applied, type Resource } from './miniature-log.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
 const folder = mkdtempSync(join(tmpdir(), 'carelog-record-'));
@@ -25,39 +23,6 @@ afterAll(() => {
   for (const it of open) it.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-type Resource = { resourceType: string; id: string } & Record<string, unknown>;
-type Applied = AppliedChange<RecordChange>;
-type RecordedEvent = Applied['event'];
-
-/** A log in miniature: gives each event its revision and position, and the change it makes. */
-class Log {
-  readonly changes: Applied[] = [];
-  readonly #revisions = new Map<string, number>();
-  #position = 0;
-
-  record(partition: string, resource: Resource | string, content?: OpenedContent): Applied {
-    const isEnd = typeof resource === 'string';
-    const stream = isEnd ? resource : `${resource.resourceType}/${resource.id}`;
-    const revision = (this.#revisions.get(stream) ?? 0) + 1;
-    this.#revisions.set(stream, revision);
-    const position = (this.#position += 1);
-    const bytes = new TextEncoder().encode(isEnd ? '{}' : encodeContent(resource));
-    const action = isEnd ? 'retract' : revision === 1 ? 'new' : 'amend';
-    const recordedAt = new Date(Date.UTC(2026, 0, 1) + position * 1000).toISOString();
-    const event = { stream, partition, revision, position, action, recordedAt, content: bytes };
-    const change = recordProjection.evolve(event as RecordedEvent, content ?? { kind: 'opened', bytes });
-    if (change === undefined) throw new Error(`${stream} is no resource`);
-    const applied = { event: event as RecordedEvent, change };
-    this.changes.push(applied);
-    return applied;
-  }
-}
-
-async function apply(writer: RecordWriter, changes: readonly Applied[]): Promise<void> {
-  const position = Math.max(...changes.map((it) => it.event.position));
-  await writer.apply({ changes, parked: [], setAside: [], checkpoint: { position, epoch: 'one' } });
-}
 
 function newRecord(): { writer: RecordWriter; record: RecordQueries } {
   const path = join(folder, `record-${(files += 1)}.sqlite`);
@@ -72,16 +37,6 @@ async function recordOf(log: Log): Promise<{ writer: RecordWriter; record: Recor
   await apply(opened.writer, log.changes);
   return opened;
 }
-
-const patient = (id: string, more = {}): Resource => ({ resourceType: 'Patient', id, ...more });
-const observation = (id: string, subject: string, code: string, more = {}): Resource => ({
-  resourceType: 'Observation',
-  id,
-  status: 'final',
-  code: { coding: [{ system: 'http://loinc.org', code }] },
-  subject: { reference: `Patient/${subject}` },
-  ...more,
-});
 
 function query(type: string, text: string) {
   const parsed = parseSearch(type, new URLSearchParams(text), { base });

@@ -56,6 +56,7 @@ export function readsBodies({ plan, sort, dates }: Ordering): boolean {
 
 /** All that match with their values, in order. */
 export function gather(ordering: Ordering): Ordered {
+  const shape = shapeOf(ordering);
   const { plan, sort, dates, place } = ordering;
   const isFirst = place === undefined;
   const selects: RawBuilder<unknown>[] = [];
@@ -79,7 +80,7 @@ export function gather(ordering: Ordering): Ordered {
   const steady = sql`where r.key <= ${given('asOf')} and (r.position <= ${given('asOf')} or v.state = 0)`;
   const rows = sql`select k.key as key, ${columns} from matches k ${readsRows ? sql`cross join resource r on r.key = k.key` : sql``} ${isFirst ? sql`` : sql`${asOf} ${steady}`}`;
   return {
-    shape: `gather ${shapeOf(ordering)}`,
+    shape: `gather ${shape}`,
     query: sql`with ${matchesWith(selects, plan)}, placed as materialized (${rows}) select * from placed ${following(ordering)} ${orderBy(sort)} limit ${limit}`,
   };
 }
@@ -95,6 +96,7 @@ function matchesWith(selects: readonly RawBuilder<unknown>[], plan: SearchPlan):
 
 /** By update, off the index; the plan's walk must be that of the type. */
 export function byUpdate(ordering: Ordering): Ordered {
+  const shape = shapeOf(ordering);
   const { plan, type, place } = ordering;
   const of = plan.names.bind(type);
   const tested = (key: RawBuilder<number>) =>
@@ -105,7 +107,7 @@ export function byUpdate(ordering: Ordering): Ordered {
   const rows = (where: RawBuilder<unknown>) =>
     sql`select d.key as key, d.updated as s0 from resource d where d.type = ${of} and ${live('d')}${tested(sql.ref('d.key'))}${where}`;
   return {
-    shape: `by update ${shapeOf(ordering)}`,
+    shape: `by update ${shape}`,
     query: inOrder(ordering, {
       rows,
       value: sql`d.updated`,
@@ -118,6 +120,7 @@ export function byUpdate(ordering: Ordering): Ordered {
 
 /** By a date of one patient's resources, off the index: only those that have the date. */
 export function byPatientDate(ordering: Ordering): Ordered {
+  const shape = shapeOf(ordering);
   const { plan, type, sort, dates } = ordering;
   const descending = sort[0]?.descending ?? false;
   const [patient, role] = [
@@ -130,7 +133,7 @@ export function byPatientDate(ordering: Ordering): Ordered {
     sql`select d.resource as key, d.low as s0 from patient_date d where d.patient = ${patient} and d.parameter = ${plan.names.bind(dates[0] ?? 0)} and d.role >= ${role} and d.edge in ${edges(descending)}${among(sql`d.resource`)}${where}`;
   const value = bodySortValue(0, sql`v.body`);
   return {
-    shape: `by date ${shapeOf(ordering)}`,
+    shape: `by date ${shape}`,
     query: inOrder(ordering, {
       rows,
       value: sql`d.low`,
@@ -215,11 +218,12 @@ function behindPlace(names: Names, sort: readonly SortKey[], { key, values }: Pl
   return sql`${anyOf(ways)}`;
 }
 
+// Told before anything more is named: the names that follow depend on how many there were.
 function shapeOf({ plan, sort, dates, place }: Ordering): string {
   const keys = sort.map(({ parameter, descending }, i) => {
     const of = parameter.startsWith('_') ? parameter : dates[i] === undefined ? 'body' : 'date';
     return `${of}${descending ? ' desc' : ''}`;
   });
   const from = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? 'first';
-  return `${plan.shape};${keys.join()};${from}`;
+  return `${plan.shape};${keys.join()};${from};${plan.names.count}`;
 }

@@ -29,6 +29,8 @@ export type SlowAnswer =
 const WAITING_MAX = 16;
 /** A statement that asks for the time too seldom is ended with its thread. */
 const GRACE_MS = 2_000;
+/** The thread reads the definitions of search and the units before its first search. */
+const START_MS = 20_000;
 
 interface Waiting {
   readonly asked: SlowRequest;
@@ -70,16 +72,20 @@ export class SlowLane {
       this.#worker?.unref();
       return;
     }
+    const startMs = this.#worker === undefined ? START_MS : 0;
     this.#worker ??= this.#start();
     this.#worker.ref();
     this.#worker.postMessage(this.#running.asked);
-    this.#alarm = setTimeout(() => {
-      const late = this.#running;
-      this.#running = undefined;
-      this.#end();
-      late?.resolve(TOO_SLOW);
-      this.#next();
-    }, this.#timeLimit + GRACE_MS);
+    this.#alarm = setTimeout(
+      () => {
+        const late = this.#running;
+        this.#running = undefined;
+        this.#end();
+        late?.resolve(TOO_SLOW);
+        this.#next();
+      },
+      this.#timeLimit + GRACE_MS + startMs,
+    );
   }
 
   #start(): Worker {

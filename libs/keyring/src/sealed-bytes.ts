@@ -18,7 +18,8 @@ const tagLength = 16;
 const overhead = 1 + nonceLength + tagLength;
 
 export function sealBytes(key: KeyObject, context: string, plaintext: Uint8Array): Uint8Array {
-  const sealed = new Uint8Array(overhead + plaintext.byteLength);
+  // Every byte of it is written below.
+  const sealed = Buffer.allocUnsafe(overhead + plaintext.byteLength);
   const nonce = nextNonce();
   sealed[0] = version;
   sealed.set(nonce, 1);
@@ -54,12 +55,12 @@ function authenticated(context: string): Uint8Array {
 const noise = new Uint8Array(nonceLength * 256);
 let unused = 0;
 
-/** Asking the system's generator for a few bytes costs as much as for thousands. */
+/** Good until the next one is asked for. Asking the system's generator for a few bytes costs as much as for thousands. */
 function nextNonce(): Uint8Array {
   if (unused === 0) {
     randomFillSync(noise);
     unused = noise.byteLength;
   }
   unused -= nonceLength;
-  return noise.slice(unused, unused + nonceLength);
+  return noise.subarray(unused, unused + nonceLength);
 }

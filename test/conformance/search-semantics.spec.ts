@@ -115,6 +115,8 @@ test.each<[string, object, boolean]>([
   [`ap5.4|${UCUM}|mg`, { value: 6, system: UCUM, code: 'mg' }, false],
   [`0.23|${UCUM}|m/h`, { value: 230, system: UCUM, code: 'mm/h' }, true],
   [`37|${UCUM}|Cel`, { value: 98.6, system: UCUM, code: '[degF]' }, true],
+  [`18|${UCUM}|/min`, { value: 0.3, system: UCUM, code: '/s' }, true],
+  [`18|${UCUM}|/min`, { value: 18, system: UCUM, code: '{score}' }, false],
   [`7|${UCUM}|mmol/L`, { value: 7, system: UCUM, code: 'mg/dL' }, false],
 ])('quantity: value-quantity=%s on %j: %s', (value, quantity, expected) => {
   expect(finds('Observation', 'value-quantity', { valueQuantity: quantity }, value)).toBe(expected);

@@ -42,6 +42,11 @@ const FOREIGN = new Set([
   'ServiceRequest-order-detail',
 ]);
 
+// MeasureReport.subject cannot refer to all that the bundle lists.
+const NO_TARGETS: Readonly<Record<string, readonly string[]>> = {
+  'MeasureReport-subject': ['CareTeam', 'HealthcareService', 'Organization'],
+};
+
 const parameters = readParameters();
 
 /** Of the type and of those it is derived from, by code; composite and special parameters left out. */
@@ -104,7 +109,7 @@ function readParameters(): Map<string, Map<string, Parameter>> {
       code,
       type,
       expression: expression.replace(/^Resource\./, ''),
-      targets: target,
+      targets: target.filter((each: string) => !NO_TARGETS[id]?.includes(each)),
     };
     for (const each of base) {
       const ofType = byType.get(each) ?? new Map<string, Parameter>();

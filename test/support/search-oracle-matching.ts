@@ -173,14 +173,11 @@ export function strings({ type, value }: Element): string[] {
 function isReference(element: Element, value: string, parameter: Parameter, base: string): boolean {
   const wanted = value.startsWith(`${base}/`) ? value.slice(base.length + 1) : value;
   const held = targetsOf(element, parameter, base);
+  // An id alone is of any type that the parameter can point at.
   if (/^[A-Za-z0-9.-]{1,64}$/.test(wanted))
-    return held.some(
-      (target) => LOCAL.test(target) && target.split('/')[1] === wanted && target.split('/').length === 2,
-    );
+    return parameter.targets.some((type) => held.includes(`${type}/${wanted}`));
   return held.includes(wanted);
 }
-
-const LOCAL = /^[A-Z]\w+\/[A-Za-z0-9.-]{1,64}(\/_history\/[A-Za-z0-9.-]{1,64})?$/;
 
 /** Addresses that a reference search sees in an element, those of this server as `Type/id`. */
 export function targetsOf({ type, value }: Element, { targets }: Parameter, base: string): string[] {

@@ -87,8 +87,8 @@ const ONE: Product = { amount: exact(1), powers: BASE.map(() => 0) };
 function parseTerms(code: string): Product | undefined {
   if (/[()\s]/.test(code) || code === '') return undefined;
   let product = ONE;
-  for (const [, operator, term = ''] of code.matchAll(/(^|[./])((?:\{[^}]*\}|[^./{])*)/g)) {
-    if (term === '' && operator === '' && code.startsWith('/')) continue;
+  const whole = code.startsWith('/') ? `1${code}` : code;
+  for (const [, operator, term = ''] of whole.matchAll(/(^|[./])((?:\{[^}]*\}|[^./{])*)/g)) {
     const factor = parseFactor(term.replace(/\{[^}]*\}/g, ''), term.includes('{'));
     if (!factor) return undefined;
     product = multiply(product, factor, operator === '/' ? -1 : 1);

@@ -35,6 +35,13 @@ describe('numberComparison', () => {
     expect(high - highest).toBeLessThan(1e-12);
   });
 
+  it('finds a number of as many digits as a double has, and of more', () => {
+    for (const text of ['158.80319518654815', '0.1000000000000000055511151231257827'])
+      expect(numberComparison(text)).toSatisfy(
+        ({ low, high }: { low: number; high: number }) => low <= Number(text) && Number(text) < high,
+      );
+  });
+
   it.each(['', 'gt', '1,5', '1.', '.5', '0x10', 'NaN', 'Infinity', '1e999', '5 ', ' 5', 'eq-', '1e', 'xx5'])(
     '%j is no number',
     (text) => expect(numberComparison(text)).toBeUndefined(),

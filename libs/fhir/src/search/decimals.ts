@@ -22,13 +22,14 @@ export function numberComparison(text: string): NumberComparison | undefined {
   const half = single ? 5n : 50n;
   const slack = prefix === 'ap' && size * 10n > half ? size * 10n : half;
   const at = (value: bigint) => Number(`${value}e${scale - 2}`);
+  const value = at(digits * 100n);
   const high = at(digits * 100n + slack);
   return {
     prefix: prefix as Prefix,
-    value: at(digits * 100n),
+    value,
     low: at(digits * 100n - slack),
-    // A tenth more is still near; `high` itself lies outside.
-    high: prefix === 'ap' ? nextAbove(high) : high,
+    // `high` itself lies outside: of more digits than a double has, the value would; and a tenth more is still near.
+    high: prefix === 'ap' || high === value ? nextAbove(high) : high,
   };
 }
 

@@ -10,6 +10,9 @@ import { ROLE } from './tables.ts';
 /** At most so many resources are included in a page. */
 export const INCLUDED_MAX = 1_000;
 
+/** Among these rows are all that a page may include, whatever of them are its matches. */
+const READ_MAX = 3 * INCLUDED_MAX;
+
 export interface Included {
   /** In the order in which they were met; none of the matches, each once. */
   readonly keys: readonly number[];
@@ -36,8 +39,8 @@ export class Includes {
     const listed = (name: string) => sql`(select value from json_each(${given(name)}))`;
     this.#byKeys = new Statement(db, written(sql`select key, stream, body from resource where key in ${listed('keys')} and state = 0 order by key`)); // prettier-ignore
     this.#byStreams = new Statement(db, written(sql`select key, stream, body from resource where stream in ${listed('streams')} and state = 0 order by key`)); // prettier-ignore
-    this.#referring = new Statement(db, written(sql`select distinct resource as key from reference where parameter in ${listed('parameters')} and target in ${listed('targets')} order by 1 limit ${sql.lit(INCLUDED_MAX + 1)}`)); // prettier-ignore
-    this.#about = new Statement(db, written(sql`select distinct resource as key from compartment where patient in ${listed('targets')} and type = ${given('type')} and role = ${sql.lit(ROLE.subject)} order by 1 limit ${sql.lit(INCLUDED_MAX + 1)}`)); // prettier-ignore
+    this.#referring = new Statement(db, written(sql`select resource as key from reference where parameter in ${listed('parameters')} and target in ${listed('targets')} limit ${sql.lit(READ_MAX)}`)); // prettier-ignore
+    this.#about = new Statement(db, written(sql`select resource as key from compartment where patient in ${listed('targets')} and type = ${given('type')} and role = ${sql.lit(ROLE.subject)} limit ${sql.lit(READ_MAX)}`)); // prettier-ignore
     this.#inside = new Statement(db, written(sql`select r.key from resource r where r.key in ${listed('keys')} and exists (select 1 from compartment c where c.patient = ${given('patient')} and c.type = r.type and c.resource = r.key and c.role >= ${sql.lit(ROLE.owned)}) order by r.key`)); // prettier-ignore
   }
 

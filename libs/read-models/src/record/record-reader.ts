@@ -19,8 +19,9 @@ import type {
   VersionAnswer,
 } from './record.ts';
 import { prepareReading, type VersionRow } from './reading.ts';
-import { Searching, type Answered } from './searching.ts';
-import { SlowLane, type SlowRequest } from './slow-lane.ts';
+import { Searching, type Answered, type PlannedSearch } from './searching.ts';
+import { SlowLane, TOO_SLOW, type SlowRequest } from './slow-lane.ts';
+import { TooManyValues } from './statement.ts';
 import { STATE } from './tables.ts';
 import { loadUnits } from './units.ts';
 
@@ -151,9 +152,7 @@ class RecordReader implements RecordQueries {
       request === undefined
         ? this.#searching.count(query, restrictTo)
         : this.#searching.search(query, request, restrictTo);
-    const answered: Answered | SearchRefusal = planned.isSlow
-      ? await this.#slowLane.answer(asked)
-      : planned.page();
+    const answered = planned.isSlow ? await this.#slowLane.answer(asked) : quickly(planned);
     return 'refused' in answered ? answered : { ...answered, incomplete };
   }
 
@@ -185,6 +184,15 @@ class RecordReader implements RecordQueries {
     if (streams === undefined) return this.#statements.parked.all();
     const parked = streams.flatMap((stream) => this.#parkedPartitionOf(stream) ?? []);
     return [...new Map(parked.map((it) => [it.partition, it])).values()];
+  }
+}
+
+function quickly(planned: PlannedSearch): Answered | SearchRefusal {
+  try {
+    return planned.page();
+  } catch (fault) {
+    if (fault instanceof TooManyValues) return TOO_SLOW;
+    throw fault;
   }
 }
 

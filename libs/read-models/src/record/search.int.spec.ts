@@ -372,7 +372,8 @@ describe('includes', () => {
 describe('the slow lane', () => {
   const log = new Log();
   log.record('ada', patient('ada'));
-  for (let i = 0; i < 2_500; i += 1) log.record('ada', observation(`o${i}`, 'ada', 'x'));
+  for (let i = 0; i < 2_500; i += 1)
+    log.record('ada', observation(`o${i}`, 'ada', 'x', { effectiveDateTime: '2024' }));
   const slow = parsed('Observation', 'code:text=none').query;
   const request = { count: 10, base };
 
@@ -394,6 +395,22 @@ describe('the slow lane', () => {
     const answers = await crowd;
     expect(answers.filter((it) => 'refused' in it && it.refused === 'busy').length).toBeGreaterThan(0);
     expect(answers.filter((it) => !('refused' in it)).length).toBeGreaterThanOrEqual(16);
+  });
+
+  it('refuses more values than a statement can have', async () => {
+    const { record } = await recordOf(log);
+    const values = Array.from({ length: 9_000 }, (_, i) => ({ prefix: 'eq' as const, low: i, high: i }));
+    for (const parameter of ['patient', 'code']) {
+      const target = {
+        kind: 'reference',
+        parameter: 'patient',
+        values: [{ target: 'Patient/ada' }],
+      } as const;
+      const date = { kind: 'date', parameter: 'date', values } as const;
+      const conditions = parameter === 'patient' ? [target, date] : [date];
+      const answer = await record.search({ type: 'Observation', conditions }, request);
+      expect(answer).toMatchObject({ refused: 'too-slow' });
+    }
   });
 
   it('ends with the record', async () => {

@@ -6,6 +6,7 @@ import { Numbers } from './numbers.ts';
 import { prepareReading } from './reading.ts';
 import { Searching } from './searching.ts';
 import type { SlowAnswer, SlowLaneData, SlowRequest } from './slow-lane.ts';
+import { TooManyValues } from './statement.ts';
 import { loadUnits } from './units.ts';
 
 const { path, timeLimit } = workerData as SlowLaneData;
@@ -28,8 +29,7 @@ function answerTo({ query, request, restrictTo }: SlowRequest): SlowAnswer {
         : searching.search(query, request, restrictTo, timeLimit);
     return { kind: 'answered', answered: planned.page() };
   } catch (fault) {
-    return isOutOfTime(fault) ? { kind: 'out-of-time' } : { kind: 'fault', fault };
+    const isTooMuch = fault instanceof OutOfTime || fault instanceof TooManyValues;
+    return isTooMuch ? { kind: 'too-much' } : { kind: 'fault', fault };
   }
 }
-
-const isOutOfTime = (fault: unknown) => fault instanceof OutOfTime;

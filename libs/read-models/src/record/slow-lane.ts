@@ -22,7 +22,7 @@ export interface SlowLaneData {
 
 export type SlowAnswer =
   | { readonly kind: 'answered'; readonly answered: Answered }
-  | { readonly kind: 'out-of-time' }
+  | { readonly kind: 'too-much' }
   | { readonly kind: 'fault'; readonly fault: unknown };
 
 /** More than this wait for nothing: their callers have gone by then. */
@@ -107,7 +107,7 @@ export class SlowLane {
     this.#running = undefined;
     clearTimeout(this.#alarm);
     if (answer.kind === 'answered') running?.resolve(answer.answered);
-    else if (answer.kind === 'out-of-time') running?.resolve(TOO_SLOW);
+    else if (answer.kind === 'too-much') running?.resolve(TOO_SLOW);
     else running?.reject(answer.fault);
     this.#next();
   }
@@ -121,13 +121,13 @@ export class SlowLane {
   }
 }
 
-const TOO_SLOW: SearchRefusal = {
+export const TOO_SLOW: SearchRefusal = {
   refused: 'too-slow',
   problem: {
     category: 'rejected',
     code: 'too-costly',
     message:
-      'This search took longer than a search may. Narrow it: name a patient, a code, an identifier, or a shorter span of time; sort by _lastUpdated; ask for no total.',
+      'This search takes longer than a search may. Narrow it: name a patient, a code, an identifier or a shorter span of time; give fewer values; sort by _lastUpdated; ask for no total.',
   },
 };
 

@@ -45,6 +45,14 @@ export function given<Type = never>(name: string): Type {
  */
 export const givenLimit = sql<number>`cast(${given('limit')} as integer)`;
 
+/** SQLite takes 32,766. */
+const PARAMETERS_MAX = 32_000;
+
+/** A query with more values than a statement can have. */
+export class TooManyValues extends Error {
+  override readonly name = 'TooManyValues';
+}
+
 /** A prepared statement; it belongs to the connection it was prepared on. */
 export class Statement<Row> {
   readonly #statement: StatementSync;
@@ -52,6 +60,7 @@ export class Statement<Row> {
 
   constructor(db: DatabaseSync, query: { compile(): CompiledQuery<Row> }) {
     const { sql, parameters } = query.compile();
+    if (parameters.length > PARAMETERS_MAX) throw new TooManyValues();
     this.#statement = db.prepare(sql);
     this.#parameters = parameters;
   }

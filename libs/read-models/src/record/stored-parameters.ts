@@ -33,6 +33,7 @@ function storageFor(type: string): Storage {
   const parameters = searchParametersOf(type)
     .filter((it) => it.expression !== undefined && !subjects.includes(it.code))
     .map((it) => ({ code: it.code, type: it.type, paths: pathsOf(type, it) }))
+    .filter((it) => it.paths.size > 0)
     .sort((a, b) => a.paths.size - b.paths.size);
   const storage = new Map<string, readonly string[]>();
   for (const [index, { code, type: kind, paths }] of parameters.entries()) {
@@ -40,7 +41,7 @@ function storageFor(type: string): Storage {
       .slice(0, index)
       .filter((it) => it.type === kind && !storage.has(it.code) && it.paths.isSubsetOf(paths));
     const covered = new Set(parts.flatMap((it) => [...it.paths]));
-    if (paths.size > 0 && paths.isSubsetOf(covered))
+    if (paths.isSubsetOf(covered))
       storage.set(
         code,
         parts.map((it) => it.code),

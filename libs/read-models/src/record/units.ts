@@ -61,7 +61,12 @@ function comparable(from: string, to: string): boolean {
   // Logarithms and the like do not keep a range a range; only temperatures are worth their own rule.
   if ([...one, ...other].some((atom) => ucum.isSpecialUnit(atom) && !TEMPERATURES.has(atom))) return false;
   // An arbitrary unit compares with nothing but itself: https://ucum.org/ucum#section-Arbitrary-Units
-  const arbitrary = (atoms: readonly string[]) => atoms.filter((atom) => ucum.isArbitraryUnit(atom)).toSorted().join(); // prettier-ignore
+  const arbitrary = (atoms: readonly string[]) =>
+    atoms
+      .filter((atom) => ucum.isArbitraryUnit(atom))
+      .map((atom) => atom.slice(atom.indexOf('[')).toLowerCase())
+      .toSorted()
+      .join();
   return arbitrary(one) === arbitrary(other);
 }
 

@@ -8,9 +8,9 @@ export const CURSOR_PARAMETER = '_cursor';
 /** The link to the page after this one: the same question with a cursor. */
 export function nextLink(gateway: Gateway, request: FhirRequest, cursor: Cursor): string {
   const payload = Buffer.from(JSON.stringify(cursor)).toString('base64url');
-  const query = questionOf(request);
-  query.append(CURSOR_PARAMETER, `${payload}.${signature(gateway, request, payload)}`);
-  return `${request.base}/${request.path.filter((step) => step !== '_search').join('/')}?${query}`;
+  const question = questionOf(request);
+  const signed = `${payload}.${signature(gateway, request, question, payload)}`;
+  return `${request.base}/${question}${question.endsWith('?') ? '' : '&'}${CURSOR_PARAMETER}=${signed}`;
 }
 
 /** The cursor of a request; `undefined` for a first page; a refusal where it was made for somebody or something else. */
@@ -18,7 +18,7 @@ export function cursorOf(gateway: Gateway, request: FhirRequest): Cursor | Refus
   const text = request.query.get(CURSOR_PARAMETER);
   if (text === null) return undefined;
   const [payload = '', given = ''] = text.split('.');
-  const expected = Buffer.from(signature(gateway, request, payload));
+  const expected = Buffer.from(signature(gateway, request, questionOf(request), payload));
   const received = Buffer.from(given);
   if (expected.length === received.length && timingSafeEqual(expected, received)) {
     return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Cursor;
@@ -28,15 +28,15 @@ export function cursorOf(gateway: Gateway, request: FhirRequest): Cursor | Refus
   return refuse({ category: 'incorrect', code: 'invalid', message, expression: CURSOR_PARAMETER });
 }
 
-function signature(gateway: Gateway, request: FhirRequest, payload: string): string {
+function signature(gateway: Gateway, request: FhirRequest, question: string, payload: string): string {
   const { subject, system } = request.caller;
-  const path = request.path.filter((step) => step !== '_search').join('/');
-  return gateway.sign(`${subject}|${system}|${path}?${questionOf(request)}|${payload}`);
+  return gateway.sign(`${subject}|${system}|${question}|${payload}`);
 }
 
-function questionOf(request: FhirRequest): URLSearchParams {
-  const query = new URLSearchParams(request.query);
-  query.delete(CURSOR_PARAMETER);
-  query.sort();
-  return query;
+/** `Patient?name=x`: one text for all requests that ask the same. */
+function questionOf({ path, query }: FhirRequest): string {
+  const asked = new URLSearchParams(query);
+  asked.delete(CURSOR_PARAMETER);
+  asked.sort();
+  return `${path.filter((step) => step !== '_search').join('/')}?${asked}`;
 }

@@ -84,7 +84,7 @@ export function leave(request: FastifyRequest, reply: FastifyReply, _body: unkno
 
 /**
  * Sends bytes past Fastify's reply, which would look at them several times. `headers`: names and values by turns; those of
- * every answer are added.
+ * every answer are added. Large parts are given away: their memory is freed as soon as they are sent.
  */
 export function sendBytes(
   reply: FastifyReply,
@@ -108,9 +108,17 @@ export function sendBytes(
   }
   raw.cork();
   for (const part of parts) raw.write(part);
-  raw.end();
+  raw.end(() => parts.forEach(release));
   raw.uncork();
 }
+
+/** Left to the garbage collector, large answers would make it look through the whole heap several times a second. */
+function release(part: string | Uint8Array): void {
+  if (typeof part === 'string' || part.byteLength < largeBytes) return;
+  const { buffer } = part;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === part.byteLength) buffer.transfer(0);
+}
+const largeBytes = 16_384;
 
 /** A client that names its request finds the name in the answer. */
 function commonHeaders(request: FastifyRequest): readonly string[] {

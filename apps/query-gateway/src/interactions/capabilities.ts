@@ -80,7 +80,7 @@ const includesOf = (type: string): string[] =>
     .filter((it) => it.type === 'reference')
     .map(({ code }) => `${type}:${code}`);
 
-// By type, what may point at it: a parameter that names no types points at any.
+// By type, what may point at it.
 let reverse: ReadonlyMap<string, readonly string[]> | undefined;
 function reverseIncludes(): ReadonlyMap<string, readonly string[]> {
   if (reverse !== undefined) return reverse;
@@ -88,7 +88,7 @@ function reverseIncludes(): ReadonlyMap<string, readonly string[]> {
   for (const source of resourceTypes()) {
     for (const { code, type, targets } of searchParametersOf(source)) {
       if (type !== 'reference') continue;
-      for (const target of targets ?? resourceTypes()) byTarget.get(target)?.push(`${source}:${code}`);
+      for (const target of targets ?? []) byTarget.get(target)?.push(`${source}:${code}`);
     }
   }
   return (reverse = byTarget);

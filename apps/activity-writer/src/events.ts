@@ -48,26 +48,20 @@ export async function createEvents(
     ...(caller.roleProfile !== undefined && { roleProfile: caller.roleProfile }),
   };
   const publisher = { organisation: caller.organisation, system: caller.system };
-  const origin = {
-    publisher,
-    author,
-    careSetting: caller.careSetting,
-    correlationId,
-    schemaVersion: SCHEMA_VERSION,
-  };
 
   return pending.map((event): StreamAppend => {
-    const facts = event.kind === 'alias' ? aliasFacts(event) : resourceFacts(event);
-    const sealed = keyring.seal(
-      event.partition,
-      { id: facts.id, stream: facts.stream },
-      encoder.encode(facts.content),
-    );
-    const { stream, expectedRevision, content: _opened, ...described } = facts;
+    const { stream, expectedRevision, content, facts } =
+      event.kind === 'alias' ? aliasFacts(event) : resourceFacts(event);
+    const { partition } = event;
+    const sealed = keyring.seal(partition, { id: facts.id, stream }, encoder.encode(content));
     const recorded: NewEvent = {
-      ...origin,
-      ...described,
-      partition: event.partition,
+      ...facts,
+      schemaVersion: SCHEMA_VERSION,
+      partition,
+      publisher,
+      author,
+      careSetting: caller.careSetting,
+      correlationId,
       keyId: sealed.keyId,
       content: sealed.content,
     };
@@ -76,12 +70,9 @@ export async function createEvents(
 
   function resourceFacts(event: PendingEvent & { kind: 'resource' }) {
     const { resource, content = '{}', receivedContent, action, stream, expectedRevision } = event;
-    return {
+    const facts = {
       id: event.id ?? newEventId(),
-      stream,
-      expectedRevision,
       action,
-      content,
       type: resource === undefined ? event.type : activityTypeOf(resource),
       occurredAt: resource === undefined ? now : occurredAtOf(resource, now),
       labels: resource === undefined ? [] : labelsOf(resource),
@@ -89,22 +80,15 @@ export async function createEvents(
         fingerprint: keyring.fingerprint(event.partition, encoder.encode(receivedContent)),
       }),
     };
+    return { stream, expectedRevision, content, facts };
   }
 
   function aliasFacts({ alias, target }: PendingEvent & { kind: 'alias' }) {
     const { stream, expectedRevision } = alias;
     const action: NewEvent['action'] = expectedRevision === 'no-stream' ? 'new' : 'amend';
     const content = JSON.stringify({ target });
-    return {
-      id: newEventId(),
-      stream,
-      expectedRevision,
-      action,
-      content,
-      type: 'alias.claimed',
-      occurredAt: now,
-      labels: [],
-    };
+    const facts = { id: newEventId(), action, type: 'alias.claimed', occurredAt: now, labels: [] };
+    return { stream, expectedRevision, content, facts };
   }
 }
 

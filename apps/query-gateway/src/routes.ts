@@ -1,4 +1,5 @@
 /** The FHIR API as routes of a service: HTTP on the outside, interactions inside. */
+import { isUtf8 } from 'node:buffer';
 import { FHIR_JSON, outcomeText, sendBytes } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FhirAnswer, FhirRequest, Gateway } from './gateway.ts';
@@ -43,8 +44,8 @@ function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
   const bytes = request.body as Buffer | undefined;
   let body = '';
   if (bytes !== undefined && bytes.length > 0) {
-    const text = decode(bytes);
-    if (text === undefined) return notUtf8();
+    if (!isUtf8(bytes)) return notUtf8();
+    const text = bytes.toString();
     if (headers['content-type']?.startsWith(FORM) === true) {
       if (path.at(-1) !== '_search') return formNotTaken();
       for (const [name, value] of new URLSearchParams(text)) query.append(name, value);
@@ -52,16 +53,6 @@ function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
   }
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   return { method, path, query, headers, body, caller: request.caller, base };
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
-function decode(bytes: Buffer): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 const FHIR_TYPE = 'application/fhir+json';

@@ -28,6 +28,8 @@ export interface SearchPlan {
   readonly walk: string;
   /** At most so many rows are walked; at least one more than `ROWS_MAX` where they are many. */
   bound(): number;
+  /** The walk itself goes by key; else all that match are put in order first. */
+  readonly isOrdered: boolean;
   /** Not every row that is walked is a match. */
   readonly isTested: boolean;
   /** No order but the key's, no test that could pass over many rows: a page costs what it holds. */
@@ -108,6 +110,7 @@ export function planSearch(
     walk: walk.shape,
     bound: walk.bound,
     isTested,
+    isOrdered: walk.rows.ordered,
     isPure: walk.rows.ordered && !isTested,
     isUnbounded,
     keys: (where, inOrder = false) =>

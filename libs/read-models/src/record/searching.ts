@@ -96,7 +96,8 @@ export class Searching {
     request: SearchRequest,
     restrictTo: string | undefined,
   ): Answered {
-    if (ordering === undefined && !request.includes?.length) return this.#quickPage(plan, request);
+    if (ordering === undefined && plan.isOrdered && !request.includes?.length)
+      return this.#quickPage(plan, request);
     const found = ordering === undefined ? this.#inKeyOrder(plan, request) : this.#inOrder(ordering, request);
     const { keys, next } = found;
     const matches = this.#entries(keys, request.base, 'match');

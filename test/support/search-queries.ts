@@ -8,7 +8,7 @@ import {
   type Resource,
 } from './search-oracle-definitions.ts';
 import { amounts, codes, spanOf, strings, targetsOf } from './search-oracle-matching.ts';
-import { escape, type Pair } from './search-oracle.ts';
+import { escape, isOfPatients, type Pair } from './search-oracle.ts';
 
 export interface Query {
   readonly type: string;
@@ -17,6 +17,8 @@ export interface Query {
   readonly pages: number;
   /** By `POST /Type/_search`. */
   readonly posted: boolean;
+  /** The patient in whose compartment to look. */
+  readonly within: string | undefined;
 }
 
 /** What the server says it can be asked: names of parameters by type. */
@@ -30,6 +32,8 @@ export function queries(
   const byType = Map.groupBy(resources, ({ resourceType }) => resourceType);
   const types = [...byType.keys()].filter((type) => searchable.has(type)).sort();
   const large = types.filter((type) => byType.get(type)!.length >= 20);
+  const people = (byType.get('Patient') ?? []).map(({ id }) => id);
+  const someone = fc.tuple(oneIn(8), fc.constantFrom(...people)).map(([is, id]) => (is ? id : undefined));
   return fc.oneof(fc.constantFrom(...types), fc.constantFrom(...large)).chain((type) => {
     const condition = conditions(type, byType.get(type)!, searchable, base);
     const pairs = fc.tuple(
@@ -42,13 +46,17 @@ export function queries(
       type: fc.constant(type),
       pairs: pairs.map(([asked, sort, includes, total]) => [...asked, ...sort, ...includes, ...total]),
       pages: fc.constantFrom(1, 1, 1, 2, 5),
-      posted: fc.integer({ max: 9 }).map((n) => n === 0),
+      posted: oneIn(10),
+      within: isOfPatients(type) && type !== 'Patient' ? someone : fc.constant(undefined),
     });
   });
 }
 
-const optional = (pair: fc.Arbitrary<Pair>, oneIn: number): fc.Arbitrary<Pair[]> =>
-  fc.tuple(pair, fc.integer({ min: 1, max: oneIn })).map(([each, n]) => (n === 1 ? [each] : []));
+const optional = (pair: fc.Arbitrary<Pair>, times: number): fc.Arbitrary<Pair[]> =>
+  fc.tuple(pair, oneIn(times)).map(([each, is]) => (is ? [each] : []));
+
+const oneIn = (times: number): fc.Arbitrary<boolean> =>
+  fc.integer({ min: 1, max: times }).map((n) => n === 1);
 
 function conditions(
   type: string,

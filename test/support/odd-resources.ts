@@ -1,0 +1,318 @@
+/** Valid resources that say what search finds hard: open ends, odd precision, zones, units, accents, escapes, versions. */
+import fc from 'fast-check';
+import type { Resource } from './search-oracle-definitions.ts';
+
+const PATIENTS = 12;
+const UCUM = 'http://unitsofmeasure.org';
+
+/** Patients first; then resources about them. The same seed gives the same resources. */
+export function oddResources(many: number, seed: number): Resource[] {
+  const people = Array.from({ length: PATIENTS }, (_, i) => i).flatMap((i) =>
+    fc.sample(patient, { numRuns: 1, seed: seed + i }).map((made) => ({ ...made, id: `odd-${i}` })),
+  );
+  const about = fc.sample(
+    fc.oneof(observation, observation, condition, encounter, riskAssessment, valueSet, provenance),
+    {
+      numRuns: many,
+      seed,
+    },
+  );
+  const resources = [...people, ...about.map((made, i) => ({ ...made, id: `odd-about-${i}` }))];
+  return resources.map((resource) => withoutGaps(resource) as Resource);
+}
+
+/** Mostly there. */
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq: 3 });
+const some = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[] | undefined> =>
+  maybe(fc.array(arbitrary, { minLength: 1, maxLength: 3 }));
+
+const WORDS = [
+  'Zoë',
+  'zoe',
+  'ZOË',
+  'Søren',
+  'Straße',
+  'STRASSE',
+  'İpek',
+  'ﬁnn',
+  'O’Brien',
+  "O'Brien",
+  'de la  Cruz',
+  'Ångström',
+  '李',
+  'van\tder Berg',
+  'e\u0301mile',
+  'Émile',
+  '100%',
+  'a_b',
+  'x*y',
+];
+const word = fc.constantFrom(...WORDS);
+const text = fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join(' '));
+
+const CODES = ['A', 'a', 'Aa', 'a,b', 'a|b', 'a$b', 'a\\b', 'a b', '1', '0001'];
+const SYSTEMS = [
+  'http://example.org/odd',
+  'http://example.org/odd|1',
+  'urn:oid:1.2.3',
+  'http://snomed.info/sct',
+  'http://terminology.hl7.org/CodeSystem/v3-ActCode',
+  'http://terminology.hl7.org/CodeSystem/v2-0203',
+];
+const system = maybe(fc.constantFrom(...SYSTEMS));
+const code = fc.constantFrom(...CODES.filter((each) => !/ {2}|^ | $/.test(each)));
+const coding = fc
+  .record({ system, code: maybe(code), display: maybe(text) })
+  .filter((each) => each.code !== undefined || each.display !== undefined);
+const concept = fc
+  .record({ coding: some(coding), text: maybe(text) })
+  .filter((each) => (each.coding ?? each.text) !== undefined);
+const identifier = fc.record({ system, value: code, type: maybe(fc.record({ text })) });
+
+const dateTime = fc
+  .record({
+    at: fc.integer({ min: Date.UTC(1901, 0), max: Date.UTC(2029, 0) }),
+    form: fc.constantFrom('year', 'month', 'day', 'second', 'millisecond', 'tenth'),
+    zone: fc.constantFrom('Z', '+01:00', '-11:00', '+14:00', '+05:45'),
+  })
+  .map(({ at, form, zone }) => {
+    const iso = new Date(at).toISOString();
+    const length = { year: 4, month: 7, day: 10, second: 19, millisecond: 23, tenth: 21 }[form];
+    return iso.slice(0, length) + (length > 10 ? zone : '');
+  });
+const day = fc.constantFrom('2024-02-29', '2024-02', '2024', '1900-01-01', '1999-12-31');
+const period = fc.constantFrom(
+  { start: '2024-01-31' },
+  { end: '2024-01-31T23:59:59Z' },
+  { start: '2024-01', end: '2024-03' },
+  { start: '2023-12-31T23:30:00-01:00', end: '2024-01-01T00:30:00Z' },
+  { start: '2020', end: '2024' },
+);
+const timing = fc.constantFrom(
+  { event: ['2024-03-01', '2024-01-01T10:00:00Z'] },
+  { repeat: { boundsPeriod: { start: '2024-02' }, frequency: 1, period: 1, periodUnit: 'd' } },
+  { repeat: { frequency: 1, period: 1, periodUnit: 'd' } },
+);
+
+const amount = fc.oneof(
+  fc.integer({ min: -5, max: 300 }),
+  fc.constantFrom(0, 0.1, 0.30000000000000004, 5.4, 98.6, 37, 99.5, 100.5, 1e-7, 12345678.9),
+);
+const unit = fc.constantFrom(
+  ...[
+    'mg',
+    'g',
+    'kg',
+    '[lb_av]',
+    'Cel',
+    '[degF]',
+    'K',
+    'mmol/L',
+    'umol/L',
+    'mm[Hg]',
+    'kPa',
+    '/min',
+    '{beats}/min',
+    '%',
+    'mL',
+    'dL',
+    'cm',
+    '[in_i]',
+    'h',
+    'min',
+    'a',
+    'nonsense',
+  ].map((each) => ({ system: UCUM, code: each, unit: each })),
+  { system: 'http://example.org/units', code: 'mg', unit: 'Milligram' },
+  { unit: 'mg' },
+  {},
+);
+const quantity = fc
+  .record({ value: amount, unit, comparator: fc.constantFrom(undefined, undefined, undefined, '<', '>=') })
+  .map(({ unit: of, ...rest }) => ({ ...rest, ...of }));
+
+const person = fc.nat(PATIENTS - 1).map((i) => `Patient/odd-${i}`);
+const reference = (types: readonly string[]) =>
+  fc.oneof(
+    ...types.map((type) =>
+      fc
+        .nat(30)
+        .chain((i) =>
+          fc
+            .constantFrom(
+              `${type}/odd-about-${i}`,
+              `${type}/odd-about-${i}/_history/1`,
+              `http://elsewhere.example.org/fhir/${type}/odd-about-${i}`,
+            )
+            .map((to) => ({ reference: to })),
+        ),
+    ),
+    identifier.map(({ type: _, ...own }) => ({ identifier: own, display: 'odd' })),
+  );
+
+const meta = maybe(
+  fc.record({
+    tag: some(coding),
+    security: some(
+      fc.record({
+        system: fc.constant('http://terminology.hl7.org/CodeSystem/v3-Confidentiality'),
+        code: fc.constantFrom('N', 'L'),
+      }),
+    ),
+    profile: maybe(
+      fc.constantFrom(
+        ['http://example.org/profile'],
+        ['http://example.org/profile|1.0', 'http://example.org/other'],
+      ),
+    ),
+    source: maybe(fc.constantFrom('http://example.org/source#1', 'urn:x')),
+  }),
+);
+
+const patient = fc.record({
+  resourceType: fc.constant('Patient'),
+  meta,
+  identifier: some(identifier),
+  active: maybe(fc.boolean()),
+  name: some(
+    fc
+      .record({ family: maybe(text), given: some(word), text: maybe(text) })
+      .filter(({ family, given }) => (family ?? given) !== undefined),
+  ),
+  telecom: some(
+    fc.record({
+      system: fc.constantFrom('phone', 'email'),
+      value: fc.constantFrom('Zoe@Example.org', '020 7946 0000', '+442079460000'),
+    }),
+  ),
+  gender: maybe(fc.constantFrom('male', 'female', 'other', 'unknown')),
+  birthDate: maybe(day),
+  deceasedBoolean: maybe(fc.boolean()),
+  address: some(
+    fc
+      .record({
+        line: some(text),
+        city: maybe(word),
+        postalCode: maybe(fc.constantFrom('LS1 4AP', 'ls14ap')),
+        use: maybe(fc.constantFrom('home', 'work')),
+      })
+      .filter(({ line, city, postalCode }) => (line ?? city ?? postalCode) !== undefined),
+  ),
+});
+
+const observation = fc
+  .record({
+    meta,
+    identifier: some(identifier),
+    status: fc.constantFrom('final', 'amended', 'preliminary'),
+    category: some(concept),
+    code: concept,
+    subject: person.map((to) => ({ reference: to })),
+    encounter: maybe(reference(['Encounter'])),
+    focus: some(reference(['Condition', 'Observation'])),
+    hasMember: some(reference(['Observation'])),
+    when: maybe(
+      fc.oneof(
+        dateTime.map((value) => ({ effectiveDateTime: value })),
+        period.map((value) => ({ effectivePeriod: value })),
+        timing.map((value) => ({ effectiveTiming: value })),
+      ),
+    ),
+    value: maybe(
+      fc.oneof(
+        { weight: 4, arbitrary: quantity.map((value) => ({ valueQuantity: value })) },
+        { weight: 1, arbitrary: concept.map((value) => ({ valueCodeableConcept: value })) },
+        { weight: 1, arbitrary: text.map((value) => ({ valueString: value })) },
+        { weight: 1, arbitrary: dateTime.map((value) => ({ valueDateTime: value })) },
+        { weight: 1, arbitrary: period.map((value) => ({ valuePeriod: value })) },
+      ),
+    ),
+    component: some(fc.record({ code: concept, valueQuantity: quantity })),
+  })
+  .map(({ when, value, ...rest }) => ({ resourceType: 'Observation', ...rest, ...when, ...value }));
+
+const condition = fc
+  .record({
+    meta,
+    identifier: some(identifier),
+    code: maybe(concept),
+    subject: person.map((to) => ({ reference: to })),
+    encounter: maybe(reference(['Encounter'])),
+    onset: maybe(
+      fc.oneof(
+        dateTime.map((value) => ({ onsetDateTime: value })),
+        period.map((value) => ({ onsetPeriod: value })),
+        text.map((value) => ({ onsetString: value })),
+        fc
+          .constantFrom(7, 40, 41.5)
+          .map((value) => ({ onsetAge: { value, system: UCUM, code: 'a', unit: 'Jahre' } })),
+      ),
+    ),
+    recordedDate: maybe(dateTime),
+    evidence: some(
+      fc
+        .record({ detail: some(reference(['Observation'])), code: some(concept) })
+        .filter(({ detail, code: of }) => (detail ?? of) !== undefined),
+    ),
+  })
+  .map(({ onset, ...rest }) => ({ resourceType: 'Condition', ...rest, ...onset }));
+
+const encounter = fc.record({
+  resourceType: fc.constant('Encounter'),
+  identifier: some(identifier),
+  status: fc.constantFrom('finished', 'planned'),
+  class: coding,
+  type: some(concept),
+  subject: person.map((to) => ({ reference: to })),
+  period: maybe(period),
+  length: maybe(
+    fc.constantFrom(
+      { value: 90, system: UCUM, code: 'min', unit: 'min' },
+      { value: 1.5, system: UCUM, code: 'h', unit: 'h' },
+    ),
+  ),
+  partOf: maybe(reference(['Encounter'])),
+});
+
+const riskAssessment = fc.record({
+  resourceType: fc.constant('RiskAssessment'),
+  status: fc.constant('final'),
+  subject: person.map((to) => ({ reference: to })),
+  prediction: some(
+    fc.record({
+      outcome: concept,
+      probabilityDecimal: fc.constantFrom(0, 0.1, 0.05, 0.0500001, 0.3, 0.30000000000000004, 1),
+    }),
+  ),
+});
+
+const valueSet = fc.record({
+  resourceType: fc.constant('ValueSet'),
+  url: maybe(
+    fc.constantFrom(
+      'http://example.org/vs',
+      'http://example.org/VS',
+      'http://example.org/vs/1',
+      'urn:oid:1.2.3',
+    ),
+  ),
+  version: maybe(fc.constantFrom('1.0', '1.0-Beta', '1.0-BETA')),
+  name: maybe(fc.constantFrom('Odd', 'odd_1')),
+  title: maybe(text),
+  status: fc.constantFrom('draft', 'active'),
+  date: maybe(dateTime),
+  useContext: some(fc.record({ code: coding, valueCodeableConcept: concept })),
+});
+
+const provenance = fc.record({
+  resourceType: fc.constant('Provenance'),
+  target: fc.array(reference(['Observation', 'Condition', 'Encounter']), { minLength: 1, maxLength: 3 }),
+  recorded: fc.constantFrom('2024-01-01T00:00:00Z', '2024-01-01T00:00:00.5+01:00'),
+  agent: person.map((to) => [{ who: { reference: to } }]),
+});
+
+/** As JSON has it: nothing where nothing is. */
+function withoutGaps(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}

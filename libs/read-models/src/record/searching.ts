@@ -58,9 +58,14 @@ export class Searching {
     return {
       isSlow: isSlow === true,
       page: () =>
-        this.#during(plan, query.sort ?? [], timeLimit, () =>
-          this.#withTotal(plan, request, this.#page(plan, ordering, request, restrictTo)),
-        ),
+        this.#during(plan, query.sort ?? [], timeLimit, () => {
+          if (isOneStatement(plan, ordering, request))
+            return this.#withTotal(plan, request, this.#quickPage(plan, request));
+          // All statements of the page read the same state.
+          return this.#inTransaction(() =>
+            this.#withTotal(plan, request, this.#page(plan, ordering, request, restrictTo)),
+          );
+        }),
     };
   }
 
@@ -96,8 +101,6 @@ export class Searching {
     request: SearchRequest,
     restrictTo: string | undefined,
   ): Answered {
-    if (ordering === undefined && plan.isOrdered && !request.includes?.length)
-      return this.#quickPage(plan, request);
     const found = ordering === undefined ? this.#inKeyOrder(plan, request) : this.#inOrder(ordering, request);
     const { keys, next } = found;
     const matches = this.#entries(keys, request.base, 'match');
@@ -194,7 +197,6 @@ export class Searching {
     return probe.get(names.values)?.count ?? 0;
   };
 
-  // A page may take several statements: in one transaction all read the same state.
   #during<Result>(
     plan: SearchPlan,
     sort: readonly SortKey[],
@@ -203,15 +205,16 @@ export class Searching {
   ): Result {
     const { looks } = plan;
     const deadline = timeLimit === undefined ? {} : { deadline: performance.now() + timeLimit };
-    return this.#look.during({ type: plan.typeName, conditions: looks, sort, ...deadline }, () => {
-      if (sort.length === 0) return work();
-      this.#db.exec('BEGIN');
-      try {
-        return work();
-      } finally {
-        if (this.#db.isTransaction) this.#db.exec('COMMIT');
-      }
-    });
+    return this.#look.during({ type: plan.typeName, conditions: looks, sort, ...deadline }, work);
+  }
+
+  #inTransaction<Result>(work: () => Result): Result {
+    this.#db.exec('BEGIN');
+    try {
+      return work();
+    } finally {
+      if (this.#db.isTransaction) this.#db.exec('COMMIT');
+    }
   }
 
   #statement<Row>(
@@ -249,6 +252,15 @@ function placeOf(cursor: Cursor | undefined): Place | undefined {
   if (cursor === undefined) return undefined;
   const [, key, ...values] = cursor;
   return { key: Number(key), values };
+}
+
+// What is needed beside the page's own statement cannot make it wrong.
+function isOneStatement(
+  plan: SearchPlan,
+  ordering: Ordering | undefined,
+  { includes, total }: SearchRequest,
+): boolean {
+  return ordering === undefined && plan.isOrdered && !includes?.length && total !== 'accurate';
 }
 
 function isSlowWalk(plan: SearchPlan): boolean {

@@ -272,7 +272,7 @@ describe('what it says of itself', () => {
     const statement = (await answer.json()) as Capabilities;
     expect(validateResource(statement)).toEqual([]);
     const wrong: string[] = [];
-    for (const { type, searchInclude, searchRevInclude } of statement.rest[0]!.resource) {
+    for (const { type, searchInclude, searchRevInclude = [] } of statement.rest[0]!.resource) {
       const asked = [
         ...searchInclude.map((value) => `_include=${value}`),
         ...searchRevInclude.map((value) => `_revinclude=${value}`),
@@ -305,7 +305,7 @@ interface Capabilities {
     readonly resource: readonly {
       readonly type: string;
       readonly searchInclude: readonly string[];
-      readonly searchRevInclude: readonly string[];
+      readonly searchRevInclude?: readonly string[];
     }[];
   }[];
 }

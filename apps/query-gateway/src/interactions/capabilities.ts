@@ -49,6 +49,7 @@ function statementFor(gateway: Gateway, base: string) {
 }
 
 function resourceOf(type: string) {
+  const reverse = reverseIncludes().get(type);
   return {
     type,
     interaction: INTERACTIONS.map((code) => ({ code })),
@@ -61,7 +62,7 @@ function resourceOf(type: string) {
     conditionalDelete: 'not-supported',
     referencePolicy: ['literal', 'logical', 'local'],
     searchInclude: ['*', ...includesOf(type)],
-    searchRevInclude: reverseIncludes().get(type) ?? [],
+    ...(reverse !== undefined && { searchRevInclude: reverse }),
     searchParam: searchParametersOf(type).map(({ code, type: kind, url }) => ({
       name: code,
       definition: url,
@@ -81,15 +82,19 @@ const includesOf = (type: string): string[] =>
     .map(({ code }) => `${type}:${code}`);
 
 // By type, what may point at it.
-let reverse: ReadonlyMap<string, readonly string[]> | undefined;
+let reverseByType: ReadonlyMap<string, readonly string[]> | undefined;
 function reverseIncludes(): ReadonlyMap<string, readonly string[]> {
-  if (reverse !== undefined) return reverse;
-  const byTarget = new Map<string, string[]>(resourceTypes().map((type) => [type, []]));
+  if (reverseByType !== undefined) return reverseByType;
+  const byTarget = new Map<string, string[]>();
   for (const source of resourceTypes()) {
     for (const { code, type, targets } of searchParametersOf(source)) {
       if (type !== 'reference') continue;
-      for (const target of targets ?? []) byTarget.get(target)?.push(`${source}:${code}`);
+      for (const target of targets ?? []) {
+        const known = byTarget.get(target);
+        if (known === undefined) byTarget.set(target, [`${source}:${code}`]);
+        else known.push(`${source}:${code}`);
+      }
     }
   }
-  return (reverse = byTarget);
+  return (reverseByType = byTarget);
 }

@@ -18,10 +18,10 @@ export function valueFor(
 }
 
 function askFor(parameter: Parameter, element: Element, base: string): string | undefined {
-  const { type, code } = parameter;
+  const { type } = parameter;
   switch (type) {
     case 'token': {
-      if (code === '_id') return String(element.value);
+      if (parameter.code === '_id') return String(element.value);
       const [coded] = codes(element);
       if (!coded) return undefined;
       return coded.system === undefined
@@ -35,7 +35,7 @@ function askFor(parameter: Parameter, element: Element, base: string): string | 
     case 'reference':
       return targetsOf(element, parameter, base).map(escape)[0];
     case 'date': {
-      if (code === '_lastUpdated') return String(element.value);
+      if (parameter.code === '_lastUpdated') return String(element.value);
       const span = spanOf(element);
       return span && new Date(Math.max(span.low, 0)).toISOString().slice(0, 10);
     }
@@ -43,10 +43,9 @@ function askFor(parameter: Parameter, element: Element, base: string): string | 
       return typeof element.value === 'number' ? String(element.value) : undefined;
     case 'quantity': {
       const [held] = amounts(element);
-      const value = held && Number((held.low ?? held.high)!.n) / Number((held.low ?? held.high)!.d);
-      return value === undefined
-        ? undefined
-        : `${value}${held!.system ? `|${held!.system}|${held!.code}` : ''}`;
+      if (!held) return undefined;
+      const { value, system, code } = held;
+      return `${Number(value.n) / Number(value.d)}${system ? `|${system}|${code}` : ''}`;
     }
   }
 }

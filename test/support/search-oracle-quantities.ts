@@ -17,33 +17,25 @@ export function isQuantity(element: Element, value: string, { near }: Asking): b
   return amounts(element).some((held) => {
     const scale = scaleOf(held, system, unit);
     if (!scale) return false;
-    const against = (side: 'low' | 'high', value: Exact): number =>
-      held[side] === undefined
-        ? side === 'low'
-          ? -1
-          : 1
-        : compare(scale.held(held[side]), scale.asked(value));
-    const inside =
-      against('low', minus(asked.value, asked.half)) >= 0 &&
-      against('high', plus(asked.value, asked.half)) < 0;
+    const against = (value: Exact): number => compare(scale.held(held.value), scale.asked(value));
+    const inside = against(minus(asked.value, asked.half)) >= 0 && against(plus(asked.value, asked.half)) < 0;
+    const place = against(asked.value);
     return {
       eq: inside,
       ne: !inside,
-      gt: against('high', asked.value) > 0,
-      lt: against('low', asked.value) < 0,
-      ge: against('high', asked.value) >= 0,
-      le: against('low', asked.value) <= 0,
-      sa: against('low', asked.value) > 0,
-      eb: against('high', asked.value) < 0,
-      ap: against('high', minus(asked.value, slack)) >= 0 && against('low', plus(asked.value, slack)) <= 0,
+      gt: place > 0,
+      lt: place < 0,
+      ge: place >= 0,
+      le: place <= 0,
+      sa: place > 0,
+      eb: place < 0,
+      ap: against(minus(asked.value, slack)) >= 0 && against(plus(asked.value, slack)) <= 0,
     }[prefix]!;
   });
 }
 
 export interface Amount {
-  /** Undefined where open. */
-  readonly low: Exact | undefined;
-  readonly high: Exact | undefined;
+  readonly value: Exact;
   readonly system?: string | undefined;
   readonly code?: string | undefined;
   readonly unit?: string | undefined;
@@ -51,33 +43,29 @@ export interface Amount {
 
 /** What a number or quantity search sees in an element. */
 export function amounts({ type, value }: Element): Amount[] {
-  if (typeof value === 'number') return [{ low: numberOf(value), high: numberOf(value) }];
-  const fields = value as Record<string, string | undefined> & {
-    value?: number;
-    low?: Fields;
-    high?: Fields;
-  };
-  if (type === 'Range') {
-    const { system, code, unit } = (fields.low ?? fields.high ?? {}) as Record<string, string>;
-    const low = fields.low?.['value'] as number | undefined;
-    const high = fields.high?.['value'] as number | undefined;
-    return [{ low: numberOf(low), high: numberOf(high), system, code, unit }];
-  }
-  if (typeof fields.value !== 'number') return [];
-  const point = numberOf(fields.value);
-  if (type === 'Money')
-    return [{ low: point, high: point, system: 'urn:iso:std:iso:4217', code: fields['currency'] }];
-  const { system, code, unit } = fields;
-  return [{ low: point, high: point, system, code, unit }];
+  if (typeof value === 'number') return [{ value: exactly(value) }];
+  const { value: number, currency, system, code, unit, low, high } = value as Fields;
+  // R4 would have it a range; the record keeps its limits (docs/reference/search.md).
+  if (type === 'Range')
+    return [low, high].flatMap((limit) => (limit ? amounts({ type: 'Quantity', value: limit }) : []));
+  if (number === undefined) return [];
+  if (type === 'Money') return [{ value: exactly(number), system: 'urn:iso:std:iso:4217', code: currency }];
+  return [{ value: exactly(number), system, code, unit }];
 }
 
-function numberOf(value: number): Exact;
-function numberOf(value: number | undefined): Exact | undefined;
-function numberOf(value: number | undefined): Exact | undefined {
-  return value === undefined ? undefined : parseNumber(String(value))!.value;
+interface Fields {
+  readonly value?: number;
+  readonly currency?: string;
+  readonly system?: string;
+  readonly code?: string;
+  readonly unit?: string;
+  readonly low?: object;
+  readonly high?: object;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+function exactly(value: number): Exact {
+  return parseNumber(String(value))!.value;
+}
 
 const UCUM = 'http://unitsofmeasure.org';
 const same = (value: Exact): Exact => value;

@@ -119,10 +119,7 @@ function sortValues(
       return elements.flatMap((element) => targetsOf(element, parameter, base));
     case 'number':
     case 'quantity':
-      return elements.flatMap(amounts).map(({ low, high }) => {
-        const end = (descending ? high : low) ?? low ?? high;
-        return end ? Number(end.n) / Number(end.d) : 0;
-      });
+      return elements.flatMap(amounts).map(({ value: { n, d } }) => Number(n) / Number(d));
     case 'date':
       return elements.flatMap((element) => spanOf(element)?.low ?? []);
   }

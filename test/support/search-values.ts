@@ -182,8 +182,7 @@ const ALIKE: Readonly<Record<string, readonly string[]>> = {
 
 function quantities(element: Element): fc.Arbitrary<string> {
   const [held] = amounts(element);
-  const end = held?.low ?? held?.high;
-  const amount = end ? Number(end.n) / Number(end.d) : 1;
+  const amount = held ? Number(held.value.n) / Number(held.value.d) : 1;
   const { system = '', code = '', unit = '' } = held ?? {};
   const number = fc.constantFrom(
     String(amount),

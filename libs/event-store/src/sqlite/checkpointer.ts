@@ -14,7 +14,7 @@ export interface Checkpointer {
 }
 
 /** Of events; the pages that they lie in are about as many bytes again. */
-const bytesBetweenCheckpoints = 4 * 1024 * 1024;
+const bytesBetweenCheckpoints = 8 * 1024 * 1024;
 
 /** `finish` copies what is left on the writer's own connection. */
 export function startCheckpointer(path: string, finish: () => void): Checkpointer {

@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, fsyncSync, openSync, statfsSync, writeSync } from 'node:fs';
 
 /** Frames after which the log is to start again from the beginning of its file. */
-export const reservedFrames = 4_096;
+export const reservedFrames = 8_192;
 
 const frameBytes = 24 + 4_096;
 const headerBytes = 32;

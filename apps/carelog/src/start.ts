@@ -2,6 +2,7 @@
  * The whole platform in one process: the log and the activity writer on this thread, the projector on a worker, the query
  * gateway, the identity provider and the start page on one port. Nothing is decided here; this only puts together.
  */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
@@ -94,7 +95,7 @@ async function openPlatform(paths: DataPaths, log: Log): Promise<Platform> {
     recordActivity,
     recentReads: createRecentReads(),
     pressure: { waiting: 0, turnedAway: 0 },
-    sign: (text) => keyring.hmac('cursor', text),
+    cursorKey: createHash('sha256').update(keyring.hmac('cursor', 'key')).digest(),
     version,
   };
   const running: Running = { version, startedAt: new Date().toISOString(), store, record, projector };

@@ -1,36 +1,57 @@
-/** Cursors of paging links: stateless, signed, and good for one caller and one question only. */
-import { timingSafeEqual } from 'node:crypto';
+/**
+ * Cursors of paging links: stateless, good for one caller and one question only, and sealed, because where a page of a sorted
+ * search ends may be somebody's name.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Cursor } from '@carelog/read-models';
 import { refuse, type FhirRequest, type Gateway, type Refusal } from './gateway.ts';
 
 export const CURSOR_PARAMETER = '_cursor';
 
+const CIPHER = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
 /** The link to the page after this one: the same question with a cursor. */
 export function nextLink(gateway: Gateway, request: FhirRequest, cursor: Cursor): string {
-  const payload = Buffer.from(JSON.stringify(cursor)).toString('base64url');
   const question = questionOf(request);
-  const signed = `${payload}.${signature(gateway, request, question, payload)}`;
-  return `${request.base}/${question}${question.endsWith('?') ? '' : '&'}${CURSOR_PARAMETER}=${signed}`;
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, gateway.cursorKey, nonce).setAAD(ownership(request, question));
+  const sealed = Buffer.concat([nonce, cipher.update(JSON.stringify(cursor)), cipher.final()]);
+  const text = `${sealed.toString('base64url')}.${cipher.getAuthTag().toString('base64url')}`;
+  return `${request.base}/${question}${question.endsWith('?') ? '' : '&'}${CURSOR_PARAMETER}=${text}`;
 }
 
 /** The cursor of a request; `undefined` for a first page; a refusal where it was made for somebody or something else. */
 export function cursorOf(gateway: Gateway, request: FhirRequest): Cursor | Refusal | undefined {
   const text = request.query.get(CURSOR_PARAMETER);
   if (text === null) return undefined;
-  const [payload = '', given = ''] = text.split('.');
-  const expected = Buffer.from(signature(gateway, request, questionOf(request), payload));
-  const received = Buffer.from(given);
-  if (expected.length === received.length && timingSafeEqual(expected, received)) {
-    return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Cursor;
-  }
+  const cursor = opened(gateway, request, text);
+  if (cursor !== undefined) return cursor;
   const message =
     'This paging link was not made for this caller and this search. Follow the links of your own first page, unchanged.';
   return refuse({ category: 'incorrect', code: 'invalid', message, expression: CURSOR_PARAMETER });
 }
 
-function signature(gateway: Gateway, request: FhirRequest, question: string, payload: string): string {
-  const { subject, system } = request.caller;
-  return gateway.sign(`${subject}|${system}|${question}|${payload}`);
+function opened(gateway: Gateway, request: FhirRequest, text: string): Cursor | undefined {
+  const [sealed, tag] = text.split('.').map((part) => Buffer.from(part, 'base64url'));
+  if (sealed === undefined || sealed.length <= NONCE_BYTES || tag?.length !== TAG_BYTES) return undefined;
+  // Several texts are read as the same bytes; only one of them was sent.
+  if (text !== `${sealed.toString('base64url')}.${tag.toString('base64url')}`) return undefined;
+  const decipher = createDecipheriv(CIPHER, gateway.cursorKey, sealed.subarray(0, NONCE_BYTES))
+    .setAAD(ownership(request, questionOf(request)))
+    .setAuthTag(tag);
+  const content = decipher.update(sealed.subarray(NONCE_BYTES));
+  try {
+    decipher.final();
+  } catch {
+    return undefined;
+  }
+  return JSON.parse(content.toString()) as Cursor;
+}
+
+function ownership({ caller }: FhirRequest, question: string): Buffer {
+  return Buffer.from(JSON.stringify([caller.subject, caller.system, question]));
 }
 
 /** `Patient?name=x`: one text for all requests that ask the same. */

@@ -20,8 +20,8 @@ export interface Gateway {
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };
-  /** Keyed digest that only this installation can make; what cursors are signed with. */
-  readonly sign: (text: string) => string;
+  /** 32 bytes that only this installation has; what cursors are sealed with. */
+  readonly cursorKey: Uint8Array;
   readonly recentReads: RecentReads;
   readonly version: string;
 }

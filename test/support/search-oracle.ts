@@ -142,7 +142,7 @@ function included(
   pairs: readonly Pair[],
   asking: Asking,
 ): ReadonlySet<string> {
-  const named = new Map(resources.map((resource) => [`${resource.resourceType}/${resource.id}`, resource]));
+  const named = namesOf(resources);
   const includes = pairs.filter(([name]) => /^_(rev)?include\b/.test(name));
   const added = new Set<string>();
   let round = page;
@@ -169,6 +169,17 @@ function included(
     for (const each of round) added.add(each);
   }
   return added;
+}
+
+const names = new WeakMap<readonly Resource[], ReadonlyMap<string, Resource>>();
+
+/** Remembered: resources are not to be changed afterwards. */
+function namesOf(resources: readonly Resource[]): ReadonlyMap<string, Resource> {
+  const known =
+    names.get(resources) ??
+    new Map(resources.map((resource) => [`${resource.resourceType}/${resource.id}`, resource]));
+  names.set(resources, known);
+  return known;
 }
 
 function isOf(reference: string, type: string | undefined): boolean {

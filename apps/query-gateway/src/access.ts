@@ -22,7 +22,7 @@ async function patientWith(
   });
   const page = await gateway.record.search(parsed.query, { count: 2, base: '' });
   if ('refused' in page || page.count !== 1) return {};
-  const [entry] = JSON.parse(`[${Buffer.from(page.entries).toString()}]`) as [{ resource: { id: string } }];
+  const [entry] = JSON.parse(`[${Buffer.concat(page.entries).toString()}]`) as [{ resource: { id: string } }];
   return { ownPatient: entry.resource.id };
 }
 

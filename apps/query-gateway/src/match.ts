@@ -18,7 +18,9 @@ export function matchFrom(gateway: Pick<Gateway, 'record' | 'head' | 'projected'
     if (behind !== undefined) return { kind: 'refused', problems: behind.problems };
     const page = await gateway.record.search(parsed.query, { count: 2, base: '' });
     if ('refused' in page) return { kind: 'refused', problems: [page.problem] };
-    const entries = JSON.parse(`[${Buffer.from(page.entries).toString()}]`) as { resource: { id: string } }[];
+    const entries = JSON.parse(`[${Buffer.concat(page.entries).toString()}]`) as {
+      resource: { id: string };
+    }[];
     return { kind: 'matched', ids: entries.map((entry) => entry.resource.id) };
   };
 }

@@ -31,7 +31,7 @@ export function bundleAnswer(
     status: 200,
     headers,
     // Not joined: copying half a megabyte costs more than everything else that is done here.
-    body: [Buffer.from(`${head},"entry":[`), page.entries, Buffer.from(`${join}${outcome}]}`)],
+    body: [Buffer.from(`${head},"entry":[`), ...page.entries, Buffer.from(`${join}${outcome}]}`)],
   };
 }
 

@@ -5,7 +5,7 @@
 import type { Parked } from '@carelog/projection';
 import { sql } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
-import { entriesOf, entryFrame, searchEntries, type EntriesRow } from './entries.ts';
+import { COMMA, entriesOf, entryFrame, searchEntries, type EntriesRow } from './entries.ts';
 import type { Numbers } from './numbers.ts';
 import type { Cursor, EverythingRequest, SearchPage } from './record.ts';
 import { given, givenLimit, record, Statement, type Values } from './statement.ts';
@@ -97,7 +97,7 @@ function fill(
     add(row);
     place = { part: 'shared', key: row?.last ?? place.key };
   }
-  const entries = joined(parts);
+  const entries = parts.flatMap((part, i) => (i === 0 ? [part] : [COMMA, part]));
   if (count === wanted && isMore(statements, values, place)) return { entries, count, next: cursorOf(place) };
   return { entries, count, ...(cursor === undefined && { total: count }) };
 }
@@ -120,14 +120,6 @@ function placeOf(cursor: Cursor | undefined): Place {
 
 const cursorOf = (place: Place): Cursor =>
   place.part === 'shared' ? ['shared', place.key] : ['compartment', place.type, place.key];
-
-const COMMA = new Uint8Array([0x2c]);
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
-  return Buffer.concat(parts.flatMap((part, i) => (i === 0 ? [part] : [COMMA, part])));
-}
 
 const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
 

@@ -56,7 +56,7 @@ export class History {
     const shown = rows.slice(0, page.count);
     const last = shown.at(-1)?.version ?? before;
     return {
-      entries: encoder.encode(shown.map((row) => historyEntry(stream, row, page.base)).join(',')),
+      entries: [encoder.encode(shown.map((row) => historyEntry(stream, row, page.base)).join(','))],
       count: shown.length,
       total: (this.#count.get({ resource: current.key })?.count ?? 0) + 1,
       incomplete,

@@ -50,7 +50,7 @@ interface Entry {
   readonly search: { readonly mode: string };
 }
 const entriesOf = (page: SearchPage) =>
-  JSON.parse(`[${new TextDecoder().decode(page.entries)}]`) as readonly Entry[];
+  JSON.parse(`[${Buffer.concat(page.entries).toString()}]`) as readonly Entry[];
 const idsOf = (page: SearchPage) => entriesOf(page).map((it) => it.resource.id);
 
 function pageOf(answer: SearchPage | SearchRefusal): SearchPage {

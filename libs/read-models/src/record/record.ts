@@ -99,8 +99,8 @@ export interface EverythingRequest extends PageRequest {
 }
 
 export interface SearchPage {
-  /** The page's Bundle entries, UTF-8 JSON joined by commas; empty when nothing matches. */
-  readonly entries: Uint8Array;
+  /** The page's Bundle entries, UTF-8 JSON joined by commas, in parts as they were read; none when nothing matches. */
+  readonly entries: readonly Uint8Array[];
   /** How many of them match; those included come after. */
   readonly count: number;
   readonly included?: number;

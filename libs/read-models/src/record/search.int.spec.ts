@@ -56,7 +56,7 @@ function pageOf(answer: SearchPage | SearchRefusal): SearchPage {
 }
 
 const entriesOf = (page: SearchPage) =>
-  JSON.parse(`[${new TextDecoder().decode(page.entries)}]`) as readonly {
+  JSON.parse(`[${Buffer.concat(page.entries).toString()}]`) as readonly {
     resource: Resource;
     search: { mode: string };
   }[];

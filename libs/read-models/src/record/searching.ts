@@ -3,7 +3,7 @@ import { searchParametersOf, type SearchQuery, type SortKey } from '@carelog/fhi
 import { sql, type RawBuilder } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import { BodyLook } from './body-look.ts';
-import { entriesInOrder, entriesOf, entryFrame, type EntriesRow } from './entries.ts';
+import { COMMA, entriesInOrder, entriesOf, entryFrame, partsOf, type EntriesRow } from './entries.ts';
 import { Includes } from './includes.ts';
 import type { Numbers, NumberedSearch } from './numbers.ts';
 import type { Cursor, SearchPage, SearchRequest } from './record.ts';
@@ -111,7 +111,7 @@ export class Searching {
     if (included.keys.length === 0) return page;
     return {
       ...page,
-      entries: Buffer.concat([matches, COMMA, this.#entries(included.keys, request.base, 'include')]),
+      entries: [...matches, COMMA, ...this.#entries(included.keys, request.base, 'include')],
       included: included.keys.length,
       ...(included.isCut && { includesCut: true }),
     };
@@ -126,7 +126,7 @@ export class Searching {
     const last = row?.last ?? after;
     const hasMore = count === limit && this.#keysAfter(plan, last, 1).length > 0;
     const total = cursor === undefined && !hasMore ? { total: count } : {};
-    return { entries: row?.entries ?? NOTHING.entries, count, ...total, ...(hasMore && { next: [last] }) };
+    return { entries: partsOf(row), count, ...total, ...(hasMore && { next: [last] }) };
   }
 
   #inKeyOrder(plan: SearchPlan, { count, cursor }: SearchRequest): Found {
@@ -165,11 +165,9 @@ export class Searching {
     return [...dated, ...run(gather({ ...ordering, place: undated }), limit - dated.length)];
   }
 
-  #entries(keys: readonly number[], base: string, mode: 'match' | 'include'): Uint8Array {
+  #entries(keys: readonly number[], base: string, mode: 'match' | 'include'): Uint8Array[] {
     const statement = this.#statement<EntriesRow>('entries', () => entriesInOrder);
-    return (
-      statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) })?.entries ?? NOTHING.entries
-    );
+    return partsOf(statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) }));
   }
 
   #withTotal(plan: SearchPlan, { total }: SearchRequest, page: Answered): Answered {
@@ -240,8 +238,7 @@ interface Found {
 }
 type OrderedRow = Record<string, SortValue> & { key: number };
 
-const NOTHING: Answered = { entries: new Uint8Array(0), count: 0 };
-const COMMA = new Uint8Array([0x2c]);
+const NOTHING: Answered = { entries: [], count: 0 };
 
 function keysAfter(plan: SearchPlan): RawBuilder<{ key: number }> {
   const keys = plan.keys((key) => sql`${key} > ${given('after')}`, true);

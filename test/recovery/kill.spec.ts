@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { openSqliteLogReader, type RecordedEvent } from '@carelog/event-store';
 import { rebuild } from '@carelog/projector';
-import { openRecord } from '@carelog/read-models';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
+import { readLog } from '../support/read-log.ts';
+import { recordHash } from '../support/record-hash.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 
 const rounds = Number(process.env['ROUNDS'] ?? 6);
@@ -39,7 +39,7 @@ it(`loses and doubles nothing in ${rounds} rounds`, { timeout: rounds * 60_000 +
     await server.kill();
     await killed;
   }
-  const events = await readLog();
+  const events = await readLog(paths.log);
   expect(events.map((event) => event.position)).toEqual(events.map((_, index) => index + 1));
   const byVersion = new Map(events.map((event) => [`${event.stream}|${event.revision}`, event]));
   expect(byVersion.size).toBe(events.length);
@@ -54,9 +54,9 @@ it(`loses and doubles nothing in ${rounds} rounds`, { timeout: rounds * 60_000 +
   const server = await startServer(folder);
   await settled(server, events.length);
   expect(await server.end()).toBe(0);
-  const live = await hashOf(paths.record);
+  const live = await recordHash(paths.record);
   await rebuild({ paths });
-  expect(await hashOf(paths.record)).toBe(live);
+  expect(await recordHash(paths.record)).toBe(live);
 });
 
 /** Eight writers, each one write after another, until the server is gone. */
@@ -113,18 +113,6 @@ async function load(server: ServerProcess, round: number, ledger: Acknowledged[]
   await Promise.allSettled(writers);
 }
 
-async function readLog(): Promise<RecordedEvent[]> {
-  const reader = openSqliteLogReader({ path: paths.log });
-  const events: RecordedEvent[] = [];
-  for (;;) {
-    const page = await reader.readAll({ after: events.length, limit: 5_000 });
-    if (page.length === 0) break;
-    events.push(...page);
-  }
-  await reader.close();
-  return events;
-}
-
 async function settled(server: ServerProcess, position: number): Promise<void> {
   const headers = { authorization: `Bearer ${await server.token('operator')}` };
   await until(async () => {
@@ -133,15 +121,6 @@ async function settled(server: ServerProcess, position: number): Promise<void> {
     };
     return status.projections.every((projection) => projection.position === position);
   });
-}
-
-async function hashOf(path: string): Promise<string> {
-  const record = openRecord(path);
-  try {
-    return await record.hash();
-  } finally {
-    record.close();
-  }
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newEventId, openSqliteEventStore, type NewEvent } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { rebuild } from '@carelog/projector';
-import { openRecord } from '@carelog/read-models';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
 import { readLog } from '../support/read-log.ts';
+import { recordHash } from '../support/record-hash.ts';
 import { startStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
@@ -182,18 +182,9 @@ it('a rebuild of the stopped server equals the view that the running one rebuilt
   const paths = dataPaths(stack.folder);
   expect((await stack.fhir('POST', `${stack.url}/rebuild/record`, { as: 'operator' })).status).toBe(200);
   await stack.stop();
-  const online = await hashOf(paths.record);
+  const online = await recordHash(paths.record);
   await rebuild({ paths });
-  expect(await hashOf(paths.record)).toBe(online);
+  expect(await recordHash(paths.record)).toBe(online);
   stack = await startStack(stack.folder);
   expect((await stack.fhir('GET', '/Observation/ben-pulse')).status).toBe(200);
 });
-
-async function hashOf(path: string): Promise<string> {
-  const record = openRecord(path);
-  try {
-    return await record.hash();
-  } finally {
-    record.close();
-  }
-}

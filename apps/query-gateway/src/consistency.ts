@@ -25,9 +25,11 @@ export function room(gateway: Gateway): undefined | Promise<Refusal | undefined>
 
 async function waitForRoom({ projected, pressure }: Gateway, needed: number): Promise<Refusal | undefined> {
   pressure.waiting += 1;
-  const reached = await projected.waitFor(needed, WRITE_WAIT_MS);
-  pressure.waiting -= 1;
-  if (reached) return undefined;
+  try {
+    if (await projected.waitFor(needed, WRITE_WAIT_MS)) return undefined;
+  } finally {
+    pressure.waiting -= 1;
+  }
   pressure.turnedAway += 1;
   return FULL;
 }

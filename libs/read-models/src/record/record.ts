@@ -68,7 +68,7 @@ export type VersionAnswer =
   /** Never existed, or lies outside the caller's restriction. */
   | { readonly kind: 'unknown' };
 
-/** Where the next page goes on. State for the gateway to sign; its content means nothing to anybody else. */
+/** Where the next page goes on. State for the gateway to seal; its content means nothing to anybody else. */
 export type Cursor = readonly (number | string | null)[];
 
 export interface PageRequest {

@@ -148,7 +148,7 @@ export class Searching {
     const keys = rows.slice(0, count).map((it) => it.key);
     if (rows.length <= count || last === undefined) return { keys };
     const values = ordering.sort.map((_, i) => last[`s${i}`] ?? null);
-    // Nothing in a null's place: JSON keeps it, and the link is signed.
+    // Nothing in a null's place: JSON keeps it, and the link is sealed.
     return { keys, next: [asOf, last.key, ...values] };
   }
 

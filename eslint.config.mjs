@@ -8,6 +8,7 @@ const arrows = {
   'lib:fhir': [],
   'lib:access': [],
   'lib:keyring': [],
+  'lib:access-log': ['lib:access', 'lib:event-store', 'lib:keyring'],
   'lib:synthetic': [],
   'lib:activity': ['lib:fhir', 'lib:access'],
   'lib:projection': ['lib:event-store'],
@@ -18,6 +19,7 @@ const arrows = {
   'app:projector': libs('activity', 'event-store', 'keyring', 'projection', 'read-models', 'service-kit'),
   'app:query-gateway': libs(
     'access',
+    'access-log',
     'activity',
     'event-store',
     'fhir',
@@ -28,6 +30,7 @@ const arrows = {
   'app:carelog': [
     ...libs(
       'access',
+      'access-log',
       'activity',
       'event-store',
       'fhir',

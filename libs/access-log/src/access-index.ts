@@ -1,0 +1,184 @@
+/**
+ * Where in the access log to look: for each event, who is in it and about whom, by ordinals. It holds no record itself, so what
+ * was asked and shown stays sealed; it is a view and can be built again from the log.
+ */
+import { rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { EventStore } from '@carelog/event-store';
+import type { Keyring } from '@carelog/keyring';
+import type { RecordedAccess } from './access-record.ts';
+import { recordsOf } from './take-over.ts';
+
+/** Changes when the tables or what is put in them change; an index of another version is built anew. */
+const INDEX_VERSION = 1;
+const EVENTS_AT_ONCE = 200;
+
+/** What records can be looked for by. */
+export type Term = `patient ${string}` | `hidden ${string}` | `agent ${string}` | `interaction ${string}`;
+
+/**
+ * `hidden`: about this patient, but not for the patient to see: safeguarding has a right to look without being seen by who
+ * may be the danger.
+ */
+export function termsOf({ patients, who, interaction }: RecordedAccess): Term[] {
+  const about = who.purpose === 'safeguarding' ? 'hidden' : 'patient';
+  const terms: Term[] = [`agent ${who.subject}`];
+  if (who.organisation !== who.subject) terms.push(`agent ${who.organisation}`);
+  if (interaction === 'break-glass') terms.push('interaction break-glass');
+  for (const patient of new Set(patients)) terms.push(`${about} ${patient}`);
+  return terms;
+}
+
+/** Ordinals of one event, in order. */
+export interface Posting {
+  readonly event: number;
+  readonly ordinals: readonly number[];
+}
+
+export class AccessIndex {
+  readonly #db: DatabaseSync;
+  readonly #statements: ReturnType<typeof prepare>;
+
+  /** Opens the index, or begins it. One that is damaged or of another version is thrown away. */
+  constructor(path: string) {
+    this.#db = openOrBegin(path);
+    this.#statements = prepare(this.#db);
+  }
+
+  /** Takes in what the log has and the index has not; resolves when there is nothing more. */
+  async follow(store: EventStore, keyring: Pick<Keyring, 'open'>): Promise<void> {
+    const { epoch } = store.head();
+    const at = this.#statements.checkpoint.get() as { position: number; epoch: string } | undefined;
+    if (at !== undefined && at.epoch !== epoch) this.#db.exec(EMPTY);
+    for (let after = at?.epoch === epoch ? at.position : 0; after < store.head().position;) {
+      const events = await store.readAll({ after, limit: EVENTS_AT_ONCE });
+      const opened = events.map((event) => [event.position, recordsOf(event, keyring) ?? []] as const);
+      after = events.at(-1)?.position ?? store.head().position;
+      this.#inTransaction(() => {
+        for (const [position, records] of opened) this.#add(position, records);
+        this.#statements.move.run(after, epoch);
+      });
+    }
+  }
+
+  /** Postings of a term, newest event first, from this event on downwards. */
+  postings(term: Term, from: number, limit: number): Posting[] {
+    const rows = this.#statements.postings.all(term, from, limit) as unknown as PostingRow[];
+    return rows.map(({ event, ordinals }) => ({ event, ordinals: JSON.parse(`[${ordinals}]`) as number[] }));
+  }
+
+  /** Events that have a record between two instants (milliseconds, both inclusive), newest first, from this event on downwards. */
+  events(since: number, until: number, from: number, limit: number): number[] {
+    const rows = this.#statements.events.all(since, until, from, limit) as unknown as { event: number }[];
+    return rows.map(({ event }) => event);
+  }
+
+  /** When the first and the last record of an event were taken. */
+  span(event: number): { readonly first: number; readonly last: number } | undefined {
+    return this.#statements.span.get(event) as { first: number; last: number } | undefined;
+  }
+
+  /** How many records a term has. */
+  count(term: Term): number {
+    return (this.#statements.count.get(term) as { count: number }).count;
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #inTransaction(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#db.exec('COMMIT');
+    } catch (fault) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw fault;
+    }
+  }
+
+  #add(event: number, records: readonly RecordedAccess[]): void {
+    if (records.length === 0) return;
+    const byTerm = new Map<Term, number[]>();
+    for (const record of records) {
+      for (const term of termsOf(record)) {
+        const ordinals = byTerm.get(term);
+        if (ordinals === undefined) byTerm.set(term, [record.ordinal]);
+        else ordinals.push(record.ordinal);
+      }
+    }
+    for (const [term, ordinals] of byTerm) {
+      this.#statements.addTerm.run(term);
+      this.#statements.addPosting.run(event, ordinals.length, ordinals.join(','), term);
+    }
+    const times = records.map(({ at }) => at);
+    this.#statements.addSpan.run(event, Math.min(...times), Math.max(...times));
+  }
+}
+
+interface PostingRow {
+  readonly event: number;
+  readonly ordinals: string;
+}
+
+const SCHEMA = `
+CREATE TABLE term (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE posting (term INTEGER NOT NULL, event INTEGER NOT NULL, count INTEGER NOT NULL, ordinals TEXT NOT NULL, PRIMARY KEY (term, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE span (event INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+CREATE INDEX span_last ON span (last, first);
+CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, position INTEGER NOT NULL, epoch TEXT NOT NULL) STRICT;
+PRAGMA user_version = ${INDEX_VERSION};
+`;
+const EMPTY = 'DELETE FROM term; DELETE FROM posting; DELETE FROM span; DELETE FROM checkpoint;';
+
+function prepare(db: DatabaseSync) {
+  return {
+    checkpoint: db.prepare('SELECT position, epoch FROM checkpoint'),
+    move: db.prepare('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)'),
+    addTerm: db.prepare('INSERT INTO term (name) VALUES (?) ON CONFLICT DO NOTHING'),
+    addPosting: db.prepare('INSERT OR REPLACE INTO posting SELECT id, ?, ?, ? FROM term WHERE name = ?'),
+    addSpan: db.prepare('INSERT OR REPLACE INTO span VALUES (?, ?, ?)'),
+    postings: db.prepare(
+      'SELECT event, ordinals FROM posting WHERE term = (SELECT id FROM term WHERE name = ?) AND event <= ? ORDER BY event DESC LIMIT ?',
+    ),
+    events: db.prepare(
+      'SELECT event FROM span WHERE last >= ? AND first <= ? AND event <= ? ORDER BY event DESC LIMIT ?',
+    ),
+    span: db.prepare('SELECT first, last FROM span WHERE event = ?'),
+    count: db.prepare(
+      'SELECT coalesce(sum(count), 0) AS count FROM posting WHERE term = (SELECT id FROM term WHERE name = ?)',
+    ),
+  };
+}
+
+// 11: the file is malformed; 26: it is no database. https://sqlite.org/rescode.html
+const DAMAGED = new Set([11, 26]);
+
+function openOrBegin(path: string): DatabaseSync {
+  try {
+    const db = open(path);
+    if (db !== undefined) return db;
+  } catch (fault) {
+    if (!DAMAGED.has((fault as { errcode?: number }).errcode ?? 0)) throw fault;
+  }
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true });
+  return open(path)!;
+}
+
+/** Undefined where it is of another version. */
+function open(path: string): DatabaseSync | undefined {
+  const db = new DatabaseSync(path);
+  try {
+    // A view: what a power cut takes of it is followed again from the log.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF');
+    const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (version === 0) db.exec(`BEGIN; ${SCHEMA} COMMIT;`);
+    if (version === 0 || version === INDEX_VERSION) return db;
+  } catch (fault) {
+    db.close();
+    throw fault;
+  }
+  db.close();
+  return undefined;
+}

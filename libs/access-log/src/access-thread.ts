@@ -1,0 +1,94 @@
+/** The thread that has the access log: takes segments over, keeps the index, and answers who looked. */
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { openSqliteEventStore } from '@carelog/event-store';
+import { openKeyring } from '@carelog/keyring';
+import { AccessIndex } from './access-index.ts';
+import { findAccesses, readAccess, type AccessPlace, type AccessQuery } from './find-accesses.ts';
+import { takeOver } from './take-over.ts';
+
+export interface AccessThread {
+  /** Of the access log. */
+  readonly folder: string;
+  readonly keyring: string;
+}
+
+export type ToThread =
+  | { readonly kind: 'take-over'; readonly upTo: number }
+  | { readonly kind: 'find'; readonly call: number; readonly upTo: number; readonly query: AccessQuery }
+  | { readonly kind: 'read'; readonly call: number; readonly upTo: number; readonly place: AccessPlace }
+  | { readonly kind: 'stop'; readonly upTo: number };
+export type FromThread =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'took-over'; readonly upTo: number }
+  | { readonly kind: 'answer'; readonly call: number; readonly answer: unknown }
+  | { readonly kind: 'no-answer'; readonly call: number }
+  | { readonly kind: 'notice'; readonly text: string };
+
+/** A disk that is full or failing is tried again so often. */
+const PAUSE_MS = 1_000;
+
+const { folder, keyring: keyringFolder } = workerData as AccessThread;
+const keyring = openKeyring(keyringFolder);
+// The tail only: this log grows faster than it could be read through at each start.
+const store = openSqliteEventStore({ path: join(folder, 'log.sqlite'), verify: 'tail' });
+const index = new AccessIndex(join(folder, 'index.sqlite'));
+const reading = { store, keyring, index };
+const say = (message: FromThread) => parentPort!.postMessage(message);
+
+let tookOver = 0;
+let retry: NodeJS.Timeout | undefined;
+// One thing after another: what was asked for last rests on all before it.
+let work: Promise<void> = Promise.resolve();
+
+parentPort!.on('message', (message: ToThread) => {
+  work = work.then(() => handle(message));
+});
+say({ kind: 'started' });
+
+async function handle(message: ToThread): Promise<void> {
+  const isTaken = await takenOver(message.upTo);
+  if (message.kind === 'stop') return stop();
+  if (message.kind === 'take-over') return;
+  const { call } = message;
+  try {
+    if (!isTaken) return say({ kind: 'no-answer', call });
+    const answer = message.kind === 'find' ? await findAccesses(reading, message.query) : { found: await readAccess(reading, message.place) }; // prettier-ignore
+    say({ kind: 'answer', call, answer });
+  } catch (fault) {
+    notice(fault);
+    say({ kind: 'no-answer', call });
+  }
+}
+
+/** False where the log or the index cannot take them just now; it is tried again. */
+async function takenOver(upTo: number): Promise<boolean> {
+  clearTimeout(retry);
+  try {
+    if (upTo > tookOver) {
+      await takeOver({ folder: join(folder, 'journal'), store, keyring }, upTo);
+      tookOver = upTo;
+      say({ kind: 'took-over', upTo });
+    }
+    await index.follow(store, keyring);
+    return true;
+  } catch (fault) {
+    notice(fault);
+    retry = setTimeout(() => {
+      work = work.then(async () => void (await takenOver(upTo)));
+    }, PAUSE_MS);
+    return false;
+  }
+}
+
+async function stop(): Promise<void> {
+  clearTimeout(retry);
+  index.close();
+  await store.close();
+  keyring.close();
+  parentPort!.close();
+}
+
+function notice(fault: unknown): void {
+  say({ kind: 'notice', text: fault instanceof Error ? fault.message : String(fault) });
+}

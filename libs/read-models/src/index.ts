@@ -8,6 +8,7 @@ export type {
   SearchPage,
   SearchRefusal,
   SearchRequest,
+  Shown,
   VersionAnswer,
 } from './record/record.ts';
 export { recordProjection, type RecordChange } from './record/record-projection.ts';

@@ -1,5 +1,7 @@
 /** Bundle entries written by the database: stored bodies are joined there and cross into JavaScript as one value. */
 import { sql, type Expression, type RawBuilder } from 'kysely';
+import type { Numbers } from './numbers.ts';
+import type { Shown } from './record.ts';
 import { given, written } from './statement.ts';
 
 export interface EntriesRow {
@@ -8,6 +10,27 @@ export interface EntriesRow {
   readonly count: number;
   /** Key of the last entry. */
   readonly last: number | null;
+  /** Positions of the versions, and the numbers of the patients whose they are, each joined by commas. */
+  readonly versions: string | null;
+  readonly patients: string | null;
+}
+
+/** What the rows show. Of pages that are put together from several, all are given. */
+export function shownIn(numbers: Numbers, rows: readonly (EntriesRow | undefined)[]): Shown {
+  const listed = rows.filter((row) => row !== undefined && row.versions !== null);
+  const patients = new Set(listed.flatMap((row) => row?.patients?.split(',') ?? []));
+  return {
+    versions: listed.map((row) => row?.versions).join(','),
+    patients: [...patients].flatMap((number) => numbers.patientId(Number(number)) ?? []),
+  };
+}
+
+/** The columns of `shownIn`, of the resources `r`. */
+export function shownColumns() {
+  return [
+    sql<string | null>`string_agg(r.position, ',')`.as('versions'),
+    sql<string | null>`group_concat(distinct r.patient)`.as('patients'),
+  ] as const;
 }
 
 /** What a row has, in parts that are never joined here: copying half a megabyte costs more than all else about it. */
@@ -39,11 +62,11 @@ export function searchEntries(): RawBuilder<Uint8Array | null> {
 /** The entries of the resources with these keys, which come in the order of the keys, in one row. */
 export function entriesOf(keys: Expression<unknown>) {
   return written(
-    sql<EntriesRow>`with page as (${keys}) select ${searchEntries()} as entries, count(*) as count, max(r.key) as last from page k join resource r on r.key = k.key`,
+    sql<EntriesRow>`with page as (${keys}) select ${searchEntries()} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from page k join resource r on r.key = k.key`,
   );
 }
 
 /** The entries of the resources whose keys are given as a JSON array, in its order. */
 export const entriesInOrder = written(
-  sql<EntriesRow>`select ${searchEntries()} as entries, count(*) as count, max(r.key) as last from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
+  sql<EntriesRow>`select ${searchEntries()} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
 );

@@ -5,7 +5,15 @@
 import type { Parked } from '@carelog/projection';
 import { sql } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
-import { COMMA, entriesOf, entryFrame, searchEntries, type EntriesRow } from './entries.ts';
+import {
+  COMMA,
+  entriesOf,
+  entryFrame,
+  searchEntries,
+  shownColumns,
+  shownIn,
+  type EntriesRow,
+} from './entries.ts';
 import type { Numbers } from './numbers.ts';
 import type { Cursor, EverythingRequest, SearchPage } from './record.ts';
 import { given, givenLimit, record, Statement, type Values } from './statement.ts';
@@ -53,7 +61,7 @@ export class Everything {
       ...Object.fromEntries((types ?? []).map((type, i) => [`type${i}`, type])),
     };
     const statements = this.#statementsOf(types?.length, request.since !== undefined);
-    return { ...fill(statements, values, request), incomplete };
+    return { ...fill(this.#numbers, statements, values, request), incomplete };
   }
 
   #statementsOf(types: number | undefined, since: boolean): ReturnType<typeof prepare> {
@@ -65,15 +73,18 @@ export class Everything {
 }
 
 function fill(
+  numbers: Numbers,
   statements: ReturnType<typeof prepare>,
   values: Values,
   { count: wanted, cursor, base }: EverythingRequest,
 ): Omit<SearchPage, 'incomplete'> {
   const parts: Uint8Array[] = [];
+  const rows: EntriesRow[] = [];
   let count = 0;
   const add = (row: EntriesRow | undefined): number => {
     if (row === undefined || row.entries === null) return 0;
     parts.push(row.entries);
+    rows.push(row);
     count += row.count;
     return row.count;
   };
@@ -98,8 +109,10 @@ function fill(
     place = { part: 'shared', key: row?.last ?? place.key };
   }
   const entries = parts.flatMap((part, i) => (i === 0 ? [part] : [COMMA, part]));
-  if (count === wanted && isMore(statements, values, place)) return { entries, count, next: cursorOf(place) };
-  return { entries, count, ...(cursor === undefined && { total: count }) };
+  const shown = shownIn(numbers, rows);
+  if (count === wanted && isMore(statements, values, place))
+    return { entries, count, next: cursorOf(place), shown };
+  return { entries, count, ...(cursor === undefined && { total: count }), shown };
 }
 
 function isMore(statements: ReturnType<typeof prepare>, values: Values, place: Place): boolean {
@@ -175,6 +188,7 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
           sql<number>`count(*)`.as('count'),
           lastType.as('lastType'),
           sql<number | null>`(select max(key) from page where type = ${lastType})`.as('last'),
+          ...shownColumns(),
         ]),
     ),
     shared: new Statement(db, entriesOf(sql`select * from ${shared}`)),

@@ -1,23 +1,27 @@
 /** Versions of one resource as entries of a history Bundle. https://hl7.org/fhir/R4/http.html#history */
 import type { Parked } from '@carelog/projection';
 import type { DatabaseSync } from 'node:sqlite';
+import type { Numbers } from './numbers.ts';
 import type { HistoryPage, PageRequest } from './record.ts';
 import { given, givenLimit, record, Statement } from './statement.ts';
 import type { VersionRow } from './reading.ts';
 import { STATE } from './tables.ts';
 
 export class History {
-  readonly #current: Statement<VersionRow & { key: number }>;
+  readonly #current: Statement<VersionRow & { key: number; patient: number }>;
   readonly #before: Statement<VersionRow>;
   readonly #count: Statement<{ count: number }>;
 
-  constructor(db: DatabaseSync) {
-    const columns = ['version', 'updated', 'state', 'body'] as const;
+  readonly #numbers: Numbers;
+
+  constructor(db: DatabaseSync, numbers: Numbers) {
+    this.#numbers = numbers;
+    const columns = ['position', 'version', 'updated', 'state', 'body'] as const;
     this.#current = new Statement(
       db,
       record
         .selectFrom('resource')
-        .select(['key', ...columns])
+        .select(['key', 'patient', ...columns])
         .where('stream', '=', given('stream')),
     );
     this.#before = new Statement(
@@ -60,6 +64,10 @@ export class History {
       count: shown.length,
       total: (this.#count.get({ resource: current.key })?.count ?? 0) + 1,
       incomplete,
+      shown: {
+        versions: shown.map((row) => row.position).join(','),
+        patients: [this.#numbers.patientId(current.patient) ?? []].flat(),
+      },
       ...(rows.length > shown.length && { next: [last] }),
     };
   }

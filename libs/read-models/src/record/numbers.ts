@@ -101,7 +101,9 @@ export class Numbers {
   readonly #token: Statement<{ id: number }>;
   readonly #tokens: Statement<{ id: number }>;
   readonly #newUnits: Statement<WrittenUnit & { id: number }>;
+  readonly #name: Statement<{ name: string }>;
   readonly #known = new Map<string, number>();
+  readonly #patientIds = new Map<number, string>();
   #units: (WrittenUnit & { id: number })[] = [];
   #generation = '';
 
@@ -114,6 +116,7 @@ export class Numbers {
       db,
       record.selectFrom('target').select('id').where('name', '=', given('name')),
     );
+    this.#name = new Statement(db, record.selectFrom('target').select('name').where('id', '=', given('id')));
     this.#token = new Statement(db, token.where('system', '=', given('system')));
     this.#tokens = new Statement(db, token);
     this.#newUnits = new Statement(
@@ -127,6 +130,7 @@ export class Numbers {
     if (generation === this.#generation) return;
     this.#generation = generation;
     this.#known.clear();
+    this.#patientIds.clear();
     this.#units = [];
   }
 
@@ -137,6 +141,17 @@ export class Numbers {
   /** A patient's number is that of its `Patient/id`. */
   target(name: string): number | undefined {
     return this.#remember(`target ${name}`, () => this.#target.get({ name })?.id);
+  }
+
+  /** The id of the Patient that has this number; none for 0. */
+  patientId(number: number): string | undefined {
+    const known = this.#patientIds.get(number);
+    if (known !== undefined) return known;
+    const id = this.#name.get({ id: number })?.name.slice('Patient/'.length);
+    if (id === undefined) return undefined;
+    if (this.#patientIds.size >= CACHED_MAX) this.#patientIds.clear();
+    this.#patientIds.set(number, id);
+    return id;
   }
 
   /** The numbers that this parameter's values are kept under. */

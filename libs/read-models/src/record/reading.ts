@@ -5,6 +5,7 @@ import { given, record, Statement } from './statement.ts';
 import { ROLE, STATE, type State } from './tables.ts';
 
 export interface VersionRow {
+  readonly position: number;
   readonly version: number;
   readonly updated: number;
   readonly state: State;
@@ -22,14 +23,14 @@ export function prepareReading(db: DatabaseSync) {
       db,
       record
         .selectFrom('resource')
-        .select(['key', 'version', 'updated', 'state', 'body'])
+        .select(['key', 'position', 'patient', 'version', 'updated', 'state', 'body'])
         .where('stream', '=', given('stream')),
     ),
     version: new Statement(
       db,
       record
         .selectFrom('version')
-        .select(['version', 'updated', 'state', 'body'])
+        .select(['position', 'version', 'updated', 'state', 'body'])
         .where('resource', '=', given('resource'))
         .where('version', '=', given('version')),
     ),

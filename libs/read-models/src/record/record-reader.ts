@@ -56,7 +56,7 @@ class RecordReader implements RecordQueries {
     this.#slowLane = slowLane;
     this.#numbers = new Numbers(this.#db);
     this.#statements = prepareReading(this.#db);
-    this.#history = new History(this.#db);
+    this.#history = new History(this.#db, this.#numbers);
     this.#everything = new Everything(this.#db, this.#numbers);
     this.#searching = new Searching(this.#db, this.#numbers);
   }
@@ -64,15 +64,17 @@ class RecordReader implements RecordQueries {
   async read(type: string, id: string, restrictTo?: Restriction): Promise<VersionAnswer> {
     const stream = `${type}/${id}`;
     if (!this.#mayShow(stream, restrictTo)) return { kind: 'unknown' };
-    return answerOf(this.#statements.current.get({ stream }));
+    const row = this.#statements.current.get({ stream });
+    return answerOf(row, this.#patientOf(row));
   }
 
   async vread(type: string, id: string, version: number, restrictTo?: Restriction): Promise<VersionAnswer> {
     const stream = `${type}/${id}`;
     if (!this.#mayShow(stream, restrictTo)) return { kind: 'unknown' };
     const current = this.#statements.current.get({ stream });
-    if (current === undefined || current.version === version) return answerOf(current);
-    return answerOf(this.#statements.version.get({ resource: current.key, version }));
+    const patients = this.#patientOf(current);
+    if (current === undefined || current.version === version) return answerOf(current, patients);
+    return answerOf(this.#statements.version.get({ resource: current.key, version }), patients);
   }
 
   async history(
@@ -171,6 +173,12 @@ class RecordReader implements RecordQueries {
     return this.#statements.isOf.get({ stream, patient }) !== undefined;
   }
 
+  #patientOf(row: { readonly patient: number } | undefined): readonly string[] {
+    if (row === undefined || row.patient === 0) return [];
+    this.#glance();
+    return [this.#numbers.patientId(row.patient) ?? []].flat();
+  }
+
   #parkedPartitionOf(stream: string): Parked | undefined {
     if (!this.#glance()) return undefined;
     const target = stream.startsWith('Patient/') ? (this.#numbers.target(stream) ?? 0) : 0;
@@ -207,9 +215,10 @@ function namedBy({ type, conditions }: SearchQuery): readonly string[] | undefin
   return undefined;
 }
 
-function answerOf(row: VersionRow | undefined): VersionAnswer {
+function answerOf(row: VersionRow | undefined, patients: readonly string[]): VersionAnswer {
   if (row === undefined) return { kind: 'unknown' };
   const facts = { versionId: row.version, lastUpdated: new Date(row.updated).toISOString() };
   if (row.state === STATE.deleted) return { kind: 'deleted', ...facts };
-  return row.body === null ? { kind: 'erased', ...facts } : { kind: 'found', body: row.body, ...facts };
+  if (row.body === null) return { kind: 'erased', ...facts };
+  return { kind: 'found', body: row.body, ...facts, shown: { versions: String(row.position), patients } };
 }

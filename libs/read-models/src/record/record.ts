@@ -61,12 +61,21 @@ export type VersionAnswer =
       readonly body: string;
       readonly versionId: number;
       readonly lastUpdated: string;
+      readonly shown: Shown;
     }
   | { readonly kind: 'deleted'; readonly versionId: number; readonly lastUpdated: string }
   /** The version was recorded, but its content can no longer be opened. */
   | { readonly kind: 'erased'; readonly versionId: number; readonly lastUpdated: string }
   /** Never existed, or lies outside the caller's restriction. */
   | { readonly kind: 'unknown' };
+
+/** Which versions an answer shows and whose they are: what an access record needs to know of it. */
+export interface Shown {
+  /** Positions of their events, in the order shown, with commas between: each names a resource and its version. */
+  readonly versions: string;
+  /** Ids of the Patients whose resources they are; none for what belongs to nobody. */
+  readonly patients: readonly string[];
+}
 
 /** Where the next page goes on. State for the gateway to seal; its content means nothing to anybody else. */
 export type Cursor = readonly (number | string | null)[];
@@ -109,6 +118,7 @@ export interface SearchPage {
   readonly next?: Cursor;
   /** Given where it is known; then it is right. */
   readonly total?: number;
+  readonly shown: Shown;
   /** Parked partitions this answer may lack events of. */
   readonly incomplete: readonly Parked[];
 }

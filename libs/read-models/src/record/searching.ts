@@ -3,7 +3,15 @@ import { searchParametersOf, type SearchQuery, type SortKey } from '@carelog/fhi
 import { sql, type RawBuilder } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import { BodyLook } from './body-look.ts';
-import { COMMA, entriesInOrder, entriesOf, entryFrame, partsOf, type EntriesRow } from './entries.ts';
+import {
+  COMMA,
+  entriesInOrder,
+  entriesOf,
+  entryFrame,
+  partsOf,
+  shownIn,
+  type EntriesRow,
+} from './entries.ts';
 import { Includes } from './includes.ts';
 import type { Numbers, NumberedSearch } from './numbers.ts';
 import type { Cursor, SearchPage, SearchRequest } from './record.ts';
@@ -105,14 +113,18 @@ export class Searching {
     const { keys, next } = found;
     const matches = this.#entries(keys, request.base, 'match');
     const total = request.cursor === undefined && next === undefined ? { total: keys.length } : {};
-    const page: Answered = { entries: matches, count: keys.length, ...total, ...(next && { next }) };
+    const entries = partsOf(matches);
+    const shown = shownIn(this.#numbers, [matches]);
+    const page: Answered = { entries, count: keys.length, ...total, ...(next && { next }), shown };
     if (!request.includes?.length) return page;
     const included = this.#includes.of(keys, request.includes, restrictTo);
     if (included.keys.length === 0) return page;
+    const added = this.#entries(included.keys, request.base, 'include');
     return {
       ...page,
-      entries: [...matches, COMMA, ...this.#entries(included.keys, request.base, 'include')],
+      entries: [...entries, COMMA, ...partsOf(added)],
       included: included.keys.length,
+      shown: shownIn(this.#numbers, [matches, added]),
       ...(included.isCut && { includesCut: true }),
     };
   }
@@ -126,7 +138,8 @@ export class Searching {
     const last = row?.last ?? after;
     const hasMore = count === limit && this.#keysAfter(plan, last, 1).length > 0;
     const total = cursor === undefined && !hasMore ? { total: count } : {};
-    return { entries: partsOf(row), count, ...total, ...(hasMore && { next: [last] }) };
+    const shown = shownIn(this.#numbers, [row]);
+    return { entries: partsOf(row), count, ...total, ...(hasMore && { next: [last] }), shown };
   }
 
   #inKeyOrder(plan: SearchPlan, { count, cursor }: SearchRequest): Found {
@@ -165,9 +178,9 @@ export class Searching {
     return [...dated, ...run(gather({ ...ordering, place: undated }), limit - dated.length)];
   }
 
-  #entries(keys: readonly number[], base: string, mode: 'match' | 'include'): Uint8Array[] {
+  #entries(keys: readonly number[], base: string, mode: 'match' | 'include'): EntriesRow | undefined {
     const statement = this.#statement<EntriesRow>('entries', () => entriesInOrder);
-    return partsOf(statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) }));
+    return statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) });
   }
 
   #withTotal(plan: SearchPlan, { total }: SearchRequest, page: Answered): Answered {
@@ -238,7 +251,7 @@ interface Found {
 }
 type OrderedRow = Record<string, SortValue> & { key: number };
 
-const NOTHING: Answered = { entries: [], count: 0 };
+const NOTHING: Answered = { entries: [], count: 0, shown: { versions: '', patients: [] } };
 
 function keysAfter(plan: SearchPlan): RawBuilder<{ key: number }> {
   const keys = plan.keys((key) => sql`${key} > ${given('after')}`, true);

@@ -41,6 +41,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     dataFolder: folder,
     demo: false,
     logLevel: 'error',
+    accessLog: 'written',
     bodyLimit: 32 * 1024 * 1024,
   } as const;
   const service = await startCarelog(config, createLog('error'));

@@ -6,6 +6,8 @@ export interface DataPaths {
   readonly log: string;
   readonly keyring: string;
   readonly record: string;
+  /** The access log's folder. */
+  readonly accessLog: string;
   /** Says whether the synthetic population was loaded whole. */
   readonly demo: string;
 }
@@ -16,6 +18,7 @@ export function dataPaths(folder: string): DataPaths {
     log: join(folder, 'log.sqlite'),
     keyring: join(folder, 'keyring'),
     record: join(folder, 'record.sqlite'),
+    accessLog: join(folder, 'access'),
     demo: join(folder, 'demo.json'),
   };
 }

@@ -18,6 +18,7 @@ beforeAll(async () => {
     demo: false,
     logLevel: 'silent',
     bodyLimit: 1024,
+    accessLog: 'written',
   } as const;
   carelog = await startCarelog(config, createLog('silent'));
 });

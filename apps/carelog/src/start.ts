@@ -4,12 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { openAccessLog } from '@carelog/access-log';
 import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startProjector } from '@carelog/projector';
 import { createRecentReads, fhirRoutes, matchFrom, type Gateway } from '@carelog/query-gateway';
-import { openRecord } from '@carelog/read-models';
+import { openRecord, recordProjection } from '@carelog/read-models';
 import {
   createLog,
   openIdentity,
@@ -44,7 +45,7 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
     patientNhsNumber: firstPersonNhsNumber(DEMO_SEED),
     log,
   });
-  const { running, gateway, release } = await openPlatform(paths, log);
+  const { running, gateway, release } = await openPlatform(paths, config, log);
   const emptyLog = running.store.head().position === 0;
   try {
     const service = await startService({
@@ -70,6 +71,8 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
   }
 }
 
+const DIGEST_LENGTH = 16;
+const POLICY_VERSION = '1';
 const DOCS_FOLDER = join(import.meta.dirname, '../../../docs');
 
 interface Platform {
@@ -78,11 +81,24 @@ interface Platform {
   readonly release: () => Promise<void>;
 }
 
-async function openPlatform(paths: DataPaths, log: Log): Promise<Platform> {
+async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise<Platform> {
   const store = openSqliteEventStore({ path: paths.log });
   const keyring = openKeyring(paths.keyring);
   const projector = await startProjector({ paths, headSignal: store.headSignal, log });
   const record = openRecord(paths.record);
+  const ground = {
+    policy: POLICY_VERSION,
+    view: `${recordProjection.name} ${recordProjection.version}`,
+    epoch: store.head().epoch,
+  };
+  const accessLog = await openAccessLog({
+    folder: paths.accessLog,
+    keyringFolder: paths.keyring,
+    keyring,
+    mode: config.accessLog,
+    ground: () => ground,
+    log,
+  });
   const reading = { record, head: () => store.head().position, projected: projector };
   const recordActivity = createRecordActivity({
     store,
@@ -93,6 +109,8 @@ async function openPlatform(paths: DataPaths, log: Log): Promise<Platform> {
   const gateway: Gateway = {
     ...reading,
     recordActivity,
+    accessLog,
+    digest: (value) => keyring.hmac('asked for', value).slice(0, DIGEST_LENGTH),
     recentReads: createRecentReads(),
     pressure: { waiting: 0, turnedAway: 0 },
     cursorKey: createHash('sha256').update(keyring.hmac('cursor', 'key')).digest(),
@@ -100,6 +118,7 @@ async function openPlatform(paths: DataPaths, log: Log): Promise<Platform> {
   };
   const running: Running = { version, startedAt: new Date().toISOString(), store, record, projector };
   const release = async (): Promise<void> => {
+    await accessLog.close();
     await projector.stop();
     record.close();
     await store.close();

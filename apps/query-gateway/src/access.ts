@@ -1,7 +1,7 @@
 /** Asks the decision point, and gives it what it needs to know of the caller. */
 import type { AccessDecision } from '@carelog/access';
 import { nhsNumberSystem, parseSearch } from '@carelog/fhir';
-import { refuse, type FhirRequest, type Gateway, type Refusal } from './gateway.ts';
+import { Refusal, type FhirRequest, type Gateway } from './gateway.ts';
 
 /** The Patient that a patient caller is; empty for everybody else, and where nobody is registered under the number. */
 export function ownPatient(
@@ -28,9 +28,6 @@ async function patientWith(
 
 export function permitted(decision: AccessDecision): (AccessDecision & { permit: true }) | Refusal {
   if (decision.permit) return decision;
-  return refuse({
-    category: 'forbidden',
-    code: 'forbidden',
-    message: `${decision.reason} ${decision.remedy}`,
-  });
+  const message = `${decision.reason} ${decision.remedy}`;
+  return new Refusal([{ category: 'forbidden', code: 'forbidden', message }], {}, { reason: 'forbidden' });
 }

@@ -1,12 +1,16 @@
 /** What the query gateway is given, and the shapes of a FHIR request and its answer inside it. */
-import type { Caller } from '@carelog/access';
+import type { AccessBasis, Caller } from '@carelog/access';
+import type { AccessLog } from '@carelog/access-log';
 import type { RecordActivity } from '@carelog/activity';
 import type { Problem } from '@carelog/fhir';
-import type { RecordQueries } from '@carelog/read-models';
+import type { RecordQueries, Shown } from '@carelog/read-models';
 import type { RecentReads } from './recent-reads.ts';
 
 export interface Gateway {
   readonly recordActivity: RecordActivity;
+  readonly accessLog: AccessLog;
+  /** What stands in an access record for a value that identifies somebody. */
+  readonly digest: (value: string) => string;
   readonly record: RecordQueries;
   /** Position of the last event on disk. */
   readonly head: () => number;
@@ -43,6 +47,10 @@ export interface FhirAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. */
   readonly body?: string | readonly Uint8Array[];
+  /** For the access record: what is shown and whose it is, why that was permitted, and whether something was left out. */
+  readonly shown?: Shown;
+  readonly basis?: AccessBasis | 'recorded';
+  readonly isRedacted?: true;
 }
 
 /** What an interaction gives: at once where it has no need to wait. */
@@ -52,10 +60,24 @@ export type Outcome = FhirAnswer | Refusal | Promise<FhirAnswer | Refusal>;
 export class Refusal {
   readonly problems: readonly Problem[];
   readonly headers: Readonly<Record<string, string>>;
-  constructor(problems: readonly Problem[], headers: Readonly<Record<string, string>> = {}) {
+  /** Set where the decision point refused, also where the answer looks like that to something unknown. */
+  readonly withheld: Withheld | undefined;
+  constructor(
+    problems: readonly Problem[],
+    headers: Readonly<Record<string, string>> = {},
+    withheld?: Withheld,
+  ) {
     this.problems = problems;
     this.headers = headers;
+    this.withheld = withheld;
   }
+}
+
+export interface Withheld {
+  /** One word of the decision point. */
+  readonly reason: string;
+  /** Whose record was asked for, where that is known. */
+  readonly patients?: readonly string[];
 }
 
 export function refuse(problem: Problem, headers?: Readonly<Record<string, string>>): Refusal {

@@ -2,7 +2,14 @@ import { expect, it } from 'vitest';
 import { createRecentReads } from './recent-reads.ts';
 
 function found(body: string) {
-  const version = { kind: 'found', body, versionId: 1, lastUpdated: '2026-01-01T00:00:00.000Z' } as const;
+  const shown = { versions: '1', patients: [] };
+  const version = {
+    kind: 'found',
+    body,
+    versionId: 1,
+    lastUpdated: '2026-01-01T00:00:00.000Z',
+    shown,
+  } as const;
   return { version, answer: { status: 200, body } };
 }
 

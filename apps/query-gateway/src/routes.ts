@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { FHIR_JSON, outcomeText, sendBytes } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FhirAnswer, FhirRequest, Gateway } from './gateway.ts';
+import { answeredOf } from './account.ts';
 import { refuse, Refusal } from './gateway.ts';
 import { interact } from './interact.ts';
 import { interactionOf } from './interaction-of.ts';
@@ -18,8 +19,8 @@ export function fhirRoutes(server: FastifyInstance, gateway: Gateway, url: () =>
     if (received instanceof Refusal) return send(gateway, reply, received);
     request.interaction = interactionOf(received);
     const outcome = interact(gateway, received);
-    if (!(outcome instanceof Promise)) return send(gateway, reply, outcome);
-    return outcome.then((result) => send(gateway, reply, result));
+    if (!(outcome instanceof Promise)) return leave(gateway, received, reply, outcome);
+    return outcome.then((result) => left(gateway, received, reply, result));
   };
   server.get(`${FHIR_BASE}/metadata`, { config: { open: true } }, answer);
   for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const) {
@@ -83,6 +84,60 @@ function formNotTaken(): Refusal {
   const message = 'Only _search takes a form. Send the resource as application/fhir+json.';
   return refuse({ category: 'media-type', code: 'not-supported', message });
 }
+
+/** The answer leaves when its record is kept; without one it does not, and 503 does. Nobody keeps account of what is open to all. */
+function leave(
+  gateway: Gateway,
+  asked: FhirRequest,
+  reply: FastifyReply,
+  result: FhirAnswer | Refusal,
+  done?: (fault?: unknown) => void,
+): void {
+  const { request } = reply;
+  if (!request.confidential) {
+    send(gateway, reply, result);
+    return done?.();
+  }
+  const { interaction, id: correlation } = request;
+  const status = result instanceof Refusal ? statusOfProblems(result.problems) : result.status;
+  const answered = answeredOf(gateway, asked, result, { interaction, status, correlation });
+  const isFlushed = answered.decision === 'refused';
+  gateway.accessLog.record(asked.caller, answered, isFlushed, (isKept) => {
+    try {
+      send(gateway, reply, isKept ? result : unaccounted(result));
+      done?.();
+    } catch (fault) {
+      if (done === undefined) reply.send(fault);
+      else done(fault);
+    }
+  });
+}
+
+function left(
+  gateway: Gateway,
+  asked: FhirRequest,
+  reply: FastifyReply,
+  result: FhirAnswer | Refusal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    leave(gateway, asked, reply, result, (fault) => (fault === undefined ? resolve() : reject(fault)));
+  });
+}
+
+/** What is recorded in the record stays so and is said, but nothing is shown. */
+function unaccounted(result: FhirAnswer | Refusal): FhirAnswer | Refusal {
+  if (result instanceof Refusal) return result;
+  if (result.basis !== 'recorded') return UNACCOUNTED;
+  const { status, headers = {} } = result;
+  return { status, headers };
+}
+
+const UNACCOUNTED = refuse({
+  category: 'unavailable',
+  code: 'transient',
+  message:
+    'No account can be kept just now of who is shown what, so nothing is shown. Try again in a moment; operators see why in the log.',
+});
 
 /** Seconds after which the same request may well succeed, unless the refusal says it itself. */
 const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '1', 503: '1', 507: '60' };

@@ -13,6 +13,7 @@ describe('the settings', () => {
         demo: true,
         logLevel: 'info',
         bodyLimit: 32 * 1024 * 1024,
+        accessLog: 'written',
       },
     });
   });
@@ -37,6 +38,7 @@ describe('the settings', () => {
         publicUrl: 'https://record.example.nhs.uk',
         logLevel: 'debug',
         bodyLimit: 1024 * 1024,
+        accessLog: 'written',
       },
     });
   });

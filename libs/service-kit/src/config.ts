@@ -14,9 +14,12 @@ export interface Config {
   readonly logLevel: (typeof logLevels)[number];
   /** Largest request body, in bytes. */
   readonly bodyLimit: number;
+  /** `written`: an answer leaves once its access record would survive the end of the process. `flushed`: once it is on disk. */
+  readonly accessLog: (typeof accessLogModes)[number];
 }
 
 const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+const accessLogModes = ['written', 'flushed'] as const;
 const mebibyte = 1024 * 1024;
 
 const environment = z.object({
@@ -35,6 +38,7 @@ const environment = z.object({
     .transform((url) => new URL(url).origin)
     .optional(),
   CARELOG_LOG: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
+  CARELOG_ACCESS_LOG: z.enum(accessLogModes, `must be ${accessLogModes.join(' or ')}`).default('written'),
   CARELOG_BODY_LIMIT_MB: z
     .string()
     .regex(/^\d{1,3}$/, 'must be a whole number of megabytes from 1 to 999')
@@ -63,8 +67,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       problems: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`),
     };
   }
-  const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG, CARELOG_BODY_LIMIT_MB } =
-    parsed.data;
+  const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG } = parsed.data;
+  const { CARELOG_ACCESS_LOG, CARELOG_BODY_LIMIT_MB } = parsed.data;
   return {
     kind: 'valid',
     config: {
@@ -74,6 +78,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       demo: CARELOG_DEMO === 'on',
       ...(CARELOG_URL === undefined ? {} : { publicUrl: CARELOG_URL }),
       logLevel: CARELOG_LOG,
+      accessLog: CARELOG_ACCESS_LOG,
       bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
     },
   };

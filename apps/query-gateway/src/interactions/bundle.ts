@@ -2,6 +2,7 @@
 import { decideAccess } from '@carelog/access';
 import type { ParsedResource, RecordEntry, RecordOutcome, RecordedEntry } from '@carelog/activity';
 import { operationOutcome, parseJson, validateResource, type Problem } from '@carelog/fhir';
+import type { Shown } from '@carelog/read-models';
 import { permitted } from '../access.ts';
 import { room } from '../consistency.ts';
 import {
@@ -14,7 +15,7 @@ import {
   type Outcome,
 } from '../gateway.ts';
 import { statusText, statusOfProblems } from '../status.ts';
-import { conditionsOf, idempotencyKeyOf, locationOf, notesOf } from './write.ts';
+import { conditionsOf, idempotencyKeyOf, locationOf, notesOf, shownByWriting } from './write.ts';
 
 export const ENTRIES_MAX = 5_000;
 
@@ -60,7 +61,7 @@ export async function bundle(
     const { problems, location } = outcomes[0];
     return new Refusal(problems, location === undefined ? {} : { location: `${request.base}/${location}` });
   }
-  return answerParts(request, mode, parts, outcomes, interact);
+  return { ...(await answerParts(request, mode, parts, outcomes, interact)), basis: allowed.basis };
 }
 
 interface ParsedBundle {
@@ -206,12 +207,19 @@ async function answerParts(
   let position = 0;
   const wanted = preference(request, 'return');
   const texts: string[] = [];
+  const shown: Shown[] = [];
   for (const part of parts) {
-    if (part.kind === 'read') texts.push(readText(await interact(part.request)));
-    else if (part.kind === 'wrong') texts.push(refusedText(part.problems));
+    if (part.kind === 'read') {
+      const answer = await interact(part.request);
+      if (!(answer instanceof Refusal) && answer.shown !== undefined) shown.push(answer.shown);
+      texts.push(readText(answer));
+    } else if (part.kind === 'wrong') texts.push(refusedText(part.problems));
     else {
       const outcome = outcomes[mode === 'transaction' ? 0 : written]!;
-      if (outcome.kind === 'recorded') position = Math.max(position, outcome.position);
+      if (outcome.kind === 'recorded') {
+        position = Math.max(position, outcome.position);
+        shown.push(shownByWriting(outcome.entries[mode === 'transaction' ? written : 0]!));
+      }
       texts.push(
         outcome.kind === 'refused'
           ? refusedText(outcome.problems)
@@ -222,7 +230,15 @@ async function answerParts(
   }
   const entries = texts.length === 0 ? '' : `,"entry":[${texts.join(',')}]`;
   const headers: Record<string, string> = position > 0 ? { 'carelog-position': String(position) } : {};
-  return { status: 200, headers, body: `{"resourceType":"Bundle","type":"${mode}-response"${entries}}` };
+  const body = `{"resourceType":"Bundle","type":"${mode}-response"${entries}}`;
+  return { status: 200, headers, body, shown: together(shown) };
+}
+
+function together(parts: readonly Shown[]): Shown {
+  return {
+    versions: parts.flatMap(({ versions }) => (versions === '' ? [] : versions)).join(','),
+    patients: [...new Set(parts.flatMap(({ patients }) => patients))],
+  };
 }
 
 function recordedText(recorded: RecordedEntry, wanted: string | undefined): string {

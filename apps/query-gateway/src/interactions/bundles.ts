@@ -1,4 +1,5 @@
 /** Bundles that answer a question, put together from bytes that are never parsed. https://hl7.org/fhir/R4/bundle.html */
+import type { AccessBasis } from '@carelog/access';
 import { operationOutcome, type Problem } from '@carelog/fhir';
 import type { SearchPage } from '@carelog/read-models';
 import { nextLink } from '../cursor.ts';
@@ -10,12 +11,13 @@ export interface BundlePage {
   /** Shown in the self link instead of what was sent, where something of it was not used. */
   readonly used?: URLSearchParams;
   readonly notes: readonly Problem[];
+  readonly basis: AccessBasis;
 }
 
 export function bundleAnswer(
   gateway: Gateway,
   request: FhirRequest,
-  { type, page, used, notes }: BundlePage,
+  { type, page, used, notes, basis }: BundlePage,
 ): FhirAnswer {
   const links = [{ relation: 'self', url: selfUrl(request, used ?? request.query) }];
   if (page.next !== undefined) links.push({ relation: 'next', url: nextLink(gateway, request, page.next) });
@@ -24,11 +26,12 @@ export function bundleAnswer(
   const outcome = said.length === 0 ? '' : outcomeEntry(type, said);
   const head = `{"resourceType":"Bundle","type":"${type}",${total}"link":${JSON.stringify(links)}`;
   const headers: Record<string, string> = {};
+  const account = { status: 200, shown: page.shown, basis } as const;
   if (page.incomplete.length > 0) headers['carelog-incomplete'] = String(page.incomplete[0]!.position);
-  if (page.count === 0 && outcome === '') return { status: 200, headers, body: `${head}}` };
+  if (page.count === 0 && outcome === '') return { ...account, headers, body: `${head}}` };
   const join = page.count > 0 && outcome !== '' ? ',' : '';
   return {
-    status: 200,
+    ...account,
     headers,
     // Not joined: copying half a megabyte costs more than everything else that is done here.
     body: [Buffer.from(`${head},"entry":[`), ...page.entries, Buffer.from(`${join}${outcome}]}`)],

@@ -31,7 +31,7 @@ export async function everything(
     const message = 'This Patient is not known here. Check the id, or search for the person by identifier.';
     return refuse({ category: 'not-found', code: 'not-found', message });
   }
-  return bundleAnswer(gateway, request, { type: 'searchset', page: found, ...unknown });
+  return bundleAnswer(gateway, request, { basis: allowed.basis, type: 'searchset', page: found, ...unknown });
 }
 
 function filterOf(request: FhirRequest): { types?: readonly string[]; since?: number } | Refusal {

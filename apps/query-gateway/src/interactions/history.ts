@@ -27,6 +27,7 @@ export async function history(
     return refuse({ category: 'not-found', code: 'not-found', message });
   }
   return bundleAnswer(gateway, request, {
+    basis: allowed.basis,
     type: 'history',
     page: found,
     notes: unknown.notes,

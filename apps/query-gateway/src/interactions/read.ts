@@ -1,5 +1,5 @@
 /** FHIR read and vread. https://hl7.org/fhir/R4/http.html#read, #vread, #cread */
-import { decideAccess } from '@carelog/access';
+import { decideAccess, type AccessBasis } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
 import { ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
@@ -22,7 +22,7 @@ export function read(gateway: Gateway, request: FhirRequest, type: string, id: s
     const recent = recentReads.get(`${type}/${id}`, projected.moves());
     const decision = recent && decideAccess(request.caller, 'read', { type });
     if (recent !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
-      return unlessKnown(request, recent);
+      return unlessKnown(request, recent, decision.basis);
     }
   }
   return answerVersion(gateway, request, { type, id });
@@ -69,7 +69,7 @@ async function answerVersion(
   }
   const found = { version: answer, answer: answerWith(answer, parked?.position) };
   if (version === undefined && parked === undefined) recentReads.set(`${type}/${id}`, moves, found);
-  return unlessKnown(request, found);
+  return unlessKnown(request, found, allowed.basis);
 }
 
 /** `incompleteFrom`: position of the first event of this person that was set aside. */
@@ -79,13 +79,19 @@ function answerWith(version: FoundVersion['version'], incompleteFrom: number | u
     'last-modified': new Date(version.lastUpdated).toUTCString(),
     ...(incompleteFrom !== undefined && { 'carelog-incomplete': String(incompleteFrom) }),
   };
-  return { status: 200, headers, body: version.body };
+  return { status: 200, headers, body: version.body, shown: version.shown };
 }
 
 /** 304 instead, where the client says that it has this version. */
-function unlessKnown(request: FhirRequest, { version, answer }: FoundVersion): FhirAnswer {
-  const { headers = {} } = answer;
-  return isKnown(request, version) ? { status: 304, headers } : answer;
+function unlessKnown(
+  request: FhirRequest,
+  { version, answer }: FoundVersion,
+  basis: AccessBasis,
+): FhirAnswer {
+  const { headers = {}, ...rest } = answer;
+  return isKnown(request, version)
+    ? { status: 304, headers, basis, shown: version.shown }
+    : { ...rest, headers, basis };
 }
 
 function isKnown({ headers }: FhirRequest, { versionId, lastUpdated }: FoundVersion['version']): boolean {

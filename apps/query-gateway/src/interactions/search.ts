@@ -63,6 +63,7 @@ export async function search(
   if ('refused' in page) return new Refusal([page.problem]);
   const subset = subsetAsked(parsed);
   return bundleAnswer(gateway, request, {
+    basis: allowed.basis,
     type: 'searchset',
     used: new URLSearchParams(parsed.used.map(([name, value]) => [name, value])),
     notes: [...parsed.unknown.map(asWarning), ...(page.includesCut === true ? [INCLUDES_CUT] : [])],

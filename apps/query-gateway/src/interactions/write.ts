@@ -1,6 +1,7 @@
 /** Create, update and delete, handed to the activity writer. https://hl7.org/fhir/R4/http.html#create, #update, #delete */
 import type { RecordEntry, RecordedEntry, RecordOutcome } from '@carelog/activity';
 import { operationOutcome, type Problem } from '@carelog/fhir';
+import type { Shown } from '@carelog/read-models';
 import { room } from '../consistency.ts';
 import {
   preference,
@@ -107,17 +108,27 @@ function answerOf(request: FhirRequest, outcome: RecordOutcome): FhirAnswer | Re
   }
   const recorded = outcome.entries[0]!;
   const headers: Record<string, string> = { 'carelog-position': String(outcome.position) };
+  const account = { shown: shownByWriting(recorded), basis: 'recorded' } as const;
   if (recorded.versionId > 0) headers['etag'] = `W/"${recorded.versionId}"`;
   if (recorded.lastUpdated !== '') headers['last-modified'] = new Date(recorded.lastUpdated).toUTCString();
-  if (recorded.kind === 'deleted') return { status: 204, headers };
+  if (recorded.kind === 'deleted') return { status: 204, headers, ...account };
   headers['location'] = `${request.base}/${locationOf(recorded)}`;
   const status = recorded.kind === 'created' ? 201 : 200;
   const wanted = preference(request, 'return');
-  if (wanted === 'minimal') return { status, headers };
+  if (wanted === 'minimal') return { status, headers, ...account };
   if (wanted === 'OperationOutcome')
-    return { status, headers, body: JSON.stringify(operationOutcome(notesOf(recorded))) };
-  return recorded.body === undefined ? { status, headers } : { status, headers, body: recorded.body };
+    return { status, headers, ...account, body: JSON.stringify(operationOutcome(notesOf(recorded))) };
+  return { status, headers, ...account, ...(recorded.body !== undefined && { body: recorded.body }) };
 }
+
+/** What a client that recorded this was told, for the access record. */
+export function shownByWriting({ type, id, position, body = '' }: RecordedEntry): Shown {
+  const named = [...body.matchAll(PATIENT)].map(([, patient]) => patient!);
+  const patients = new Set(type === 'Patient' ? [id, ...named] : named);
+  return { versions: position > 0 ? String(position) : '', patients: [...patients] };
+}
+// Read off the text, as everywhere: inside a JSON string a quotation mark is escaped.
+const PATIENT = /"reference":"Patient\/([A-Za-z0-9.-]{1,64})"/g;
 
 export function locationOf({ type, id, versionId }: RecordedEntry): string {
   return `${type}/${id}/_history/${versionId}`;

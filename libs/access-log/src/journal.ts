@@ -3,13 +3,12 @@
  * journal with one call, and only then do the answers of that turn leave. What was written survives the end of the process
  * as it is (kill -9); the end of the machine it survives from its flush on, at most `FLUSH_WITHIN_MS` later.
  */
-import { closeSync, fdatasync, fsync, openSync, rmSync, writevSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
+import { closeSync, fdatasync, fsync, openSync, rmSync, writeSync } from 'node:fs';
 import type { Caller } from '@carelog/access';
 import type { Keyring } from '@carelog/keyring';
 import type { Answered, Ground } from './access-record.ts';
 import { contextLine, recordLine } from './record-text.ts';
-import { frameName, framePrefix, headerBytes, PREFIX_BYTES, segmentPath } from './segment.ts';
+import { newSegment, segmentPath, type NewSegment } from './segment.ts';
 
 /** A flush begins at latest so long after what it is for was written. */
 export const FLUSH_WITHIN_MS = 25;
@@ -18,6 +17,7 @@ const SEGMENT_MS = 1_000;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** With so much waiting to be taken over into the log, nothing more is taken in. */
 const BACKLOG_BYTES = 256 * 1024 * 1024;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Called once: true when the record is as safe as was asked, false when it could not be kept; then nothing may be shown. */
 export type Leave = (kept: boolean) => void;
@@ -37,9 +37,8 @@ export interface JournalOptions {
 
 interface Segment {
   readonly number: number;
-  readonly id: string;
-  readonly partition: string;
   readonly fd: number;
+  readonly frame: NewSegment['frame'];
   offset: number;
   /** Its name is on disk. */
   isNamed: boolean;
@@ -178,55 +177,34 @@ export class Journal {
   };
 
   #writeFrame(text: string): void {
-    const { keyring } = this.#options;
     const segment = (this.#segment ??= this.#begin());
-    const name = frameName(segment.id, segment.offset);
-    const { content } = keyring.seal(segment.partition, name, Buffer.from(text));
-    // Where it was said to be, over what a write that failed half-way may have left.
-    writeAll(segment.fd, [framePrefix(content), content], segment.offset);
-    segment.offset += PREFIX_BYTES + content.byteLength;
+    try {
+      segment.offset += writeAll(segment.fd, segment.frame(text), segment.offset);
+    } catch (fault) {
+      // What follows a frame that is not whole could not be read.
+      this.handOn();
+      throw fault;
+    }
   }
 
   #begin(): Segment {
-    const { folder, keyring } = this.#options;
+    const { folder, keyring, onFault } = this.#options;
     const now = Date.now();
-    const partition = partitionAt(now);
-    const id = randomUUID();
-    // Sealing nothing tells the key.
-    const { keyId } = this.#sealNothing(keyring, partition, id);
+    // A day before a month begins its key is made; where there is none yet, the next answer finds it.
+    keyring.prepare([partitionAt(now), partitionAt(now + DAY_MS)]).catch(onFault);
+    const { header, frame } = newSegment(keyring, partitionAt(now));
     const number = this.#next++;
     const path = segmentPath(folder, number);
     const fd = openSync(path, 'wx', 0o600);
-    const header = headerBytes({ id, partition, keyId });
     try {
-      writeAll(fd, [header], 0);
+      writeAll(fd, header, 0);
     } catch (fault) {
       closeSync(fd);
       rmSync(path);
       throw fault;
     }
     this.#handOnTimer = setTimeout(() => this.handOn(), SEGMENT_MS);
-    return {
-      number,
-      id,
-      partition,
-      fd,
-      offset: header.length,
-      isNamed: false,
-      flushes: 0,
-      isComplete: false,
-    };
-  }
-
-  #sealNothing(keyring: Keyring, partition: string, id: string) {
-    try {
-      return keyring.seal(partition, { id, stream: 'access-journal' }, new Uint8Array());
-    } finally {
-      // A key for the month after, a day before it begins; where this one has none, the next answer finds it made.
-      keyring
-        .prepare([partition, partitionAt(Date.now() + 24 * 60 * 60 * 1_000)])
-        .catch(this.#options.onFault);
-    }
+    return { number, fd, frame, offset: header.length, isNamed: false, flushes: 0, isComplete: false };
   }
 
   readonly #flushNow = (): void => {
@@ -262,10 +240,10 @@ export class Journal {
   }
 }
 
-/** Throws where not everything could be written. */
-function writeAll(fd: number, parts: readonly Uint8Array[], offset: number): void {
-  const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
-  if (writevSync(fd, parts, offset) === length) return;
+/** Gives back how much that was. Throws where not everything could be written. */
+function writeAll(fd: number, bytes: Uint8Array, offset: number): number {
+  const written = writeSync(fd, bytes, 0, bytes.length, offset);
+  if (written === bytes.length) return written;
   throw Object.assign(new Error('The access journal took only a part of what was written.'), {
     code: 'ENOSPC',
   });

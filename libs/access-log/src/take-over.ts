@@ -8,7 +8,7 @@ import { derivedEventId, type EventStore, type NewEvent, type RecordedEvent } fr
 import type { Keyring } from '@carelog/keyring';
 import type { RecordedAccess } from './access-record.ts';
 import { createLineReader } from './record-text.ts';
-import { readSegment, segmentPath, segmentsIn, type SegmentHeader } from './segment.ts';
+import { readSegment, segmentPath, segmentsIn, type ReadSegment } from './segment.ts';
 
 export interface TakeOverOptions {
   /** Of the journal. */
@@ -34,9 +34,8 @@ async function takeOverSegment({ store, keyring }: TakeOverOptions, path: string
   if (!existsSync(path)) return;
   const segment = readSegment(path, keyring);
   if (segment !== undefined && segment.text !== '') {
-    const { header, text } = segment;
-    await keyring.prepare([header.partition]);
-    const events = partsOf(text).map((part, index) => eventOf(keyring, header, part, index));
+    await keyring.prepare([segment.partition]);
+    const events = partsOf(segment.text).map((part, index) => eventOf(keyring, segment, part, index));
     const outcome = await store.append([{ stream: STREAM, expectedRevision: 'any', events }]);
     if (outcome.kind !== 'appended' && outcome.kind !== 'duplicate') {
       throw new Error(
@@ -77,10 +76,14 @@ function partsOf(text: string): string[] {
   return parts;
 }
 
-function eventOf(keyring: Keyring, header: SegmentHeader, part: string, index: number): NewEvent {
-  const id = derivedEventId('access journal', `${header.id}|${index}`);
+function eventOf(
+  keyring: Keyring,
+  { id: of, partition }: ReadSegment,
+  part: string,
+  index: number,
+): NewEvent {
+  const id = derivedEventId('access journal', `${of}|${index}`);
   const packed = zstdCompressSync(Buffer.from(part));
-  const { partition } = header;
   const { keyId, content } = keyring.seal(partition, { id, stream: STREAM }, packed);
   const first = createLineReader();
   const [record] = part.split('\n').flatMap((line) => (line === '' ? [] : (first.read(line) ?? [])));

@@ -1,5 +1,14 @@
 /** Asks the decision point, and gives it what it needs to know of the caller. */
-import type { AccessDecision } from '@carelog/access';
+import {
+  classOf,
+  defaultPolicy,
+  noCallerFacts,
+  restrictionOf,
+  type AccessAction,
+  type AccessRefusal,
+  type Caller,
+  type Permission,
+} from '@carelog/access';
 import { nhsNumberSystem, parseSearch } from '@carelog/fhir';
 import { refuse, type FhirRequest, type Gateway, type Refusal } from './gateway.ts';
 
@@ -26,7 +35,28 @@ async function patientWith(
   return { ownPatient: entry.resource.id };
 }
 
-export function permitted(decision: AccessDecision): (AccessDecision & { permit: true }) | Refusal {
+export interface Allowed {
+  readonly permit: true;
+  /** The answer must hold nothing outside this patient's compartment. */
+  readonly restrictTo?: { readonly patient: string };
+}
+
+/** What the decision point permits this caller, as far as the record can be restricted to it: to one patient. */
+export function decide(
+  caller: Caller,
+  action: AccessAction,
+  { type, ownPatient: own }: { readonly type?: string; readonly ownPatient?: string } = {},
+): Allowed | AccessRefusal {
+  const policy = defaultPolicy();
+  const facts = { ...noCallerFacts, own: own === undefined ? [] : [own] };
+  const permission: Permission | AccessRefusal = restrictionOf(caller, action, type, facts, policy);
+  if (!permission.permit) return permission;
+  const reference = type !== undefined && classOf(type, policy) === 'reference';
+  const restricted = caller.kind === 'patient' && own !== undefined && !reference;
+  return { permit: true, ...(restricted && { restrictTo: { patient: own } }) };
+}
+
+export function permitted(decision: Allowed | AccessRefusal): Allowed | Refusal {
   if (decision.permit) return decision;
   return refuse({
     category: 'forbidden',

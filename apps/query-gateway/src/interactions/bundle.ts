@@ -1,8 +1,7 @@
 /** Batch and transaction. https://hl7.org/fhir/R4/http.html#transaction */
-import { decideAccess } from '@carelog/access';
 import type { ParsedResource, RecordEntry, RecordOutcome, RecordedEntry } from '@carelog/activity';
 import { operationOutcome, parseJson, validateResource, type Problem } from '@carelog/fhir';
-import { permitted } from '../access.ts';
+import { decide, permitted } from '../access.ts';
 import { room } from '../consistency.ts';
 import {
   preference,
@@ -35,7 +34,7 @@ export async function bundle(
   const parsed = parseBundle(request);
   if (parsed instanceof Refusal) return parsed;
   const { mode, exact } = parsed;
-  const allowed = permitted(decideAccess(request.caller, mode, {}));
+  const allowed = permitted(decide(request.caller, mode));
   if (allowed instanceof Refusal) return allowed;
   const idempotencyKey = idempotencyKeyOf(request);
   if (idempotencyKey instanceof Refusal) return idempotencyKey;

@@ -1,7 +1,6 @@
 /** The whole record of one person. https://hl7.org/fhir/R4/operation-patient-everything.html */
-import { decideAccess } from '@carelog/access';
 import { isResourceType } from '@carelog/fhir';
-import { ownPatient, permitted } from '../access.ts';
+import { decide, ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
@@ -21,9 +20,7 @@ export async function everything(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const allowed = permitted(
-    decideAccess(request.caller, 'everything', { type: 'Patient', patients: [id], ...own }),
-  );
+  const allowed = permitted(decide(request.caller, 'everything', { type: 'Patient', ...own }));
   if (allowed instanceof Refusal) return allowed;
   const count = request.query.has('_count') ? page.count : COUNT_MAX;
   const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.restrictTo);

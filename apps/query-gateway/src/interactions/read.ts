@@ -1,7 +1,6 @@
 /** FHIR read and vread. https://hl7.org/fhir/R4/http.html#read, #vread, #cread */
-import { decideAccess } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
-import { ownPatient, permitted } from '../access.ts';
+import { decide, ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import {
   refuse,
@@ -20,7 +19,7 @@ export function read(gateway: Gateway, request: FhirRequest, type: string, id: s
   // In this order: moves are counted before the position is published.
   if (projected.position() >= gateway.head()) {
     const recent = recentReads.get(`${type}/${id}`, projected.moves());
-    const decision = recent && decideAccess(request.caller, 'read', { type });
+    const decision = recent && decide(request.caller, 'read', { type });
     if (recent !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
       return unlessKnown(request, recent);
     }
@@ -53,7 +52,7 @@ async function answerVersion(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const decision = decideAccess(request.caller, version === undefined ? 'read' : 'vread', { type, ...own });
+  const decision = decide(request.caller, version === undefined ? 'read' : 'vread', { type, ...own });
   const allowed = permitted(decision);
   if (allowed instanceof Refusal) return allowed;
   const { record, recentReads, projected } = gateway;

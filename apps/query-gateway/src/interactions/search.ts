@@ -1,5 +1,4 @@
 /** FHIR search over one type, or over one type within a compartment. https://hl7.org/fhir/R4/search.html */
-import { decideAccess } from '@carelog/access';
 import {
   compartmentCondition,
   parseSearch,
@@ -9,7 +8,7 @@ import {
   type Subset,
 } from '@carelog/fhir';
 import type { PageRequest } from '@carelog/read-models';
-import { ownPatient, permitted } from '../access.ts';
+import { decide, ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
 import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
@@ -38,7 +37,7 @@ export async function search(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const allowed = permitted(decideAccess(request.caller, 'search', { type, ...own }));
+  const allowed = permitted(decide(request.caller, 'search', { type, ...own }));
   if (allowed instanceof Refusal) return allowed;
 
   if (within !== undefined) {

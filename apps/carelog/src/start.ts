@@ -45,6 +45,10 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
     log,
   });
   const { running, gateway, release } = await openPlatform(paths, log);
+  const releaseAll = async (): Promise<void> => {
+    await release();
+    identity.close();
+  };
   const emptyLog = running.store.head().position === 0;
   try {
     const service = await startService({
@@ -61,11 +65,11 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
           docsFolder: DOCS_FOLDER,
         });
       },
-      release,
+      release: releaseAll,
     });
     return { ...service, emptyLog };
   } catch (fault) {
-    await release();
+    await releaseAll();
     throw fault;
   }
 }

@@ -48,7 +48,10 @@ export function requireCallerOf(authenticator: () => Authenticator) {
     authenticator()
       .verify(authorization)
       .then((outcome) => {
-        if (outcome.kind === 'refused') return void sendProblems(reply, [outcome.problem]);
+        if (outcome.kind === 'refused') {
+          if (outcome.challenge !== undefined) reply.header('www-authenticate', outcome.challenge);
+          return void sendProblems(reply, [outcome.problem]);
+        }
         request.caller = outcome.caller;
         done();
       })

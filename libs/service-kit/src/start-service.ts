@@ -80,8 +80,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const url = (): string => (address ??= boundUrl(server));
 
   let authenticator: Authenticator | undefined;
+  const metadataOf = (own: string): string => `${own}/.well-known/oauth-protected-resource/fhir/R4`;
   const requireCaller = requireCallerOf(
-    () => (authenticator ??= createAuthenticator(options.issuers(url()))),
+    () =>
+      (authenticator ??= createAuthenticator(options.issuers(url()), {
+        resourceMetadata: metadataOf(url()),
+      })),
   );
   const routes: ServedRoute[] = [];
   server.decorateRequest('caller');

@@ -6,13 +6,14 @@ import {
   type ParsedSearch,
   type Problem,
   type SearchCondition,
+  type SearchQuery,
   type Subset,
 } from '@carelog/fhir';
-import type { PageRequest } from '@carelog/read-models';
+import { namedBy, type PageRequest, type SearchPage } from '@carelog/read-models';
 import { ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
-import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Outcome } from '../gateway.ts'; // prettier-ignore
 import { bundleAnswer } from './bundles.ts';
 import { unknown } from './read.ts';
 import { withSubsets } from './subsets.ts';
@@ -23,11 +24,24 @@ export const COUNT_MAX = 1_000;
 /** Belong to the request rather than to the question. */
 const NOT_ASKED = new Set(['_format', '_pretty', CURSOR_PARAMETER]);
 
-export async function search(
+/** An answer at once where the same was asked before and nobody whom it is about has moved since. */
+export function search(gateway: Gateway, request: FhirRequest, type: string, within?: Compartment): Outcome {
+  // In this order: moves are counted before the position is published.
+  if (gateway.projected.position() >= gateway.head()) {
+    const found = gateway.recentPages.get(keyOf(request));
+    const decision = found && decideAccess(request.caller, 'search', { type });
+    if (found !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
+      return answerAgain(gateway, request, found);
+    }
+  }
+  return searchAnew(gateway, request, type, within);
+}
+
+async function searchAnew(
   gateway: Gateway,
   request: FhirRequest,
   type: string,
-  within?: Compartment,
+  within: Compartment | undefined,
 ): Promise<FhirAnswer | Refusal> {
   const parsed = parseSearch(type, askedIn(request), { base: request.base });
   const lenient = preference(request, 'handling') === 'lenient';
@@ -47,6 +61,7 @@ export async function search(
   }
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
   const query = { ...parsed.query, conditions };
+  const keep = allowed.restrictTo === undefined && isPlain(parsed, cursor) ? keeperOf(gateway, request, query) : undefined; // prettier-ignore
   const page = parsed.countOnly
     ? await gateway.record.count(query, allowed.restrictTo)
     : await gateway.record.search(
@@ -61,14 +76,49 @@ export async function search(
         allowed.restrictTo,
       );
   if ('refused' in page) return new Refusal([page.problem]);
+  const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));
+  if (keep !== undefined && page.incomplete.length === 0) {
+    const found = { page, used };
+    keep(found, bytesOf(page));
+    return answerAgain(gateway, request, found);
+  }
   const subset = subsetAsked(parsed);
   return bundleAnswer(gateway, request, {
     type: 'searchset',
-    used: new URLSearchParams(parsed.used.map(([name, value]) => [name, value])),
+    used,
     notes: [...parsed.unknown.map(asWarning), ...(page.includesCut === true ? [INCLUDES_CUT] : [])],
     page: subset === undefined ? page : withSubsets(page, subset),
   });
 }
+
+/** A first page, whole, and what was used of what was asked. */
+export interface FoundPage {
+  readonly page: SearchPage;
+  readonly used: URLSearchParams;
+}
+
+function answerAgain(gateway: Gateway, request: FhirRequest, { page, used }: FoundPage): FhirAnswer {
+  return { ...bundleAnswer(gateway, request, { type: 'searchset', used, notes: [], page }), isKept: true };
+}
+
+const keyOf = ({ path, query }: FhirRequest): string => `${path.join('/')}?${query}`;
+
+/** Whether the answer is a page as the record gives it, without anything that depends on others than those asked about. */
+function isPlain(parsed: ParsedSearch, cursor: unknown): boolean {
+  const { unknown, includes, elements, summary } = parsed;
+  return cursor === undefined && unknown.length === 0 && includes.length === 0 && elements === undefined && summary === undefined; // prettier-ignore
+}
+
+const ABOUT_MAX = 8;
+
+function keeperOf({ recentPages }: Gateway, request: FhirRequest, query: SearchQuery) {
+  const about = namedBy(query);
+  if (about === undefined || about.length > ABOUT_MAX) return undefined;
+  const key = keyOf(request);
+  return recentPages.isRepeated(key) ? recentPages.keeper(key, about) : undefined;
+}
+
+const bytesOf = ({ entries }: SearchPage): number => entries.reduce((sum, part) => sum + part.byteLength, 0);
 
 /** `/Patient/1/Observation`: refused where R4 has no such compartment, or where nobody of that id was ever recorded. */
 export async function searchCompartment(

@@ -169,6 +169,8 @@ describe('search', () => {
     );
     expect(types).toEqual(['Patient', 'Observation', 'Practitioner']);
     expect((await stack.fhir('GET', '/Patient/nobody/$everything')).status).toBe(404);
+    const ofMany = `/Patient/${patient}/$everything?_type=${'Observation,'.repeat(200)}`;
+    expect((await stack.fhir('GET', ofMany)).status).toBe(413);
   });
 });
 

@@ -54,6 +54,9 @@ async function searchAnew(
   const own = await ownPatient(gateway, request);
   const allowed = permitted(decideAccess(request.caller, 'search', { type, ...own }));
   if (allowed instanceof Refusal) return allowed;
+  // Who may look for Practitioners may not see through them whom they treat: what is included is of any type.
+  const included = parsed.includes.length === 0 ? allowed : permitted(decideAccess(request.caller, 'search', own)); // prettier-ignore
+  if (included instanceof Refusal) return included;
 
   if (within !== undefined) {
     const owner = await gateway.record.read(within.type, within.id, allowed.restrictTo);
@@ -70,6 +73,7 @@ async function searchAnew(
           count: parsed.count ?? COUNT_DEFAULT,
           base: request.base,
           includes: parsed.includes,
+          ...(included.restrictTo !== undefined && { includeOnly: included.restrictTo }),
           ...(parsed.total !== undefined && { total: parsed.total }),
           ...(cursor !== undefined && { cursor }),
         },

@@ -107,7 +107,7 @@ export class Searching {
     const total = request.cursor === undefined && next === undefined ? { total: keys.length } : {};
     const page: Answered = { entries: matches, count: keys.length, ...total, ...(next && { next }) };
     if (!request.includes?.length) return page;
-    const included = this.#includes.of(keys, request.includes, restrictTo);
+    const included = this.#includes.of(keys, request.includes, request.includeOnly?.patient ?? restrictTo);
     if (included.keys.length === 0) return page;
     return {
       ...page,

@@ -62,9 +62,11 @@ function opened(gateway: Gateway, request: FhirRequest, text: string): Cursor | 
   return JSON.parse(content.toString()) as Cursor;
 }
 
-function ownership({ caller }: FhirRequest, question: string): Buffer {
-  return Buffer.from(JSON.stringify([caller.subject, caller.system, question]));
-}
+/** Who may follow the links of a request's answer. */
+export const ownerOf = ({ caller }: FhirRequest): string => JSON.stringify([caller.subject, caller.system]);
+
+const ownership = (request: FhirRequest, question: string): Buffer =>
+  Buffer.from(`${ownerOf(request)}${question}`);
 
 /** `Patient?name=x`: one text for all requests that ask the same. */
 function questionOf({ path, query }: FhirRequest): string {

@@ -4,7 +4,7 @@ import type { RecordActivity } from '@carelog/activity';
 import type { Problem } from '@carelog/fhir';
 import type { RecordQueries } from '@carelog/read-models';
 import type { FoundVersion } from './interactions/read.ts';
-import type { FoundPage } from './interactions/search.ts';
+import type { FoundPage } from './interactions/search-again.ts';
 import type { RecentAnswers } from './recent-answers.ts';
 
 export interface Gateway {

@@ -6,16 +6,16 @@ import {
   type ParsedSearch,
   type Problem,
   type SearchCondition,
-  type SearchQuery,
   type Subset,
 } from '@carelog/fhir';
-import { namedBy, type PageRequest, type SearchPage } from '@carelog/read-models';
+import type { PageRequest } from '@carelog/read-models';
 import { ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
 import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Outcome } from '../gateway.ts'; // prettier-ignore
 import { bundleAnswer } from './bundles.ts';
 import { unknown } from './read.ts';
+import { answerAgain, keeperOf, keyOf } from './search-again.ts';
 import { withSubsets } from './subsets.ts';
 
 export const COUNT_DEFAULT = 50;
@@ -64,7 +64,7 @@ async function searchAnew(
   }
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
   const query = { ...parsed.query, conditions };
-  const keep = allowed.restrictTo === undefined && isPlain(parsed, cursor) ? keeperOf(gateway, request, query) : undefined; // prettier-ignore
+  const keep = allowed.restrictTo === undefined ? keeperOf(gateway, request, parsed, query) : undefined;
   const page = parsed.countOnly
     ? await gateway.record.count(query, allowed.restrictTo)
     : await gateway.record.search(
@@ -82,8 +82,8 @@ async function searchAnew(
   if ('refused' in page) return new Refusal([page.problem]);
   const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));
   if (keep !== undefined && page.incomplete.length === 0) {
-    const found = { page, used };
-    keep(found, bytesOf(page));
+    const found = { page, used, links: new Map<string, string>() };
+    keep(found);
     return answerAgain(gateway, request, found);
   }
   const subset = subsetAsked(parsed);
@@ -94,35 +94,6 @@ async function searchAnew(
     page: subset === undefined ? page : withSubsets(page, subset),
   });
 }
-
-/** A first page, whole, and what was used of what was asked. */
-export interface FoundPage {
-  readonly page: SearchPage;
-  readonly used: URLSearchParams;
-}
-
-function answerAgain(gateway: Gateway, request: FhirRequest, { page, used }: FoundPage): FhirAnswer {
-  return { ...bundleAnswer(gateway, request, { type: 'searchset', used, notes: [], page }), isKept: true };
-}
-
-const keyOf = ({ path, query }: FhirRequest): string => `${path.join('/')}?${query}`;
-
-/** Whether the answer is a page as the record gives it, without anything that depends on others than those asked about. */
-function isPlain(parsed: ParsedSearch, cursor: unknown): boolean {
-  const { unknown, includes, elements, summary } = parsed;
-  return cursor === undefined && unknown.length === 0 && includes.length === 0 && elements === undefined && summary === undefined; // prettier-ignore
-}
-
-const ABOUT_MAX = 8;
-
-function keeperOf({ recentPages }: Gateway, request: FhirRequest, query: SearchQuery) {
-  const about = namedBy(query);
-  if (about === undefined || about.length > ABOUT_MAX) return undefined;
-  const key = keyOf(request);
-  return recentPages.isRepeated(key) ? recentPages.keeper(key, about) : undefined;
-}
-
-const bytesOf = ({ entries }: SearchPage): number => entries.reduce((sum, part) => sum + part.byteLength, 0);
 
 /** `/Patient/1/Observation`: refused where R4 has no such compartment, or where nobody of that id was ever recorded. */
 export async function searchCompartment(

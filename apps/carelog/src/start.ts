@@ -8,7 +8,7 @@ import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startProjector } from '@carelog/projector';
-import { createRecentReads, fhirRoutes, matchFrom, type Gateway } from '@carelog/query-gateway';
+import { fhirRoutes, matchFrom, RecentAnswers, type Gateway } from '@carelog/query-gateway';
 import { openRecord } from '@carelog/read-models';
 import {
   createLog,
@@ -26,6 +26,10 @@ import { dataPaths, type DataPaths } from './paths.ts';
 import { startPageRoutes } from './start-page/routes.ts';
 import { statusOf, statusRoutes, type Running } from './status.ts';
 import { version } from './version.ts';
+
+/** Memory for answers that were given a moment ago. */
+const RECENT_READS_BYTES = 16 * 1024 * 1024;
+const RECENT_PAGES_BYTES = 32 * 1024 * 1024;
 
 /** Nest tokens of what lives as long as the service. */
 const RUNNING = Symbol('running');
@@ -97,7 +101,8 @@ async function openPlatform(paths: DataPaths, log: Log): Promise<Platform> {
   const gateway: Gateway = {
     ...reading,
     recordActivity,
-    recentReads: createRecentReads(),
+    recentReads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
+    recentPages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
     pressure: { waiting: 0, turnedAway: 0 },
     cursorKey: createHash('sha256').update(keyring.hmac('cursor', 'key')).digest(),
     version,

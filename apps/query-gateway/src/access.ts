@@ -52,8 +52,9 @@ export function decide(
   const permission: Permission | AccessRefusal = restrictionOf(caller, action, type, facts, policy);
   if (!permission.permit) return permission;
   const reference = type !== undefined && classOf(type, policy) === 'reference';
-  const restricted = caller.kind === 'patient' && own !== undefined && !reference;
-  return { permit: true, ...(restricted && { restrictTo: { patient: own } }) };
+  const restricted = caller.kind === 'patient' && !reference;
+  // Of nobody, where nobody is registered under the caller's number.
+  return { permit: true, ...(restricted && { restrictTo: { patient: own ?? '' } }) };
 }
 
 export function permitted(decision: Allowed | AccessRefusal): Allowed | Refusal {

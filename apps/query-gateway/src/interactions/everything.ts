@@ -31,8 +31,16 @@ export async function everything(
   return bundleAnswer(gateway, request, { type: 'searchset', page: found, ...unknown });
 }
 
+/** More than FHIR R4 has. */
+const TYPES_MAX = 200;
+
 function filterOf(request: FhirRequest): { types?: readonly string[]; since?: number } | Refusal {
-  const types = request.query.getAll('_type').flatMap((list) => list.split(',')).filter((type) => type !== ''); // prettier-ignore
+  const listed = request.query.getAll('_type').flatMap((list) => list.split(',', TYPES_MAX + 1));
+  if (listed.length > TYPES_MAX) {
+    const message = `_type takes at most ${TYPES_MAX} types. Leave it out for all of them.`;
+    return refuse({ category: 'too-large', code: 'too-costly', message, expression: '_type' });
+  }
+  const types = listed.filter((type) => type !== '');
   const wrong = types.find((type) => !isResourceType(type));
   if (wrong !== undefined) {
     const message =

@@ -42,6 +42,8 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     demo: false,
     logLevel: 'error',
     bodyLimit: 32 * 1024 * 1024,
+    embeddedIdentity: true,
+    issuers: [],
   } as const;
   const service = await startCarelog(config, createLog('error'));
   const url = service.url();

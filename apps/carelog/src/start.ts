@@ -14,8 +14,11 @@ import {
   createLog,
   openIdentity,
   personas,
+  smartConfigurationRoutes,
   startService,
+  trustedIssuer,
   type Config,
+  type Identity,
   type Log,
   type Service,
 } from '@carelog/service-kit';
@@ -42,16 +45,11 @@ export interface Carelog extends Service {
 /** Resolves when requests are accepted. Throws a `StoreFault` or a `KeyringFault` where the data folder cannot be used. */
 export async function startCarelog(config: Config, log: Log = createLog(config.logLevel)): Promise<Carelog> {
   const paths = dataPaths(config.dataFolder);
-  const identity = await openIdentity({
-    dataFolder: config.dataFolder,
-    personas,
-    patientNhsNumber: firstPersonNhsNumber(DEMO_SEED),
-    log,
-  });
+  const identity = config.embeddedIdentity ? await openPersonas(config, log) : undefined;
   const { running, gateway, release } = await openPlatform(paths, log);
   const releaseAll = async (): Promise<void> => {
     await release();
-    identity.close();
+    identity?.close();
   };
   const emptyLog = running.store.head().position === 0;
   try {
@@ -59,9 +57,20 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
       config,
       log,
       providers: [{ provide: RUNNING, useValue: running }],
-      issuers: (url) => [identity.issuer(url)],
+      issuers: (url) => [
+        ...(identity === undefined ? [] : [identity.issuer(url)]),
+        ...config.issuers.map((settings) => trustedIssuer(settings, `${url}/fhir/R4`)),
+      ],
       routes(server, { url, requestMetrics }) {
-        identity.mount(server, url);
+        identity?.mount(server, url);
+        smartConfigurationRoutes(
+          server,
+          {
+            ...(identity === undefined ? {} : { embedded: identity.addresses }),
+            issuers: config.issuers.map(({ issuer }) => issuer),
+          },
+          url,
+        );
         fhirRoutes(server, gateway, url);
         statusRoutes(server, running, () => platformMetrics(running, gateway.pressure) + requestMetrics());
         startPageRoutes(server, {
@@ -76,6 +85,10 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
     await releaseAll();
     throw fault;
   }
+}
+
+function openPersonas({ dataFolder }: Config, log: Log): Promise<Identity> {
+  return openIdentity({ dataFolder, personas, patientNhsNumber: firstPersonNhsNumber(DEMO_SEED), log });
 }
 
 const DOCS_FOLDER = join(import.meta.dirname, '../../../docs');
@@ -123,7 +136,7 @@ async function startPageFacts(running: Running, config: Config, url: string) {
     version,
     url,
     people,
-    personas,
+    personas: config.embeddedIdentity ? personas : [],
     startedAt: new Date(running.startedAt),
     demo: config.demo,
     events: log.position,

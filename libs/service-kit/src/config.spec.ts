@@ -13,6 +13,8 @@ describe('the settings', () => {
         demo: true,
         logLevel: 'info',
         bodyLimit: 32 * 1024 * 1024,
+        embeddedIdentity: true,
+        issuers: [],
       },
     });
   });
@@ -37,6 +39,8 @@ describe('the settings', () => {
         publicUrl: 'https://record.example.nhs.uk',
         logLevel: 'debug',
         bodyLimit: 1024 * 1024,
+        embeddedIdentity: true,
+        issuers: [],
       },
     });
   });
@@ -57,6 +61,7 @@ describe('the settings', () => {
     ['CARELOG_LOG', 'everything'],
     ['CARELOG_BODY_LIMIT_MB', '0'],
     ['CARELOG_BODY_LIMIT_MB', '1.5'],
+    ['CARELOG_EMBEDDED_IDENTITY', 'maybe'],
   ])('refuse %s=%s and say what it must be', (name, value) => {
     const outcome = readConfig({ [name]: value });
     expect(outcome).toEqual({

@@ -17,6 +17,7 @@ import type { ProviderParts } from './provider-configuration.ts';
 import { openProviderStorage } from './provider-storage.ts';
 import { demoBackend, registrationsOf, resourceServer } from './registrations.ts';
 import type { SignInParts } from './sign-in/routes.ts';
+import type { EndpointAddresses } from './smart-configuration.ts';
 
 export interface IdentityOptions {
   readonly dataFolder: string;
@@ -29,6 +30,8 @@ export interface IdentityOptions {
 export interface Identity {
   /** What an authenticator needs to accept its tokens, with the service at `url`. */
   issuer(url: string): TrustedIssuer;
+  /** Where clients find what it serves. */
+  addresses(url: string): EndpointAddresses;
   /** Serves `/openid/…`, open to all. */
   mount(fastify: FastifyInstance, url: () => string): void;
   close(): void;
@@ -49,8 +52,10 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const storage = openProviderStorage(files.folder);
   const parts = { ...options, files, storage, registrations: registrationsOf(options.personas, files) };
   return {
+    addresses: endpointsAt,
     issuer: (url) => ({
-      ...addresses(url),
+      issuer: endpointsAt(url).issuer,
+      audience: audienceAt(url),
       keys: createLocalJWKSet({ keys: [publicPart(files.signingKey)] }),
       claims: {
         shapes: ['cis2', 'nhs-login', 'carelog'],
@@ -73,8 +78,18 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   };
 }
 
-function addresses(url: string): { issuer: string; audience: string } {
-  return { issuer: `${url}/openid`, audience: `${url}/fhir/R4` };
+const audienceAt = (url: string): string => `${url}/fhir/R4`;
+
+function endpointsAt(url: string): EndpointAddresses {
+  const issuer = `${url}/openid`;
+  return {
+    issuer,
+    authorize: `${issuer}/auth`,
+    token: `${issuer}/token`,
+    introspect: `${issuer}/token/introspection`,
+    revoke: `${issuer}/token/revocation`,
+    keys: `${issuer}/jwks`,
+  };
 }
 
 async function load(
@@ -87,8 +102,8 @@ async function load(
   const { providerConfiguration } = await import('./provider-configuration.ts');
   const { findPeopleThrough } = await import('./sign-in/find-people.ts');
   const { recordTokens, tokenForSignIn } = await import('./issued-tokens.ts');
-  const { issuer, audience } = addresses(url);
-  const parts = { ...options, audience, errors };
+  const { issuer } = endpointsAt(url);
+  const parts = { ...options, audience: audienceAt(url), errors };
   const provider = new Provider(issuer, providerConfiguration(parts));
   // Addresses in its answers come from the headers that `mountProvider` sets.
   provider.proxy = true;

@@ -122,6 +122,49 @@ test.each<[string, object, boolean]>([
   expect(finds('Observation', 'value-quantity', { valueQuantity: quantity }, value)).toBe(expected);
 });
 
+// The rows of https://hl7.org/fhir/R4/search.html#prefix, on what is no one number.
+test.each<[string, object, boolean]>([
+  ['5', { low: { value: 4.6 }, high: { value: 5.4 } }, true],
+  ['5', { low: { value: 4.6 }, high: { value: 5.5 } }, false],
+  ['5', { low: { value: 5 } }, false],
+  ['ne5', { low: { value: 4.6 }, high: { value: 5.5 } }, true],
+  ['gt5', { low: { value: 4 }, high: { value: 5 } }, false],
+  ['gt5', { low: { value: 4 } }, true],
+  ['lt4', { low: { value: 4 }, high: { value: 5 } }, false],
+  ['lt4', { high: { value: 5 } }, true],
+  ['ge5', { low: { value: 4 }, high: { value: 5 } }, false],
+  ['ge5', { low: { value: 5 }, high: { value: 5 } }, true],
+  ['ge5', { low: { value: 5 }, high: { value: 6 } }, true],
+  ['le4', { low: { value: 4 }, high: { value: 5 } }, false],
+  ['sa4', { low: { value: 4 }, high: { value: 5 } }, false],
+  ['sa3', { low: { value: 4 }, high: { value: 5 } }, true],
+  ['sa3', { high: { value: 5 } }, false],
+  ['eb5', { low: { value: 4 }, high: { value: 5 } }, false],
+  ['eb6', { low: { value: 4 }, high: { value: 5 } }, true],
+  ['ap5.5', { low: { value: 4 }, high: { value: 5 } }, true],
+  ['ap6', { low: { value: 4 }, high: { value: 5 } }, false],
+  [`lt1|${UCUM}|a`, { low: { value: 6, system: UCUM, code: 'mo' } }, true],
+  [`eb2|${UCUM}|a`, { low: { value: 6, system: UCUM, code: 'mo' }, high: { value: 20 } }, true],
+])('range: onset-age=%s on %j: %s', (value, range, expected) => {
+  expect(finds('Condition', 'onset-age', { onsetRange: range }, value)).toBe(expected);
+});
+
+test.each<[string, object, boolean]>([
+  ['5', { value: 5, comparator: '<' }, false],
+  ['gt5', { value: 5, comparator: '<=' }, false],
+  ['gt4', { value: 5, comparator: '<' }, true],
+  ['lt5', { value: 5, comparator: '>=' }, false],
+  ['lt5', { value: 5, comparator: '<' }, true],
+  ['sa5', { value: 5, comparator: '>' }, true],
+  ['sa5', { value: 5, comparator: '>=' }, false],
+  ['eb5', { value: 5, comparator: '<' }, true],
+  ['eb5', { value: 5, comparator: '<=' }, false],
+  ['ap50', { value: 45, comparator: '<' }, false],
+  ['ap50', { value: 45, comparator: '<=' }, true],
+])('comparator: value-quantity=%s on %j: %s', (value, quantity, expected) => {
+  expect(finds('Observation', 'value-quantity', { valueQuantity: quantity }, value)).toBe(expected);
+});
+
 test.each<[string, string, object, boolean]>([
   ['given', 'eve', { given: ['Eve'] }, true],
   ['given', 'eve', { given: ['Anne', 'Evelyn'] }, true],

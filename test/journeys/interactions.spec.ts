@@ -169,6 +169,8 @@ describe('search', () => {
     );
     expect(types).toEqual(['Patient', 'Observation', 'Practitioner']);
     expect((await stack.fhir('GET', '/Patient/nobody/$everything')).status).toBe(404);
+    const ofMany = `/Patient/${patient}/$everything?_type=${'Observation,'.repeat(200)}`;
+    expect((await stack.fhir('GET', ofMany)).status).toBe(413);
   });
 });
 
@@ -324,6 +326,24 @@ describe('who may do what', () => {
     expect((await stack.fhir('GET', `/Observation/${theirs.id}`, { as })).status).toBe(404);
     expect((await stack.fhir('GET', `/Observation/${theirs.id}/_history`, { as })).status).toBe(404);
     expect((await stack.fhir('GET', `/Patient/${other}/$everything`, { as })).status).toBe(403);
+    const nurse = { resourceType: 'Practitioner', id: `nurse-of-${own}` };
+    expect((await stack.fhir('PUT', `/Practitioner/${nurse.id}`, { body: nurse })).status).toBe(201);
+    const performer = [{ reference: `Practitioner/${nurse.id}` }];
+    for (const { id, resource } of [
+      { id: mine.id, resource: observation(own, { performer }) },
+      { id: theirs.id, resource: observation(other, { performer }) },
+    ])
+      await stack.fhir('PUT', `/Observation/${id}`, { body: { ...resource, id } });
+    const through = await stack.fhir(
+      'GET',
+      `/Practitioner?_id=${nurse.id}&_revinclude=Observation:performer&_include:iterate=*`,
+      { as },
+    );
+    expect(through.json.entry.map((entry: { resource: { id: string } }) => entry.resource.id)).toEqual([
+      nurse.id,
+      mine.id,
+      own,
+    ]);
     const found = await stack.fhir('GET', '/Observation', { as });
     expect(found.json.entry.map((entry: { resource: { id: string } }) => entry.resource.id)).toEqual([
       mine.id,

@@ -1,4 +1,4 @@
-// Reads are answered from memory while the view stands still. Nobody may notice, but by the clock.
+// Reads and searches are answered from memory while whom they are about stands still. Nobody may notice, but by the clock.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startStack, type Stack } from '../support/start-stack.ts';
 
@@ -82,4 +82,59 @@ it('a rebuild of the view leaves nothing behind', async () => {
   const rebuilt = await fetch(`${stack.url}/rebuild/record`, { method: 'POST', headers: { authorization: `Bearer ${token}` } }); // prettier-ignore
   expect(rebuilt.status).toBe(200);
   expect((await stack.fhir('GET', `/Patient/${id}`)).text).toBe(before.text);
+});
+
+const observation = (subject: string, value: number, more = {}) => ({
+  resourceType: 'Observation',
+  status: 'final',
+  code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }] },
+  subject: { reference: `Patient/${subject}` },
+  valueQuantity: { value },
+  ...more,
+});
+
+async function search(text: string, as?: string) {
+  const { status, json, headers } = await stack.fhir('GET', text, as === undefined ? {} : { as });
+  const entries = (json.entry ?? []) as { resource: { id: string; valueQuantity?: { value: number } } }[];
+  return { status, json, headers, values: entries.map((it) => it.resource.valueQuantity?.value) };
+}
+
+it('a search that was asked before shows each write that was acknowledged since, and nothing that has gone', async () => {
+  const [ada, ben] = [await person(), await person()];
+  const asked = (id: string) => `/Observation?subject=Patient/${id}&code=http://loinc.org|8867-4`;
+  const expected: number[] = [];
+  const ids: string[] = [];
+  for (let value = 60; value < 70; value += 1) {
+    for (let again = 0; again < 3; again += 1) {
+      expect(await search(asked(ada))).toMatchObject({ values: expected, json: { total: expected.length } });
+      expect((await search(asked(ben))).values).toEqual([]);
+    }
+    ids.push((await stack.fhir('POST', '/Observation', { body: observation(ada, value) })).json.id);
+    expected.push(value);
+  }
+  // What is about somebody else from now on leaves one answer and comes into the other.
+  const moved = { ...observation(ben, 60), id: ids[0] };
+  expect((await stack.fhir('PUT', `/Observation/${ids[0]}`, { body: moved })).status).toBe(200);
+  expect((await search(asked(ada))).values).toEqual(expected.slice(1));
+  expect((await search(asked(ben))).values).toEqual([60]);
+  for (let again = 0; again < 3; again += 1) await search(asked(ben));
+  await stack.fhir('DELETE', `/Observation/${ids[0]}`);
+  expect((await search(asked(ben))).values).toEqual([]);
+});
+
+it('a search that was asked before is answered alike: to the letter, and with a link of its own for each caller', async () => {
+  const id = await person();
+  for (let value = 0; value < 4; value += 1) await stack.fhir('POST', '/Observation', { body: observation(id, value) }); // prettier-ignore
+  const asked = `/Observation?subject=Patient/${id}&_count=3&_format=json`;
+  const answers = [await search(asked), await search(asked), await search(asked), await search(asked)];
+  const withoutNext = ({ json }: (typeof answers)[0]) => ({ ...json, link: json.link.filter((it: { relation: string }) => it.relation !== 'next') }); // prettier-ignore
+  for (const answer of answers) expect(withoutNext(answer)).toEqual(withoutNext(answers[0]!));
+  const next = (json: { link: { relation: string; url: string }[] }) =>
+    new URL(json.link.find((it) => it.relation === 'next')!.url).search;
+  const [ours, theirs] = [next(answers[3]!.json), next((await search(asked, 'gp')).json)];
+  expect((await search(`/Observation${ours}`)).values).toEqual([3]);
+  expect((await search(`/Observation${theirs}`)).status).toBe(400);
+  expect((await search(`/Observation${theirs}`, 'gp')).values).toEqual([3]);
+  expect((await search(asked, 'operator')).status).toBe(403);
+  expect((await search(asked, 'patient')).values).toEqual([]);
 });

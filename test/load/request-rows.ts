@@ -50,6 +50,7 @@ function subjects(targets: Targets): Subject[] {
     { name: 'read', method: 'GET', paths: read },
     { name: '`_history` of 20', method: 'GET', paths: history },
     { name: 'search, 50 of 100 among 501', method: 'GET', paths: search },
+    { name: 'the same, not asked before', method: 'GET', paths: neverTwice(search) },
     { name: '`$everything` of 502', method: 'GET', paths: everything },
     { name: 'single durable POST', method: 'POST', paths: ['/Observation'], body: observation },
     {
@@ -60,6 +61,12 @@ function subjects(targets: Targets): Subject[] {
       counts: TRANSACTION,
     },
   ];
+}
+
+// The question is the same and its text is another, so that no answer is found in memory.
+function neverTwice(paths: readonly string[]): string[] {
+  const TEXTS = 1_000;
+  return paths.flatMap((path) => Array.from({ length: TEXTS }, (_, i) => `${path}&_pretty=${i}`));
 }
 
 export async function rowOf(

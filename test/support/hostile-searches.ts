@@ -135,7 +135,13 @@ function tooOdd(): HostileSearch[] {
       hostile(`a code of ${what}`, 'either', 'Observation', { code: text }),
     ]),
     hostile('a name of a megabyte', 'refused', 'Patient', { name: 'a'.repeat(1_000_000) }),
-    hostile('a million commas', 'either', 'Observation', { code: ','.repeat(1_000_000) }),
+    hostile('a million commas', 'refused', 'Observation', { code: ','.repeat(1_000_000) }),
+    hostile('a million commas where elements belong', 'refused', 'Observation', {
+      _elements: ','.repeat(1_000_000),
+    }),
+    hostile('a million commas where sort keys belong', 'refused', 'Observation', {
+      _sort: ','.repeat(1_000_000),
+    }),
     hostile('a million pipes', 'refused', 'Observation', { code: '|'.repeat(1_000_000) }),
     hostile('a number beyond all numbers', 'refused', 'RiskAssessment', { probability: '1e999999999' }),
     hostile('a number of a thousand digits', 'refused', 'RiskAssessment', { probability: '9'.repeat(1_000) }),

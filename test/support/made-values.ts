@@ -1,7 +1,7 @@
 /** How what a made resource holds is asked for. */
 import { elementsOf, type Element, type Parameter, type Resource } from './search-oracle-definitions.ts';
 import { spanOf, strings, targetsOf } from './search-oracle-matching.ts';
-import { amounts } from './search-oracle-quantities.ts';
+import { amounts, placeOf } from './search-oracle-quantities.ts';
 import { codes } from './search-oracle-tokens.ts';
 import { escape } from './search-oracle.ts';
 
@@ -44,8 +44,8 @@ function askFor(parameter: Parameter, element: Element, base: string): string | 
     case 'quantity': {
       const [held] = amounts(element);
       if (!held) return undefined;
-      const { value, system, code } = held;
-      return `${Number(value.n) / Number(value.d)}${system ? `|${system}|${code}` : ''}`;
+      const { system, code } = held;
+      return `${placeOf(held)}${system ? `|${system}|${code}` : ''}`;
     }
   }
 }

@@ -1,9 +1,24 @@
 /** Valid resources that say what search finds hard: open ends, odd precision, zones, units, accents, escapes, versions. */
 import fc from 'fast-check';
+import {
+  coding,
+  concept,
+  dateTime,
+  day,
+  identifier,
+  maybe,
+  period,
+  quantity,
+  range,
+  some,
+  text,
+  timing,
+  UCUM,
+  word,
+} from './odd-values.ts';
 import type { Resource } from './search-oracle-definitions.ts';
 
 const PATIENTS = 12;
-const UCUM = 'http://unitsofmeasure.org';
 
 /** Patients first; then resources about them. The same seed gives the same resources. */
 export function oddResources(many: number, seed: number): Resource[] {
@@ -20,117 +35,6 @@ export function oddResources(many: number, seed: number): Resource[] {
   const resources = [...people, ...about.map((made, i) => ({ ...made, id: `odd-about-${i}` }))];
   return resources.map((resource) => withoutGaps(resource) as Resource);
 }
-
-/** Mostly there. */
-const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined, freq: 3 });
-const some = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[] | undefined> =>
-  maybe(fc.array(arbitrary, { minLength: 1, maxLength: 3 }));
-
-const WORDS = [
-  'Zoë',
-  'zoe',
-  'ZOË',
-  'Søren',
-  'Straße',
-  'STRASSE',
-  'İpek',
-  'ﬁnn',
-  'O’Brien',
-  "O'Brien",
-  'de la  Cruz',
-  'Ångström',
-  '李',
-  'van\tder Berg',
-  'e\u0301mile',
-  'Émile',
-  '100%',
-  'a_b',
-  'x*y',
-];
-const word = fc.constantFrom(...WORDS);
-const text = fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join(' '));
-
-const CODES = ['A', 'a', 'Aa', 'a,b', 'a|b', 'a$b', 'a\\b', 'a b', '1', '0001'];
-const SYSTEMS = [
-  'http://example.org/odd',
-  'http://example.org/odd|1',
-  'urn:oid:1.2.3',
-  'http://snomed.info/sct',
-  'http://terminology.hl7.org/CodeSystem/v3-ActCode',
-  'http://terminology.hl7.org/CodeSystem/v2-0203',
-];
-const system = maybe(fc.constantFrom(...SYSTEMS));
-const code = fc.constantFrom(...CODES.filter((each) => !/ {2}|^ | $/.test(each)));
-const coding = fc
-  .record({ system, code: maybe(code), display: maybe(text) })
-  .filter((each) => each.code !== undefined || each.display !== undefined);
-const concept = fc
-  .record({ coding: some(coding), text: maybe(text) })
-  .filter((each) => (each.coding ?? each.text) !== undefined);
-const identifier = fc.record({ system, value: code, type: maybe(fc.record({ text })) });
-
-const dateTime = fc
-  .record({
-    at: fc.integer({ min: Date.UTC(1901, 0), max: Date.UTC(2029, 0) }),
-    form: fc.constantFrom('year', 'month', 'day', 'second', 'millisecond', 'tenth'),
-    zone: fc.constantFrom('Z', '+01:00', '-11:00', '+14:00', '+05:45'),
-  })
-  .map(({ at, form, zone }) => {
-    const iso = new Date(at).toISOString();
-    const length = { year: 4, month: 7, day: 10, second: 19, millisecond: 23, tenth: 21 }[form];
-    return iso.slice(0, length) + (length > 10 ? zone : '');
-  });
-const day = fc.constantFrom('2024-02-29', '2024-02', '2024', '1900-01-01', '1999-12-31');
-const period = fc.constantFrom(
-  { start: '2024-01-31' },
-  { end: '2024-01-31T23:59:59Z' },
-  { start: '2024-01', end: '2024-03' },
-  { start: '2023-12-31T23:30:00-01:00', end: '2024-01-01T00:30:00Z' },
-  { start: '2020', end: '2024' },
-);
-const timing = fc.constantFrom(
-  { event: ['2024-03-01', '2024-01-01T10:00:00Z'] },
-  { repeat: { boundsPeriod: { start: '2024-02' }, frequency: 1, period: 1, periodUnit: 'd' } },
-  { repeat: { frequency: 1, period: 1, periodUnit: 'd' } },
-);
-
-const amount = fc.oneof(
-  fc.integer({ min: -5, max: 300 }),
-  fc.constantFrom(0, 0.1, 0.30000000000000004, 5.4, 98.6, 37, 99.5, 100.5, 1e-7, 12345678.9),
-);
-const unit = fc.constantFrom(
-  ...[
-    'mg',
-    'g',
-    'kg',
-    '[lb_av]',
-    'Cel',
-    '[degF]',
-    'K',
-    'mmol/L',
-    'umol/L',
-    'mm[Hg]',
-    'kPa',
-    '/min',
-    '{beats}/min',
-    '%',
-    'mL',
-    'dL',
-    'cm',
-    '[in_i]',
-    'h',
-    'min',
-    'a',
-    'nonsense',
-  ].map((each) => ({ system: UCUM, code: each, unit: each })),
-  { system: 'http://example.org/units', code: 'mg', unit: 'Milligram' },
-  { unit: 'mg' },
-  {},
-);
-const quantity = fc
-  .record({ value: amount, unit, comparator: fc.constantFrom(undefined, undefined, undefined, '<', '>=') })
-  .map(({ unit: of, ...rest }) => ({ ...rest, ...of }));
 
 const person = fc.nat(PATIENTS - 1).map((i) => `Patient/odd-${i}`);
 const reference = (types: readonly string[]) =>
@@ -232,6 +136,16 @@ const observation = fc
   })
   .map(({ when, value, ...rest }) => ({ resourceType: 'Observation', ...rest, ...when, ...value }));
 
+const age = fc.record({
+  value: fc.constantFrom(1, 7, 41.5),
+  comparator: maybe(fc.constantFrom('<', '<=', '>=', '>')),
+  system: fc.constant(UCUM),
+  code: fc.constantFrom('a', 'mo'),
+});
+const RESOLVED = {
+  coding: [{ system: 'http://terminology.hl7.org/CodeSystem/condition-clinical', code: 'resolved' }],
+};
+
 const condition = fc
   .record({
     meta,
@@ -247,6 +161,14 @@ const condition = fc
         fc
           .constantFrom(7, 40, 41.5)
           .map((value) => ({ onsetAge: { value, system: UCUM, code: 'a', unit: 'Jahre' } })),
+        age.map((value) => ({ onsetAge: value })),
+        range.map((value) => ({ onsetRange: value })),
+      ),
+    ),
+    abatement: maybe(
+      fc.oneof(
+        age.map((value) => ({ abatementAge: value })),
+        range.map((value) => ({ abatementRange: value })),
       ),
     ),
     recordedDate: maybe(dateTime),
@@ -256,7 +178,13 @@ const condition = fc
         .filter(({ detail, code: of }) => (detail ?? of) !== undefined),
     ),
   })
-  .map(({ onset, ...rest }) => ({ resourceType: 'Condition', ...rest, ...onset }));
+  .map(({ onset, abatement, ...rest }) => ({
+    resourceType: 'Condition',
+    clinicalStatus: RESOLVED,
+    ...rest,
+    ...onset,
+    ...abatement,
+  }));
 
 const encounter = fc.record({
   resourceType: fc.constant('Encounter'),
@@ -302,7 +230,18 @@ const valueSet = fc.record({
   title: maybe(text),
   status: fc.constantFrom('draft', 'active'),
   date: maybe(dateTime),
-  useContext: some(fc.record({ code: coding, valueCodeableConcept: concept })),
+  useContext: some(
+    fc
+      .record({
+        code: coding,
+        value: fc.oneof(
+          concept.map((each) => ({ valueCodeableConcept: each })),
+          quantity.map((each) => ({ valueQuantity: each })),
+          range.map((each) => ({ valueRange: each })),
+        ),
+      })
+      .map(({ code: of, value }) => ({ code: of, ...value })),
+  ),
 });
 
 const provenance = fc.record({

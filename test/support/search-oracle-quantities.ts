@@ -3,7 +3,19 @@
  * https://hl7.org/fhir/R4/search.html#number, https://hl7.org/fhir/R4/search.html#quantity
  */
 import type { Asking, Element } from './search-oracle-definitions.ts';
-import { compare, exact, minus, parseNumber, plus, times, type Exact } from './search-oracle-ranges.ts';
+import {
+  compare,
+  contains,
+  exact,
+  minus,
+  overlaps,
+  parseNumber,
+  plus,
+  times,
+  type End,
+  type Exact,
+  type Interval,
+} from './search-oracle-ranges.ts';
 import { prefixed, split, unescape } from './search-oracle-text.ts';
 import { inBaseUnits, parseUnit } from './search-oracle-units.ts';
 
@@ -17,25 +29,31 @@ export function isQuantity(element: Element, value: string, { near }: Asking): b
   return amounts(element).some((held) => {
     const scale = scaleOf(held, system, unit);
     if (!scale) return false;
-    const against = (value: Exact): number => compare(scale.held(held.value), scale.asked(value));
-    const inside = against(minus(asked.value, asked.half)) >= 0 && against(plus(asked.value, asked.half)) < 0;
-    const place = against(asked.value);
+    const range = moved(held, scale.held);
+    const around = (distance: Exact, highest: boolean): Interval => ({
+      low: { at: scale.asked(minus(asked.value, distance)), inside: true },
+      high: { at: scale.asked(plus(asked.value, distance)), inside: highest },
+    });
+    // Of these prefixes the number is meant, however precisely it was written.
+    const point = around(exact(0), true);
+    const above: Interval = { low: { ...point.low!, inside: false } };
+    const below: Interval = { high: { ...point.high!, inside: false } };
+    const implied = around(asked.half, false);
     return {
-      eq: inside,
-      ne: !inside,
-      gt: place > 0,
-      lt: place < 0,
-      ge: place >= 0,
-      le: place <= 0,
-      sa: place > 0,
-      eb: place < 0,
-      ap: against(minus(asked.value, slack)) >= 0 && against(plus(asked.value, slack)) <= 0,
+      eq: contains(implied, range),
+      ne: !contains(implied, range),
+      gt: overlaps(above, range),
+      lt: overlaps(below, range),
+      ge: overlaps(above, range) || contains(point, range),
+      le: overlaps(below, range) || contains(point, range),
+      sa: !overlaps(point, range) && contains(above, range),
+      eb: !overlaps(point, range) && contains(below, range),
+      ap: overlaps(around(slack, true), range),
     }[prefix]!;
   });
 }
 
-export interface Amount {
-  readonly value: Exact;
+export interface Amount extends Interval {
   readonly system?: string | undefined;
   readonly code?: string | undefined;
   readonly unit?: string | undefined;
@@ -43,28 +61,78 @@ export interface Amount {
 
 /** What a number or quantity search sees in an element. */
 export function amounts({ type, value }: Element): Amount[] {
-  if (typeof value === 'number') return [{ value: exactly(value) }];
-  const { value: number, currency, system, code, unit, low, high } = value as Fields;
-  // R4 would have it a range; the record keeps its limits (docs/reference/search.md).
-  if (type === 'Range')
-    return [low, high].flatMap((limit) => (limit ? amounts({ type: 'Quantity', value: limit }) : []));
+  if (typeof value === 'number') return [only(value)];
+  const { value: number, comparator, currency, system, code, unit, low, high } = value as Fields;
+  if (type === 'Range') return ranges(low, high);
   if (number === undefined) return [];
-  if (type === 'Money') return [{ value: exactly(number), system: 'urn:iso:std:iso:4217', code: currency }];
-  return [{ value: exactly(number), system, code, unit }];
+  if (type === 'Money') return [{ ...only(number), system: 'urn:iso:std:iso:4217', code: currency }];
+  const end = (inside: boolean): End => ({ at: exactly(number), inside });
+  const units = { system, code, unit };
+  switch (comparator) {
+    case '<':
+    case '<=':
+      return [{ high: end(comparator === '<='), ...units }];
+    case '>':
+    case '>=':
+      return [{ low: end(comparator === '>='), ...units }];
+    default:
+      return [{ ...only(number), ...units }];
+  }
+}
+
+/** By what an amount sorts: where it begins, or where it ends if it has no beginning. */
+export function placeOf({ low, high }: Amount): number {
+  const { at, inside } = (low ?? high)!;
+  const place = Number(at.n) / Number(at.d);
+  if (inside) return place;
+  const least = Math.max(Math.abs(place) * Number.EPSILON, Number.MIN_VALUE);
+  return low ? place + least : place - least;
 }
 
 interface Fields {
   readonly value?: number;
+  readonly comparator?: string;
   readonly currency?: string;
   readonly system?: string;
   readonly code?: string;
   readonly unit?: string;
-  readonly low?: object;
-  readonly high?: object;
+  readonly low?: Fields;
+  readonly high?: Fields;
 }
 
 function exactly(value: number): Exact {
   return parseNumber(String(value))!.value;
+}
+
+function only(value: number): Interval {
+  const end = { at: exactly(value), inside: true };
+  return { low: end, high: end };
+}
+
+/** One, or a half of one for each limit where they are in different units. */
+function ranges(low: Fields | undefined, high: Fields | undefined): Amount[] {
+  const [from, to] = [low, high].map((limit): Amount[] =>
+    limit?.value === undefined ? [] : amounts({ type: 'Quantity', value: limit }),
+  ) as [Amount[], Amount[]];
+  const [first, last] = [from[0], to[0]];
+  const lower = first && { ...first, high: undefined };
+  const upper = last && { ...last, low: undefined };
+  if (!lower || !upper) return [lower ?? upper ?? []].flat();
+  if (!isOneUnit(first, last)) return [lower, upper];
+  const { system, code, unit } = isBare(lower) ? upper : lower;
+  return [{ low: lower.low, high: upper.high, system, code, unit }];
+}
+
+const isBare = ({ system, code, unit }: Amount): boolean => !system && !code && !unit;
+
+const isOneUnit = (a: Amount, b: Amount): boolean =>
+  isBare(a) ||
+  isBare(b) ||
+  (a.system === b.system && a.code === b.code && (a.code !== undefined || a.unit === b.unit));
+
+function moved({ low, high }: Interval, to: (value: Exact) => Exact): Interval {
+  const at = (end: End | undefined): End | undefined => end && { ...end, at: to(end.at) };
+  return { low: at(low), high: at(high) };
 }
 
 const UCUM = 'http://unitsofmeasure.org';

@@ -35,6 +35,41 @@ export function parseNumber(text: string): { readonly value: Exact; readonly hal
   };
 }
 
+/** An end of an interval, and whether it belongs to it. */
+export interface End {
+  readonly at: Exact;
+  readonly inside: boolean;
+}
+
+/** Open at an end that is not given. */
+export interface Interval {
+  readonly low?: End | undefined;
+  readonly high?: End | undefined;
+}
+
+/** Whether all of the inner lies in the outer. */
+export function contains(outer: Interval, inner: Interval): boolean {
+  return reaches(outer.low, inner.low, -1) && reaches(outer.high, inner.high, 1);
+}
+
+/** Whether the outer ends at, or further out than, the inner; `way` is where out is. */
+function reaches(outer: End | undefined, inner: End | undefined, way: 1 | -1): boolean {
+  if (!outer || !inner) return !outer;
+  const beyond = compare(outer.at, inner.at) * way;
+  return beyond > 0 || (beyond === 0 && (outer.inside || !inner.inside));
+}
+
+/** Whether they have a number in common. */
+export function overlaps(a: Interval, b: Interval): boolean {
+  return startsBy(a.low, b.high) && startsBy(b.low, a.high);
+}
+
+function startsBy(low: End | undefined, high: End | undefined): boolean {
+  if (!low || !high) return true;
+  const gap = compare(high.at, low.at);
+  return gap > 0 || (gap === 0 && low.inside && high.inside);
+}
+
 /** Milliseconds, both ends inside; infinite where open. */
 export interface Span {
   readonly low: number;

@@ -12,7 +12,7 @@ import {
   type Resource,
 } from './search-oracle-definitions.ts';
 import { matcherOf, spanOf, strings, targetsOf } from './search-oracle-matching.ts';
-import { amounts } from './search-oracle-quantities.ts';
+import { amounts, placeOf } from './search-oracle-quantities.ts';
 import { normal, split } from './search-oracle-text.ts';
 import { codes } from './search-oracle-tokens.ts';
 
@@ -119,7 +119,7 @@ function sortValues(
       return elements.flatMap((element) => targetsOf(element, parameter, base));
     case 'number':
     case 'quantity':
-      return elements.flatMap(amounts).map(({ value: { n, d } }) => Number(n) / Number(d));
+      return elements.flatMap(amounts).map(placeOf);
     case 'date':
       return elements.flatMap((element) => spanOf(element)?.low ?? []);
   }

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { Element, Parameter } from './search-oracle-definitions.ts';
 import { spanOf, strings, targetsOf } from './search-oracle-matching.ts';
-import { amounts } from './search-oracle-quantities.ts';
+import { amounts, type Amount } from './search-oracle-quantities.ts';
 import { codes } from './search-oracle-tokens.ts';
 import { escape } from './search-oracle.ts';
 
@@ -181,9 +181,18 @@ const ALIKE: Readonly<Record<string, readonly string[]>> = {
 };
 
 function quantities(element: Element): fc.Arbitrary<string> {
-  const [held] = amounts(element);
-  const amount = held ? Number(held.value.n) / Number(held.value.d) : 1;
-  const { system = '', code = '', unit = '' } = held ?? {};
+  const ends = amounts(element).flatMap(({ low, high, ...units }) =>
+    [low, high].flatMap((end) => (end ? [{ ...units, amount: Number(end.at.n) / Number(end.at.d) }] : [])),
+  );
+  return fc
+    .constantFrom(...(ends.length > 0 ? ends : [{ amount: 1 }]))
+    .chain((end) => near(end, typeof element.value === 'number'));
+}
+
+function near(
+  { amount, system = '', code = '', unit = '' }: Omit<Amount, 'low' | 'high'> & { amount: number },
+  isBare: boolean,
+): fc.Arbitrary<string> {
   const number = fc.constantFrom(
     String(amount),
     String(amount),
@@ -197,7 +206,7 @@ function quantities(element: Element): fc.Arbitrary<string> {
     (amount * 0.7).toFixed(1),
     String(-amount),
   );
-  if (typeof element.value === 'number') return number;
+  if (isBare) return number;
   const units = [
     '',
     ...(code && system ? [`|${system}|${code}`, `|${system}|${code}`] : []),

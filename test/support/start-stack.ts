@@ -43,6 +43,8 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     logLevel: 'error',
     accessLog: 'written',
     bodyLimit: 32 * 1024 * 1024,
+    embeddedIdentity: true,
+    issuers: [],
   } as const;
   const service = await startCarelog(config, createLog('error'));
   const url = service.url();

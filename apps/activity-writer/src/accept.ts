@@ -2,7 +2,7 @@
  * received → accepted: the part that needs no log. Parses, validates, checks ids and identifiers, and says everything
  * that is wrong with every entry at once.
  */
-import { decideAccess, type AccessAction, type Caller } from '@carelog/access';
+import { defaultPolicy, noCallerFacts, restrictionOf, type AccessAction, type Caller } from '@carelog/access';
 import {
   canonicalContent,
   type ParsedResource,
@@ -127,7 +127,7 @@ function mayWrite(caller: Caller, entry: RecordEntry): readonly Problem[] {
     PUT: 'update',
     DELETE: 'delete',
   };
-  const decision = decideAccess(caller, actions[entry.method], { type: entry.type });
+  const decision = restrictionOf(caller, actions[entry.method], entry.type, noCallerFacts, defaultPolicy());
   if (decision.permit) return [];
   return [{ category: 'forbidden', code: 'forbidden', message: `${decision.reason} ${decision.remedy}` }];
 }

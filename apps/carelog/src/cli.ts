@@ -1,6 +1,7 @@
 /** The command line: what can be asked for, and with which options. Each command does its work in `commands/`. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { CommandFailure } from './command-failure.ts';
+import type { TokenLimits } from './commands/token.ts';
 import { version } from './version.ts';
 
 const program = new Command('carelog')
@@ -58,12 +59,15 @@ program
   .description('print an access token of a persona')
   .argument(
     '<persona>',
-    'publisher, gp, ed-doctor, paramedic, community-nurse, crisis-worker, social-worker, pharmacist, patient, auditor, operator',
+    'publisher, gp, ed-doctor, paramedic, community-nurse, crisis-worker, social-worker, pharmacist, locum, privacy-officer, patient, auditor, operator',
   )
+  .option('--role <id>', 'role profile to act in, for a persona with several roles')
+  .option('--scope <scopes>', 'SMART scopes to limit it to, e.g. "user/Observation.rs"')
+  .option('--purpose <code>', 'what for: direct-care, safeguarding, audit, planning or research')
   .option('--url <address>', 'server that issues it (default: this machine at PORT)')
-  .action(async (persona: string, options: { url?: string }) => {
+  .action(async (persona: string, { url, ...limits }: TokenLimits & { url?: string }) => {
     const { tokenFor } = await import('./commands/token.ts');
-    process.stdout.write(`${await tokenFor(persona, options.url)}\n`);
+    process.stdout.write(`${await tokenFor(persona, url, limits)}\n`);
   });
 
 program

@@ -19,6 +19,8 @@ beforeAll(async () => {
     logLevel: 'silent',
     bodyLimit: 1024,
     accessLog: 'written',
+    embeddedIdentity: true,
+    issuers: [],
   } as const;
   carelog = await startCarelog(config, createLog('silent'));
 });
@@ -34,7 +36,9 @@ describe('without a token', () => {
     /^\/docs\/([\w/-]+\.md)?$/,
     /^\/fhir\/R4\/metadata$/,
     /^\/health\/(live|ready)$/,
-    /^\/openid(\/\*)?$/,
+    /^\/openid(\/\*|\/sign-in\/:uid)?$/,
+    /^\/fhir\/R4\/\.well-known\/smart-configuration$/,
+    /^\/\.well-known\/oauth-protected-resource\/fhir\/R4$/,
   ];
   const concrete = (path: string): string => path.replace('*', 'Patient/1').replaceAll(/:\w+/g, 'record');
 

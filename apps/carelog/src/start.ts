@@ -4,19 +4,23 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { defaultPolicy } from '@carelog/access';
 import { openAccessLog } from '@carelog/access-log';
 import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startProjector } from '@carelog/projector';
-import { createRecentReads, fhirRoutes, matchFrom, type Gateway } from '@carelog/query-gateway';
+import { fhirRoutes, matchFrom, RecentAnswers, type Gateway } from '@carelog/query-gateway';
 import { openRecord, recordProjection } from '@carelog/read-models';
 import {
   createLog,
   openIdentity,
   personas,
+  smartConfigurationRoutes,
   startService,
+  trustedIssuer,
   type Config,
+  type Identity,
   type Log,
   type Service,
 } from '@carelog/service-kit';
@@ -27,6 +31,10 @@ import { dataPaths, type DataPaths } from './paths.ts';
 import { startPageRoutes } from './start-page/routes.ts';
 import { statusOf, statusRoutes, type Running } from './status.ts';
 import { version } from './version.ts';
+
+/** Memory for answers that were given a moment ago. */
+const RECENT_READS_BYTES = 16 * 1024 * 1024;
+const RECENT_PAGES_BYTES = 32 * 1024 * 1024;
 
 /** Nest tokens of what lives as long as the service. */
 const RUNNING = Symbol('running');
@@ -39,22 +47,32 @@ export interface Carelog extends Service {
 /** Resolves when requests are accepted. Throws a `StoreFault` or a `KeyringFault` where the data folder cannot be used. */
 export async function startCarelog(config: Config, log: Log = createLog(config.logLevel)): Promise<Carelog> {
   const paths = dataPaths(config.dataFolder);
-  const identity = await openIdentity({
-    dataFolder: config.dataFolder,
-    personas,
-    patientNhsNumber: firstPersonNhsNumber(DEMO_SEED),
-    log,
-  });
+  const identity = config.embeddedIdentity ? await openPersonas(config, log) : undefined;
   const { running, gateway, release } = await openPlatform(paths, config, log);
+  const releaseAll = async (): Promise<void> => {
+    await release();
+    identity?.close();
+  };
   const emptyLog = running.store.head().position === 0;
   try {
     const service = await startService({
       config,
       log,
       providers: [{ provide: RUNNING, useValue: running }],
-      issuers: (url) => [identity.issuer(url)],
+      issuers: (url) => [
+        ...(identity === undefined ? [] : [identity.issuer(url)]),
+        ...config.issuers.map((settings) => trustedIssuer(settings, `${url}/fhir/R4`)),
+      ],
       routes(server, { url, requestMetrics }) {
-        identity.mount(server, url);
+        identity?.mount(server, url);
+        smartConfigurationRoutes(
+          server,
+          {
+            ...(identity === undefined ? {} : { embedded: identity.addresses }),
+            issuers: config.issuers.map(({ issuer }) => issuer),
+          },
+          url,
+        );
         fhirRoutes(server, gateway, url);
         statusRoutes(server, running, () => platformMetrics(running, gateway.pressure) + requestMetrics());
         startPageRoutes(server, {
@@ -62,17 +80,20 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
           docsFolder: DOCS_FOLDER,
         });
       },
-      release,
+      release: releaseAll,
     });
     return { ...service, emptyLog };
   } catch (fault) {
-    await release();
+    await releaseAll();
     throw fault;
   }
 }
 
 const DIGEST_LENGTH = 16;
-const POLICY_VERSION = '1';
+function openPersonas({ dataFolder }: Config, log: Log): Promise<Identity> {
+  return openIdentity({ dataFolder, personas, patientNhsNumber: firstPersonNhsNumber(DEMO_SEED), log });
+}
+
 const DOCS_FOLDER = join(import.meta.dirname, '../../../docs');
 
 interface Platform {
@@ -87,7 +108,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   const projector = await startProjector({ paths, headSignal: store.headSignal, log });
   const record = openRecord(paths.record);
   const ground = {
-    policy: POLICY_VERSION,
+    policy: defaultPolicy().version,
     view: `${recordProjection.name} ${recordProjection.version}`,
     epoch: store.head().epoch,
   };
@@ -111,7 +132,8 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     recordActivity,
     accessLog,
     digest: (value) => keyring.hmac('asked for', value).slice(0, DIGEST_LENGTH),
-    recentReads: createRecentReads(),
+    recentReads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
+    recentPages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
     pressure: { waiting: 0, turnedAway: 0 },
     cursorKey: createHash('sha256').update(keyring.hmac('cursor', 'key')).digest(),
     version,
@@ -133,7 +155,7 @@ async function startPageFacts(running: Running, config: Config, url: string) {
     version,
     url,
     people,
-    personas,
+    personas: config.embeddedIdentity ? personas : [],
     startedAt: new Date(running.startedAt),
     demo: config.demo,
     events: log.position,

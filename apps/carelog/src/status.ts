@@ -1,5 +1,5 @@
 /** How the platform is, for operators: no clinical content. And the rebuild of a view while everything runs. */
-import { decideAccess, type AccessAction } from '@carelog/access';
+import { defaultPolicy, noCallerFacts, restrictionOf, type AccessAction } from '@carelog/access';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { Projector } from '@carelog/projector';
@@ -69,7 +69,7 @@ function refused(
   reply: FastifyReply,
   action: AccessAction,
 ): FastifyReply | undefined {
-  const decision = decideAccess(request.caller, action, {});
+  const decision = restrictionOf(request.caller, action, undefined, noCallerFacts, defaultPolicy());
   if (decision.permit) return undefined;
   const problem: Problem = {
     category: 'forbidden',

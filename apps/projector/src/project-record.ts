@@ -1,7 +1,7 @@
 /** Opens what the record projection needs, runs it, and closes everything again. */
 import { openSqliteLogReader } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
-import { runProjection } from '@carelog/projection';
+import { runProjection, type Touched } from '@carelog/projection';
 import { openRecordWriter, recordProjection } from '@carelog/read-models';
 import type { ProjectorPaths } from './projector.ts';
 
@@ -9,7 +9,7 @@ export interface ProjectRecordOptions {
   readonly paths: ProjectorPaths;
   readonly headSignal?: SharedArrayBuffer;
   readonly signal: AbortSignal;
-  readonly onProjected?: (position: number) => void;
+  readonly onProjected?: (position: number, touched: Touched) => void;
   readonly onNotice?: (notice: string) => void;
   /** The record's file is nobody else's yet, and is thrown away if this process dies. */
   readonly disposable?: boolean;

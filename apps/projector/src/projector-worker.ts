@@ -27,8 +27,8 @@ await projectRecord({
   headSignal,
   signal: stopping.signal,
   onNotice: (text) => say({ kind: 'notice', text }),
-  onProjected(position) {
-    reached.publish(position);
+  onProjected(position, touched) {
+    reached.publish(position, touched);
     if (!started) say({ kind: 'started' });
     started = true;
   },

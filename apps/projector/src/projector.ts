@@ -24,8 +24,8 @@ export interface ProjectorPaths {
 export interface Projector {
   /** Position of the last event that the record reflects. */
   position(): number;
-  /** Changes whenever the record may have changed, also by a rebuild. */
-  moves(): number;
+  /** Changes whenever a question about this stream may be answered otherwise, also by a rebuild. */
+  moves(stream: string): number;
   /** False when the record has not reached the position before the time runs out. */
   waitFor(position: number, timeoutMs: number): Promise<boolean>;
   /** Events of the log that the record does not reflect yet. */
@@ -52,7 +52,7 @@ export async function startProjector({ paths, headSignal, log }: StartProjectorO
   let rebuilding: Promise<Rebuilt> | undefined;
   return {
     position: () => signal.position(),
-    moves: () => signal.moves(),
+    moves: (stream) => signal.moves(stream),
     waitFor: (position, timeoutMs) => signal.reached(position, timeoutMs),
     lag: () => Math.max(0, signalledHead(headSignal) - signal.position()),
     rebuild() {
@@ -90,7 +90,7 @@ async function rebuildOnline(
   await thread.stop();
   try {
     // Readers that ask from here on wait until the new record has caught up.
-    signal.publish(rebuilt.events);
+    signal.publish(rebuilt.events, 'all');
     const source = new DatabaseSync(besideOf(paths), { readOnly: true });
     try {
       await backup(source, paths.record, { rate: 10_000 });

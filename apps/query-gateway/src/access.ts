@@ -1,5 +1,15 @@
 /** Asks the decision point, and gives it what it needs to know of the caller. */
-import type { AccessDecision } from '@carelog/access';
+import {
+  classOf,
+  defaultPolicy,
+  noCallerFacts,
+  restrictionOf,
+  type AccessAction,
+  type AccessBasis,
+  type AccessRefusal,
+  type Caller,
+  type Permission,
+} from '@carelog/access';
 import { nhsNumberSystem, parseSearch } from '@carelog/fhir';
 import { Refusal, type FhirRequest, type Gateway } from './gateway.ts';
 
@@ -26,8 +36,32 @@ async function patientWith(
   return { ownPatient: entry.resource.id };
 }
 
-export function permitted(decision: AccessDecision): (AccessDecision & { permit: true }) | Refusal {
+export interface Allowed {
+  readonly permit: true;
+  readonly basis: AccessBasis;
+  /** The answer must hold nothing outside this patient's compartment. */
+  readonly restrictTo?: { readonly patient: string };
+}
+
+/** What the decision point permits this caller, as far as the record can be restricted to it: to one patient. */
+export function decide(
+  caller: Caller,
+  action: AccessAction,
+  { type, ownPatient: own }: { readonly type?: string; readonly ownPatient?: string } = {},
+): Allowed | AccessRefusal {
+  const policy = defaultPolicy();
+  const facts = { ...noCallerFacts, own: own === undefined ? [] : [own] };
+  const permission: Permission | AccessRefusal = restrictionOf(caller, action, type, facts, policy);
+  if (!permission.permit) return permission;
+  const reference = type !== undefined && classOf(type, policy) === 'reference';
+  const restricted = caller.kind === 'patient' && !reference;
+  // Of nobody, where nobody is registered under the caller's number.
+  const { basis } = permission;
+  return { permit: true, basis, ...(restricted && { restrictTo: { patient: own ?? '' } }) };
+}
+
+export function permitted(decision: Allowed | AccessRefusal): Allowed | Refusal {
   if (decision.permit) return decision;
   const message = `${decision.reason} ${decision.remedy}`;
-  return new Refusal([{ category: 'forbidden', code: 'forbidden', message }], {}, { reason: 'forbidden' });
+  return new Refusal([{ category: 'forbidden', code: 'forbidden', message }], {}, { reason: decision.code });
 }

@@ -2,7 +2,7 @@
  * Cursors of paging links: stateless, good for one caller and one question only, and sealed, because where a page of a sorted
  * search ends may be somebody's name.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
 import type { Cursor } from '@carelog/read-models';
 import { refuse, type FhirRequest, type Gateway, type Refusal } from './gateway.ts';
 
@@ -15,11 +15,23 @@ const TAG_BYTES = 16;
 /** The link to the page after this one: the same question with a cursor. */
 export function nextLink(gateway: Gateway, request: FhirRequest, cursor: Cursor): string {
   const question = questionOf(request);
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = nextNonce();
   const cipher = createCipheriv(CIPHER, gateway.cursorKey, nonce).setAAD(ownership(request, question));
   const sealed = Buffer.concat([nonce, cipher.update(JSON.stringify(cursor)), cipher.final()]);
   const text = `${sealed.toString('base64url')}.${cipher.getAuthTag().toString('base64url')}`;
   return `${request.base}/${question}${question.endsWith('?') ? '' : '&'}${CURSOR_PARAMETER}=${text}`;
+}
+
+const nonces = Buffer.alloc(256 * NONCE_BYTES);
+let noncesUsed = nonces.length;
+
+// Random bytes cost a system call, however many they are.
+function nextNonce(): Buffer {
+  if (noncesUsed === nonces.length) {
+    randomFillSync(nonces);
+    noncesUsed = 0;
+  }
+  return nonces.subarray(noncesUsed, (noncesUsed += NONCE_BYTES));
 }
 
 /** The cursor of a request; `undefined` for a first page; a refusal where it was made for somebody or something else. */
@@ -50,9 +62,11 @@ function opened(gateway: Gateway, request: FhirRequest, text: string): Cursor | 
   return JSON.parse(content.toString()) as Cursor;
 }
 
-function ownership({ caller }: FhirRequest, question: string): Buffer {
-  return Buffer.from(JSON.stringify([caller.subject, caller.system, question]));
-}
+/** Who may follow the links of a request's answer. */
+export const ownerOf = ({ caller }: FhirRequest): string => JSON.stringify([caller.subject, caller.system]);
+
+const ownership = (request: FhirRequest, question: string): Buffer =>
+  Buffer.from(`${ownerOf(request)}${question}`);
 
 /** `Patient?name=x`: one text for all requests that ask the same. */
 function questionOf({ path, query }: FhirRequest): string {

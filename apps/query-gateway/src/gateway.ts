@@ -4,7 +4,9 @@ import type { AccessLog } from '@carelog/access-log';
 import type { RecordActivity } from '@carelog/activity';
 import type { Problem } from '@carelog/fhir';
 import type { RecordQueries, Shown } from '@carelog/read-models';
-import type { RecentReads } from './recent-reads.ts';
+import type { FoundVersion } from './interactions/read.ts';
+import type { FoundPage } from './interactions/search-again.ts';
+import type { RecentAnswers } from './recent-answers.ts';
 
 export interface Gateway {
   readonly recordActivity: RecordActivity;
@@ -17,8 +19,8 @@ export interface Gateway {
   /** How far the record view has come, and a bounded wait for it to come further. */
   readonly projected: {
     position(): number;
-    /** Changes whenever the view may have changed; while it stands still, so does every answer. */
-    moves(): number;
+    /** Changes whenever a question about this stream may be answered otherwise. */
+    moves(stream: string): number;
     /** False when the time ran out first. */
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };
@@ -26,7 +28,10 @@ export interface Gateway {
   readonly pressure: { waiting: number; turnedAway: number };
   /** 32 bytes that only this installation has; what cursors are sealed with. */
   readonly cursorKey: Uint8Array;
-  readonly recentReads: RecentReads;
+  /** By `Type/id`. */
+  readonly recentReads: RecentAnswers<FoundVersion>;
+  /** First pages, by what was asked. */
+  readonly recentPages: RecentAnswers<FoundPage>;
   readonly version: string;
 }
 
@@ -51,6 +56,8 @@ export interface FhirAnswer {
   readonly shown?: Shown;
   readonly basis?: AccessBasis | 'recorded';
   readonly isRedacted?: true;
+  /** The parts of the body are given again to whoever asks next. */
+  readonly isKept?: true;
 }
 
 /** What an interaction gives: at once where it has no need to wait. */

@@ -1,4 +1,4 @@
 export { FHIR_BASE, fhirRoutes } from './routes.ts';
 export { matchFrom } from './match.ts';
 export type { Gateway } from './gateway.ts';
-export { createRecentReads } from './recent-reads.ts';
+export { RecentAnswers } from './recent-answers.ts';

@@ -151,9 +151,9 @@ function send(gateway: Gateway, reply: FastifyReply, result: FhirAnswer | Refusa
     reply.headers(result.headers).header('content-type', FHIR_JSON).send(outcomeText(result.problems));
     return;
   }
-  const { status, headers = {}, body } = result;
+  const { status, headers = {}, body, isKept } = result;
   const sent = body === undefined ? [] : ['content-type', FHIR_JSON];
   for (const name in headers) sent.push(name, headers[name]!);
   if (headers['carelog-position'] === undefined) sent.push('carelog-position', position);
-  sendBytes(reply, status, sent, body);
+  sendBytes(reply, status, sent, body, isKept);
 }

@@ -1,203 +1,227 @@
-/**
- * The one decision point: may this caller do this? Pure; every interaction asks it, and acts only on what it answers.
- * The policy is the table below: one row for each kind of caller, one cell for each action.
- */
+/** The one decision point: may this caller do this to this resource? Pure; everything asks it, or asks `restrictionOf`. */
+import type { AccessAction } from './actions.ts';
 import type { Caller } from './caller.ts';
-
-/** FHIR interactions (https://hl7.org/fhir/R4/http.html), `$everything`, and what operators do to the platform. */
-export const accessActions = [
-  'read',
-  'vread',
-  'search',
-  'history',
-  'everything',
-  'create',
-  'update',
-  'delete',
-  'transaction',
-  'batch',
-  'metadata',
-  'status',
-  'rebuild',
-] as const;
-export type AccessAction = (typeof accessActions)[number];
-
-/** What is known of the thing asked for. Leave out what is not known yet; nothing is permitted on a fact that is missing. */
-export interface AccessFacts {
-  /** Resource type in the URL or in the resource; absent for requests over all types. */
-  readonly type?: string;
-  /** Ids of every Patient whose compartment the resource is in. Absent where many are asked for, or where the query is to find out. */
-  readonly patients?: readonly string[];
-  /** The Patient that the caller's own NHS number resolves to; absent when nobody is registered under it. */
-  readonly ownPatient?: string;
-}
-
-/** Why something is permitted, as an access record states it. */
-export type AccessBasis =
-  | 'system-to-system'
-  | 'direct-care'
-  | 'own-record'
-  | 'shared-reference-data'
-  | 'audit'
-  | 'platform-operation'
-  | 'public'
-  /** The request only carries others; each of them is decided by itself. */
-  | 'entry-by-entry';
+import {
+  maskOf,
+  type CallerFacts,
+  type PatientFacts,
+  type RelationshipBasis,
+  type ResourceFacts,
+} from './facts.ts';
+import { grantOf } from './grant.ts';
+import type { Policy } from './policy.ts';
+import { refused, type AccessRefusal, type RefusalCode } from './refusals.ts';
+import { restrictionOf } from './restriction-of.ts';
+import type { AccessBasis, Redaction, Restriction, ScopeLimit, View } from './restriction.ts';
 
 export type AccessDecision =
   | {
       readonly permit: true;
       readonly basis: AccessBasis;
-      /** The answer must hold nothing outside this patient's compartment; it has to become part of the query. */
-      readonly restrictTo?: { readonly patient: string };
+      /** The relationship it rests on, where it rests on one. */
+      readonly relationship?: RelationshipBasis;
+      /** To be taken out before the resource is shown. */
+      readonly redact?: readonly Redaction[];
     }
-  | { readonly permit: false; readonly reason: string; readonly remedy: string };
+  | AccessRefusal;
 
 /**
- * Decides whether `caller` may do `action` to what `facts` describe. Total: every combination gets a permit with its
- * basis, or a refusal with a reason and a remedy that are safe to show. Never throws, never repeats a value.
+ * Decides whether `caller` may do `action` to the resource, given what is known of each Patient it names. Total: every
+ * combination gets a permit with its basis, or a refusal with a reason and a remedy that are safe to show. A patient of
+ * whom nothing is known is one whom the caller may not see. Never throws, never repeats a value.
+ *
+ * For `create` and `update` ask about what is to be recorded, and for `update` and `delete` about what stands there too.
  */
-export function decideAccess(caller: Caller, action: AccessAction, facts: AccessFacts): AccessDecision {
-  const rule = policy[caller.kind][action];
-  if (rule === 'own-record') return decideOwnRecord(action, facts);
-  if (rule in refusals) return { permit: false, ...refusals[rule as Refusal] };
-  return { permit: true, basis: rule as AccessBasis };
+export function decideAccess(
+  caller: Caller,
+  action: AccessAction,
+  resource: ResourceFacts,
+  patients: ReadonlyMap<string, PatientFacts>,
+  policy: Policy,
+): AccessDecision {
+  const permission = restrictionOf(caller, action, resource.type, callerFactsOf(resource, patients), policy);
+  if (!permission.permit) {
+    // Of a caller's own records only those that the resource names were looked at.
+    const another = permission.code === 'unregistered' && resource.patients.length > 0;
+    return another ? refused('not-own-record') : permission;
+  }
+  if (CARRIES_NO_RESOURCE.has(action)) return { permit: true, basis: permission.basis };
+  if (action === 'break-glass') return decideGlass(resource, patients);
+  const { restriction } = permission;
+  const registers = caller.kind === 'staff' && action === 'create' && resource.type === 'Patient';
+  if (registers && resource.patients.length === 0) return decideRegistration(restriction, resource);
+  const decision = decideWithin(restriction, action, resource, patients);
+  if (decision.permit || decision.code !== 'no-relationship') return decision;
+  const grant = grantOf(caller, policy);
+  return grant.permit && grant.mayBreakGlass ? decision : refused('no-relationship-no-glass');
 }
 
-type Refusal = keyof typeof refusals;
-type Rule = Exclude<AccessBasis, 'shared-reference-data'> | Refusal;
-
-const clinicalCare = (basis: 'system-to-system' | 'direct-care') =>
-  ({
-    read: basis,
-    vread: basis,
-    search: basis,
-    history: basis,
-    everything: basis,
-    create: basis,
-    update: basis,
-    delete: basis,
-    transaction: 'entry-by-entry',
-    batch: 'entry-by-entry',
-    metadata: 'public',
-  }) as const;
-
-/** Exported for the test that walks it. */
-export const policy: Readonly<Record<Caller['kind'], Readonly<Record<AccessAction, Rule>>>> = {
-  system: { ...clinicalCare('system-to-system'), status: 'platform-operation', rebuild: 'operators-only' },
-  staff: { ...clinicalCare('direct-care'), status: 'operators-only', rebuild: 'operators-only' },
-  patient: {
-    read: 'own-record',
-    vread: 'own-record',
-    search: 'own-record',
-    history: 'own-record',
-    everything: 'own-record',
-    create: 'reads-only',
-    update: 'reads-only',
-    delete: 'reads-only',
-    transaction: 'entry-by-entry',
-    batch: 'entry-by-entry',
-    metadata: 'public',
-    status: 'operators-only',
-    rebuild: 'operators-only',
-  },
-  auditor: {
-    read: 'audit',
-    vread: 'audit',
-    search: 'audit',
-    history: 'audit',
-    everything: 'audit',
-    create: 'reads-only',
-    update: 'reads-only',
-    delete: 'reads-only',
-    transaction: 'entry-by-entry',
-    batch: 'entry-by-entry',
-    metadata: 'public',
-    status: 'platform-operation',
-    rebuild: 'operators-only',
-  },
-  operator: {
-    read: 'no-clinical-content',
-    vread: 'no-clinical-content',
-    search: 'no-clinical-content',
-    history: 'no-clinical-content',
-    everything: 'no-clinical-content',
-    create: 'no-clinical-content',
-    update: 'no-clinical-content',
-    delete: 'no-clinical-content',
-    transaction: 'no-clinical-content',
-    batch: 'no-clinical-content',
-    metadata: 'public',
-    status: 'platform-operation',
-    rebuild: 'platform-operation',
-  },
-};
-
-const refusals = {
-  'reads-only': {
-    reason: 'This caller may read, but not record.',
-    remedy: 'Ask the organisation that provides the care to record it, or call with a token of theirs.',
-  },
-  'operators-only': {
-    reason: 'Only an operator may do this.',
-    remedy: 'Call with a token of an operator.',
-  },
-  'no-clinical-content': {
-    reason: 'An operator runs the platform and has no access to clinical content.',
-    remedy: 'Call with a token of somebody who provides the care.',
-  },
-} as const;
-
-/** About no person, so that a patient may follow a reference out of their own record. */
-const sharedTypes = new Set([
-  'CodeSystem',
-  'ConceptMap',
-  'Endpoint',
-  'HealthcareService',
-  'Location',
-  'Medication',
-  'MedicationKnowledge',
-  'Organization',
-  'OrganizationAffiliation',
-  'Practitioner',
-  'PractitionerRole',
-  'Questionnaire',
-  'StructureDefinition',
-  'Substance',
-  'ValueSet',
+const CARRIES_NO_RESOURCE: ReadonlySet<AccessAction> = new Set([
+  'transaction',
+  'batch',
+  'metadata',
+  'status',
+  'rebuild',
 ]);
-/** A Location can be somebody's home: to be opened from a reference, not to be looked for. */
-const unsearchableTypes = new Set(['Location']);
+const WRITES: ReadonlySet<AccessAction> = new Set(['create', 'update', 'delete']);
+const REFERENCE = maskOf(['reference']);
 
-function decideOwnRecord(action: AccessAction, { type, patients, ownPatient }: AccessFacts): AccessDecision {
-  const shared = type !== undefined && sharedTypes.has(type);
-  if (patients === undefined) {
-    const opened = action !== 'search';
-    if (shared && (opened || !unsearchableTypes.has(type)))
-      return { permit: true, basis: 'shared-reference-data' };
-    if (shared) return { permit: false, ...unsearchable };
-    if (ownPatient === undefined) return { permit: false, ...unregistered };
-    if (action === 'everything') return { permit: false, ...notOwn };
-    return { permit: true, basis: 'own-record', restrictTo: { patient: ownPatient } };
-  }
-  if (shared && patients.length === 0) return { permit: true, basis: 'shared-reference-data' };
-  if (ownPatient === undefined) return { permit: false, ...unregistered };
-  // A resource that also names somebody else would show that person's data, so it is not served here.
-  if (patients.length > 0 && patients.every((patient) => patient === ownPatient)) {
-    return { permit: true, basis: 'own-record' };
-  }
-  return { permit: false, ...notOwn };
+function callerFactsOf(resource: ResourceFacts, patients: ReadonlyMap<string, PatientFacts>): CallerFacts {
+  const those = (which: (facts: PatientFacts) => boolean): string[] =>
+    resource.patients.filter((id) => {
+      const facts = patients.get(id);
+      return facts !== undefined && which(facts);
+    });
+  return {
+    own: those(({ ownOrProxy }) => ownOrProxy === 'own'),
+    proxyFor: those(({ ownOrProxy }) => ownOrProxy === 'proxy'),
+    brokenGlass: those(({ brokenGlass }) => brokenGlass === true),
+  };
 }
 
-const notOwn = {
-  reason: 'A patient may see only their own record.',
-  remedy: 'Ask for resources of your own record; a search without a patient finds them.',
-};
-const unregistered = {
-  reason: 'No record is held for the person this token was issued to.',
-  remedy: 'Ask your GP practice to check that you are registered under this NHS number.',
-};
-const unsearchable = {
-  reason: 'A patient may open this kind of resource, but not search for it.',
-  remedy: 'Read it by the reference that your own record holds.',
-};
+function decideGlass(
+  { type, patients: [id, ...more] }: ResourceFacts,
+  patients: ReadonlyMap<string, PatientFacts>,
+): AccessDecision {
+  if (type !== 'Patient') return refused('type-not-permitted');
+  if (id === undefined || more.length > 0 || !patients.has(id)) return refused('fact-missing');
+  return { permit: true, basis: 'broken-glass' };
+}
+
+/** A Patient who has no id yet. */
+function decideRegistration({ views }: Restriction, { labels }: ResourceFacts): AccessDecision {
+  const confidential = views.every((view) => (view.denied & labels) !== 0);
+  return confidential ? refused('confidential') : { permit: true, basis: 'registration' };
+}
+
+function decideWithin(
+  restriction: Restriction,
+  action: AccessAction,
+  resource: ResourceFacts,
+  patients: ReadonlyMap<string, PatientFacts>,
+): AccessDecision {
+  const outside = outsideScopes(restriction.scopes, resource);
+  if (outside !== undefined) return refused(outside);
+  if (resource.patients.length === 0) return decideAboutNobody(restriction, resource);
+  const admissions: Admission[] = [];
+  for (const id of resource.patients) {
+    const admission = admit(restriction, action, resource, id, patients.get(id));
+    if (typeof admission === 'string') return refused(admission);
+    admissions.push(admission);
+  }
+  const { basis, relationship } = admissions[0]!;
+  const elements = restriction.conceal?.redacts[resource.type];
+  const redacts = elements !== undefined && admissions.some(({ conceals }) => conceals);
+  return {
+    permit: true,
+    basis,
+    ...(relationship !== undefined && { relationship }),
+    ...(redacts && { redact: elements.map((element) => ({ element, because: 's-flag' as const })) }),
+  };
+}
+
+function outsideScopes(
+  scopes: readonly ScopeLimit[] | undefined,
+  { type, patients, meets = [] }: ResourceFacts,
+): RefusalCode | undefined {
+  if (scopes === undefined) return undefined;
+  const ofType = scopes.filter((limit) => limit.type === '*' || limit.type === type);
+  const ofPatient = ofType.filter(
+    ({ patient }) => patient === undefined || patients.every((id) => id === patient),
+  );
+  if (ofType.length > 0 && ofPatient.length === 0) return 'other-launch-patient';
+  const met = ofPatient.some(({ where }) =>
+    where.every(([name, value]) => meets.includes(`${name}=${value}`)),
+  );
+  return met ? undefined : 'outside-scope';
+}
+
+function decideAboutNobody({ views, shared }: Restriction, { labels }: ResourceFacts): AccessDecision {
+  const reference = (labels & REFERENCE) !== 0;
+  const view = views.find(({ patients, denied }) => patients.kind === 'everybody' && (denied & labels) === 0);
+  if (reference && (view !== undefined || (shared !== undefined && (shared & labels) === 0))) {
+    return { permit: true, basis: 'shared-reference-data' };
+  }
+  if (view !== undefined) return { permit: true, basis: view.basis };
+  return refused(reference ? 'confidential' : 'about-nobody');
+}
+
+interface Admission {
+  readonly basis: AccessBasis;
+  readonly relationship?: RelationshipBasis;
+  /** Only with redactions. */
+  readonly conceals: boolean;
+}
+
+/** By which view the resource is admitted for this patient, one that redacts nothing if there is one; else why by none. */
+function admit(
+  { views, conceal }: Restriction,
+  action: AccessAction,
+  resource: ResourceFacts,
+  id: string,
+  facts: PatientFacts | undefined,
+): Admission | RefusalCode {
+  let redacted: Admission | undefined;
+  const reasons: { readonly code: RefusalCode; readonly weight: number }[] = [];
+  for (const view of views) {
+    const stranger = strangeTo(view, action, id, facts);
+    const code = stranger ?? hiddenIn(view, resource, facts);
+    if (code !== undefined) {
+      // The reason that says most: of a view that the patient is in, before those that everybody is in.
+      reasons.push({ code, weight: stranger !== undefined ? 1 : view.patients.kind === 'everybody' ? 0 : 2 });
+      continue;
+    }
+    const relationship = view.patients.kind === 'related' ? facts?.relationships[0] : undefined;
+    const registering = view.patients.kind === 'related' && relationship === undefined;
+    const conceals = view.conceals && facts?.sFlag === true;
+    const admission: Admission = {
+      basis: registering ? 'registration' : view.basis,
+      conceals,
+      ...(relationship !== undefined && { relationship }),
+    };
+    if (!conceals || conceal === undefined) return admission;
+    if (!conceal.hides.includes(resource.type)) redacted ??= admission;
+    else
+      reasons.push({
+        code: resource.type in conceal.redacts ? 'location-protected' : 'confidential',
+        weight: 2,
+      });
+  }
+  if (redacted !== undefined) return redacted;
+  return reasons.sort((a, b) => b.weight - a.weight)[0]?.code ?? 'fact-missing';
+}
+
+/** Why the patient is not among those of the view; undefined where they are. */
+function strangeTo(
+  { patients, heedsOptOut, heedsWithheld, heedsReview, conceals, basis }: View,
+  action: AccessAction,
+  id: string,
+  facts: PatientFacts | undefined,
+): RefusalCode | undefined {
+  switch (patients.kind) {
+    case 'everybody': {
+      const needsFacts = heedsOptOut || heedsWithheld || heedsReview || conceals;
+      return needsFacts && facts === undefined ? 'fact-missing' : undefined;
+    }
+    case 'these':
+      if (patients.ids.includes(id)) return undefined;
+      return basis === 'broken-glass' ? 'no-relationship' : 'not-own-record';
+    case 'related': {
+      if (facts === undefined) return 'fact-missing';
+      const registering = facts.registering === true && WRITES.has(action);
+      return registering || facts.relationships.length > 0 ? undefined : 'no-relationship';
+    }
+  }
+}
+
+function hiddenIn(
+  { denied, heedsWithheld, heedsOptOut, heedsReview }: View,
+  { labels }: ResourceFacts,
+  facts: PatientFacts | undefined,
+): RefusalCode | undefined {
+  if ((denied & labels) !== 0) return 'confidential';
+  if (facts === undefined) return undefined;
+  if (heedsWithheld && (facts.withheld & labels) !== 0) return 'withheld';
+  if (heedsOptOut && facts.optedOut) return 'opted-out';
+  return heedsReview && facts.reviewPending ? 'own-access-under-review' : undefined;
+}

@@ -6,5 +6,6 @@ export type {
   ProjectedBatch,
   Projection,
   ReadModel,
+  Touched,
 } from './projection.ts';
 export { runProjection, type RunProjectionOptions } from './run-projection.ts';

@@ -26,12 +26,15 @@ export interface Checkpoint {
 export interface ReadModel<Change> {
   checkpoint(): Promise<Checkpoint | undefined>;
   /** Applies a batch and moves the checkpoint, together. Nothing of it is kept when this throws. */
-  apply(batch: ProjectedBatch<Change>): Promise<void>;
+  apply(batch: ProjectedBatch<Change>): Promise<Touched>;
   /** Partitions that stopped at a poison event, so that a restart goes on leaving them parked. */
   parked(): Promise<readonly Parked[]>;
   /** Forgets everything, the checkpoint and the parked partitions too: a rebuild begins. */
   clear(): Promise<void>;
 }
+
+/** Streams about which a question may be answered otherwise than before. */
+export type Touched = ReadonlySet<string> | 'all';
 
 export interface ProjectedBatch<Change> {
   /** In the order of the log. */

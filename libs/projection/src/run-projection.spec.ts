@@ -55,6 +55,7 @@ class ListReadModel implements ReadModel<string> {
     this.setAside.push(...setAside.map((it) => it.stream));
     this.batches.push(changes.length);
     this.reached = checkpoint;
+    return new Set(changes.map(({ event }) => event.stream));
   }
   async clear() {
     this.lists.clear();

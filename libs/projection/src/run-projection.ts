@@ -10,6 +10,7 @@ import type {
   Parked,
   Projection,
   ReadModel,
+  Touched,
 } from './projection.ts';
 
 export interface RunProjectionOptions<Change> {
@@ -19,8 +20,8 @@ export interface RunProjectionOptions<Change> {
   readonly projection: Projection<Change>;
   readonly readModel: ReadModel<Change>;
   readonly signal: AbortSignal;
-  /** Called after each batch was applied, with the position it reached; at the start with the checkpoint's. */
-  readonly onProjected?: (position: number) => void;
+  /** Called after each batch was applied, with the position it reached and what it touched; at the start with the checkpoint's. */
+  readonly onProjected?: (position: number, touched: Touched) => void;
   /** Called with what an operator should know: a rebuild begins, a partition was parked. Holds no content. */
   readonly onNotice?: (notice: string) => void;
   /** At most this many events in one transaction. When idle a batch is whatever has been recorded since the last. */
@@ -37,12 +38,15 @@ export async function runProjection<Change>(options: RunProjectionOptions<Change
   const { position, epoch } = await startingPoint(options);
   const parked = new Set((await readModel.parked()).map((it) => it.partition));
   let last = position;
-  onProjected(last);
+  onProjected(last, 'all');
   for await (const events of store.subscribe(position, { batchSize, signal })) {
     refuseGap(last, events);
     last = events.at(-1)?.position ?? last;
-    await readModel.apply({ ...evolveAll(events, parked, options), checkpoint: { position: last, epoch } });
-    onProjected(last);
+    const touched = await readModel.apply({
+      ...evolveAll(events, parked, options),
+      checkpoint: { position: last, epoch },
+    });
+    onProjected(last, touched);
     // Catching up must not keep a message to stop waiting.
     await new Promise(setImmediate);
     if (signal.aborted) return;

@@ -11,6 +11,7 @@ export type {
   Shown,
   VersionAnswer,
 } from './record/record.ts';
+export { namedBy } from './record/named-by.ts';
 export { recordProjection, type RecordChange } from './record/record-projection.ts';
 export { openRecord, type RecordOptions } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';

@@ -1,19 +1,25 @@
 import { createHmac } from 'node:crypto';
 import { createLocalJWKSet, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createAuthenticator } from './authenticate.ts';
+import { createAuthenticator, IssuerUnavailable } from './authenticate.ts';
 import type { TrustedIssuer } from './authenticate.ts';
+import type { ClaimRules } from './identity/caller-claims.ts';
 
 const issuer = 'https://identity.example/openid';
 const audience = 'https://record.example/fhir/R4';
+const role = {
+  person_roleid: '999100000001',
+  role_code: 'S8000:G8000:R8000',
+  org_code: 'Y90001',
+  activity_codes: ['B0380'],
+};
 const gp = {
   client_id: 'gp',
-  kind: 'staff',
-  organisation: 'Y90001',
-  care_setting: 'general-practice',
   nhsid_useruid: '999000000001',
-  selected_roleid: '999100000001',
+  nhsid_nrbac_roles: [role],
+  authentication_assurance_level: '3',
 };
+const twoRoles = { ...gp, nhsid_nrbac_roles: [role, { ...role, person_roleid: '999100000002' }] };
 
 type KeyPair = Awaited<ReturnType<typeof generateKeyPair>>;
 let ours: KeyPair;
@@ -27,8 +33,17 @@ beforeAll(async () => {
     issuer,
     audience,
     keys: createLocalJWKSet({ keys: [{ ...(await exportJWK(ours.publicKey)), kid: 'ours' }] }),
+    claims,
   };
 });
+
+const claims: ClaimRules = {
+  shapes: ['cis2', 'nhs-login', 'carelog'],
+  assuranceMin: 3,
+  careSettings: { Y90001: 'general-practice' },
+  clients: {},
+  scopesRequired: false,
+};
 
 interface Variation {
   readonly claims?: object;
@@ -56,6 +71,7 @@ function token({
     .sign(key.privateKey);
 }
 
+const bearer = async (variation: Variation = {}): Promise<string> => `Bearer ${await token(variation)}`;
 const secondsFromNow = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 const base64url = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const ourClaims = () => ({ ...gp, iss: issuer, aud: audience, sub: 'gp', exp: secondsFromNow(3600) });
@@ -72,6 +88,8 @@ describe('a good token', () => {
         system: 'gp',
         careSetting: 'general-practice',
         roleProfile: '999100000001',
+        roleCode: 'S8000:G8000:R8000',
+        activityCodes: ['B0380'],
       },
     });
   });
@@ -84,12 +102,10 @@ describe('a good token', () => {
 
   it('gives an NHS number to a patient only', async () => {
     const authenticator = createAuthenticator([trusted]);
-    const patient = { ...gp, kind: 'patient', nhs_number: '9990000018' };
-    const asPatient = await authenticator.verify(`Bearer ${await token({ claims: patient })}`);
+    const proved = { nhs_number: '9990000018', identity_proofing_level: 'P9' };
+    const asPatient = await authenticator.verify(await bearer({ claims: { client_id: 'app', ...proved } }));
     expect(asPatient).toMatchObject({ caller: { kind: 'patient', nhsNumber: '9990000018' } });
-    const asStaff = await authenticator.verify(
-      `Bearer ${await token({ claims: { ...patient, kind: 'staff' } })}`,
-    );
+    const asStaff = await authenticator.verify(await bearer({ claims: { ...gp, ...proved } }));
     expect(asStaff).not.toHaveProperty('caller.nhsNumber');
   });
 
@@ -103,6 +119,7 @@ describe('a good token', () => {
       issuer: 'https://other.example',
       audience,
       keys: createLocalJWKSet({ keys: [{ ...(await exportJWK(theirs.publicKey)), kid: 'ours' }] }),
+      claims,
     };
     const authenticator = createAuthenticator([trusted, other]);
     const good = await token({ issuer: other.issuer, key: theirs });
@@ -113,66 +130,126 @@ describe('a good token', () => {
 });
 
 describe('what is refused', () => {
-  it.each<[string, RegExp, () => string | undefined | Promise<string | undefined>]>([
-    ['no header', /No access token/, () => undefined],
-    ['an empty header', /not of the form/, () => ''],
-    ['another scheme', /not of the form/, () => 'Basic Z3A6c2VjcmV0'],
-    ['no token', /not of the form/, () => 'Bearer '],
-    ['two tokens', /not of the form/, async () => `Bearer ${await token()} ${await token()}`],
-    ['garbage', /not from an issuer/, () => 'Bearer garbage'],
-    ['three dots of garbage', /not from an issuer/, () => 'Bearer a.b.c'],
+  type Row = [string, string | undefined, RegExp, () => string | undefined | Promise<string | undefined>];
+  it.each<Row>([
+    ['no header', undefined, /No access token/, () => undefined],
+    ['an empty header', undefined, /No access token/, () => ''],
+    ['another scheme', undefined, /No access token/, () => 'Basic Z3A6c2VjcmV0'],
+    ['no token', 'invalid_request', /not of the form/, () => 'Bearer '],
+    [
+      'two tokens',
+      'invalid_request',
+      /not of the form/,
+      async () => `Bearer ${await token()} ${await token()}`,
+    ],
+    ['a token of 10 kB', 'invalid_request', /longer/, () => `Bearer ${'a'.repeat(10_000)}`],
+    ['garbage', 'invalid_token', /not from an issuer/, () => 'Bearer garbage'],
+    ['three dots of garbage', 'invalid_token', /not from an issuer/, () => 'Bearer a.b.c'],
     [
       'a payload that is no object',
+      'invalid_token',
       /not from an issuer/,
       () => `Bearer a.${Buffer.from('null').toString('base64url')}.c`,
     ],
-    ['a token of 10 kB', /longer/, () => `Bearer ${'a'.repeat(10_000)}`],
-    ['expired', /expired/, async () => `Bearer ${await token({ expires: secondsFromNow(-60) })}`],
+    ['expired', 'invalid_token', /expired/, () => bearer({ expires: secondsFromNow(-60) })],
     [
       'for another server',
+      'invalid_token',
       /another server/,
-      async () => `Bearer ${await token({ audience: 'https://x/fhir/R4' })}`,
+      () => bearer({ audience: 'https://x/fhir/R4' }),
     ],
     [
       'of another issuer',
+      'invalid_token',
       /not from an issuer/,
-      async () => `Bearer ${await token({ issuer: 'https://evil.example' })}`,
+      () => bearer({ issuer: 'https://evil.example' }),
     ],
-    ['signed with a key of somebody else', /signature/, async () => `Bearer ${await token({ key: theirs })}`],
-    [
-      'of another type, e.g. an id token',
-      /claim "typ"/,
-      async () => `Bearer ${await token({ type: 'JWT' })}`,
-    ],
+    ['signed with a key of somebody else', 'invalid_token', /signature/, () => bearer({ key: theirs })],
+    ['of another type, e.g. an id token', 'invalid_token', /claim "typ"/, () => bearer({ type: 'JWT' })],
     [
       'without a kind of caller',
-      /claims/,
-      async () => `Bearer ${await token({ claims: { ...gp, kind: undefined } })}`,
+      'invalid_token',
+      /who is calling/,
+      () => bearer({ claims: { ...gp, nhsid_useruid: undefined } }),
     ],
     [
       'with an unknown kind',
-      /claims/,
-      async () => `Bearer ${await token({ claims: { ...gp, kind: 'superuser' } })}`,
+      'invalid_token',
+      /who is calling/,
+      () => bearer({ claims: { ...gp, kind: 'superuser' } }),
     ],
-    ['with no end', /claim "exp"/, withoutEnd],
+    ['with no end', 'invalid_token', /claim "exp"/, withoutEnd],
     [
       'unsigned (alg none)',
+      'invalid_token',
       /signature/,
       () => `Bearer ${base64url({ alg: 'none', typ: 'at+jwt' })}.${base64url(ourClaims())}.`,
     ],
-    ['alg HS256 with the public key as secret', /signature/, withPublicKeyAsSecret],
-    ['claims changed after signing', /signature/, tampered],
-    ['the signature cut off', /signature/, async () => `Bearer ${(await token()).replace(/[^.]*$/, '')}`],
-  ])('%s', async (_, reason, authorization) => {
-    const authenticator = createAuthenticator([trusted]);
+    ['alg HS256 with the public key as secret', 'invalid_token', /signature/, withPublicKeyAsSecret],
+    ['claims changed after signing', 'invalid_token', /signature/, tampered],
+    [
+      'the signature cut off',
+      'invalid_token',
+      /signature/,
+      async () => (await bearer()).replace(/[^.]*$/, ''),
+    ],
+    [
+      'no role selected',
+      'insufficient_user_authentication',
+      /several roles/,
+      () => bearer({ claims: twoRoles }),
+    ],
+    [
+      'no role at all',
+      'insufficient_scope',
+      /no role/,
+      () => bearer({ claims: { ...gp, nhsid_nrbac_roles: [] } }),
+    ],
+  ])('%s', async (_, error, reason, authorization) => {
+    const resourceMetadata = 'https://record.example/.well-known/oauth-protected-resource/fhir/R4';
+    const authenticator = createAuthenticator([trusted], { resourceMetadata });
     const header = await authorization();
     const outcome = await authenticator.verify(header);
-    expect(outcome).toEqual({
-      kind: 'refused',
-      problem: { category: 'unauthenticated', code: 'login', message: expect.stringMatching(reason) },
-    });
-    expect(outcome).toHaveProperty('problem.message', expect.stringContaining('npx carelog token'));
+    expect(outcome).toMatchObject({ kind: 'refused', problem: { message: expect.stringMatching(reason) } });
+    const category =
+      error === 'invalid_request'
+        ? 'incorrect'
+        : error === 'insufficient_scope'
+          ? 'forbidden'
+          : 'unauthenticated';
+    expect(outcome).toHaveProperty('problem.category', category);
+    const { challenge } = outcome as { challenge: string };
+    expect(challenge).toMatch(/^Bearer realm="carelog"(, [a-z_]+="[^"\\]+")+$/);
+    expect(challenge).toContain(`resource_metadata="${resourceMetadata}"`);
+    expect(/ error="(\w+)"/.exec(challenge)?.[1]).toBe(error);
+    expect(challenge.includes('error_description=')).toBe(error !== undefined);
     expect(authenticator.recall(header)).toBeUndefined();
+  });
+
+  it('a token that was taken back, and whatever was remembered of it', async () => {
+    const revoked = new Set<unknown>();
+    let changed = (): void => {};
+    const authenticator = createAuthenticator([
+      { ...trusted, revoked: ({ jti }) => revoked.has(jti), onChange: (listener) => (changed = listener) },
+    ]);
+    const header = await bearer({ claims: { ...gp, jti: 'one' } });
+    expect(await authenticator.verify(header)).toMatchObject({ kind: 'caller' });
+    revoked.add('one');
+    changed();
+    expect(authenticator.recall(header)).toBeUndefined();
+    expect(await authenticator.verify(header)).toMatchObject({
+      kind: 'refused',
+      problem: { message: expect.stringContaining('revoked') },
+    });
+  });
+
+  it('everything of an issuer whose keys are out of reach, for now', async () => {
+    const keys = async (): Promise<never> => {
+      throw new IssuerUnavailable('no route to host');
+    };
+    const outcome = await createAuthenticator([{ ...trusted, keys }]).verify(await bearer());
+    expect(outcome).toMatchObject({ kind: 'refused', problem: { category: 'unavailable' } });
+    expect(outcome).not.toHaveProperty('challenge');
   });
 
   async function withoutEnd(): Promise<string> {
@@ -207,7 +284,7 @@ describe('what is remembered', () => {
   });
 
   it('is bounded, and keeps what is used', async () => {
-    const authenticator = createAuthenticator([trusted], 4);
+    const authenticator = createAuthenticator([trusted], { capacity: 4 });
     const used = `Bearer ${await token({ claims: { ...gp, jti: 'used' } })}`;
     const unused = `Bearer ${await token({ claims: { ...gp, jti: 'unused' } })}`;
     await authenticator.verify(used);

@@ -4,70 +4,97 @@
  */
 import { errors, jwtVerify } from 'jose';
 import type { JWTPayload, JWTVerifyGetKey } from 'jose';
-import { z } from 'zod';
 import type { Caller } from '@carelog/access';
 import type { Problem } from '@carelog/fhir';
+import { callerFrom } from './identity/caller-claims.ts';
+import type { ClaimRules, TokenRefusal } from './identity/caller-claims.ts';
 
 export interface TrustedIssuer {
   /** As in the `iss` claim. */
   readonly issuer: string;
   /** As in the `aud` claim: the FHIR base that its tokens are for. */
   readonly audience: string;
-  /** Where its public keys come from: `createLocalJWKSet` in process, `createRemoteJWKSet` elsewhere. */
+  /** Where its public keys come from: `createLocalJWKSet` in process, `keysOfIssuer` elsewhere. Throws `IssuerUnavailable` where they cannot be had. */
   readonly keys: JWTVerifyGetKey;
+  readonly claims: ClaimRules;
+  /** The header `typ`; `at+jwt` (RFC 9068) unless told. */
+  readonly tokenType?: string;
+  /** How far clocks may differ; 30 unless told. */
+  readonly clockSkewSeconds?: number;
+  /** How long a verified token is believed before it is verified again; until it ends unless told. */
+  readonly recheckSeconds?: number;
+  /** Whether a token with these claims was taken back before its end. */
+  readonly revoked?: (claims: JWTPayload) => boolean;
+  /** Calls back whenever tokens that were good may not be any more: keys were replaced, tokens revoked. */
+  readonly onChange?: (listener: () => void) => void;
+}
+
+/** Thrown where an issuer's keys are out of reach just now; its tokens cannot be judged. */
+export class IssuerUnavailable extends Error {
+  override readonly name = 'IssuerUnavailable';
 }
 
 export interface Authenticator {
   /** The caller of a request whose very same `Authorization` header was verified before and is still good. */
   recall(authorization: string | undefined): Caller | undefined;
-  /** The caller, or why there is none. Throws only when an issuer's keys cannot be fetched. */
+  /** The caller, or why there is none. */
   verify(authorization: string | undefined): Promise<AuthenticationOutcome>;
 }
 export type AuthenticationOutcome =
   | { readonly kind: 'caller'; readonly caller: Caller }
-  | { readonly kind: 'refused'; readonly problem: Problem };
+  | {
+      readonly kind: 'refused';
+      readonly problem: Problem;
+      /** Value of `WWW-Authenticate`; absent where no other token would help. */
+      readonly challenge?: string;
+    };
+
+export interface AuthenticatorOptions {
+  /** How many tokens are remembered; 10,000 unless told. */
+  readonly capacity?: number;
+  /** Address of the metadata of the protected resource (RFC 9728), named in every challenge. */
+  readonly resourceMetadata?: string;
+}
 
 /** Asymmetric only: with `none` or HS256 a public key would be enough to forge a token. */
-const algorithms = ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256', 'RS256', 'RS512'];
-const clockSkewSeconds = 30;
+const algorithms = ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256', 'PS384', 'RS256', 'RS384', 'RS512'];
 const tokenLengthMax = 8192;
 
-/** Trusts these issuers and no others; remembers up to `capacity` tokens. */
-export function createAuthenticator(issuers: readonly TrustedIssuer[], capacity = 10_000): Authenticator {
+/** Trusts these issuers and no others. */
+export function createAuthenticator(
+  issuers: readonly TrustedIssuer[],
+  { capacity = 10_000, resourceMetadata }: AuthenticatorOptions = {},
+): Authenticator {
   const remembered = new RecentTokens(capacity);
   const byIssuer = new Map(issuers.map((trusted) => [trusted.issuer, trusted]));
+  for (const { onChange } of issuers) onChange?.(() => remembered.clear());
 
   async function verify(authorization: string | undefined): Promise<AuthenticationOutcome> {
-    if (authorization === undefined) return refuse('No access token was sent.');
-    const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1];
-    if (token === undefined) return refuse('The Authorization header is not of the form "Bearer <token>".');
-    if (token.length > tokenLengthMax) return refuse('The access token is longer than this server accepts.');
-    const trusted = byIssuer.get(unverifiedIssuer(token) ?? '');
-    if (trusted === undefined)
-      return refuse('The access token is not from an issuer that this server trusts.');
-    let claims: JWTPayload;
     try {
-      const { issuer, audience, keys } = trusted;
-      const options = {
-        issuer,
-        audience,
-        algorithms,
-        clockTolerance: clockSkewSeconds,
-        typ: 'at+jwt',
-        requiredClaims: ['exp', 'sub'],
-      };
-      claims = (await jwtVerify(token, keys, options)).payload;
+      return { kind: 'caller', caller: await callerOf(authorization) };
     } catch (error) {
-      if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout))
-        return refuse(reasonOf(error));
+      if (error instanceof Refused) return answerTo(error.refusal, resourceMetadata);
+      if (error instanceof IssuerUnavailable) return { kind: 'refused', problem: keysOutOfReach };
       throw error;
     }
-    const parsed = callerClaims.safeParse(claims);
-    if (!parsed.success)
-      return refuse('The access token does not say who is calling in claims that this server knows.');
-    const caller = callerOf(parsed.data);
-    remembered.set(authorization, { caller, expiresAt: (claims.exp as number) * 1000 });
-    return { kind: 'caller', caller };
+  }
+
+  async function callerOf(authorization: string | undefined): Promise<Caller> {
+    if (authorization === undefined || !/^Bearer\b/i.test(authorization)) throw new Refused(noToken);
+    const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorization)?.[1];
+    if (token === undefined) throw new Refused(malformed);
+    if (token.length > tokenLengthMax) throw new Refused(oversize);
+    const trusted = byIssuer.get(unverifiedIssuer(token) ?? '');
+    if (trusted === undefined) throw new Refused(foreignIssuer);
+    const claims = await verified(token, trusted);
+    if (trusted.revoked?.(claims) === true) throw new Refused(revoked);
+    const outcome = callerFrom(claims, trusted.claims);
+    if (outcome.kind === 'refused') throw new Refused(outcome.refusal);
+    const { recheckSeconds = Infinity } = trusted;
+    // In the same turn as the last check, so that a revocation cannot come between.
+    const expiresAt = Math.min((claims.exp as number) * 1000, Date.now() + recheckSeconds * 1000);
+    remembered.set(authorization, { caller: outcome.caller, expiresAt });
+    return outcome.caller;
   }
 
   return {
@@ -76,33 +103,23 @@ export function createAuthenticator(issuers: readonly TrustedIssuer[], capacity 
   };
 }
 
-/** Who calls, in the claims of an access token. Staff names follow NHS CIS2. */
-const callerClaims = z.object({
-  sub: z.string().min(1),
-  client_id: z.string().min(1),
-  kind: z.enum(['system', 'staff', 'patient', 'auditor', 'operator']),
-  organisation: z.string().min(1),
-  care_setting: z.string().min(1),
-  nhsid_useruid: z.string().min(1).optional(),
-  selected_roleid: z.string().min(1).optional(),
-  nhs_number: z
-    .string()
-    .regex(/^\d{10}$/)
-    .optional(),
-});
-
-function callerOf(claims: z.infer<typeof callerClaims>): Caller {
-  const { sub, client_id, kind, organisation, care_setting, nhsid_useruid, selected_roleid, nhs_number } =
-    claims;
-  return {
-    subject: nhsid_useruid ?? sub,
-    kind,
-    organisation,
-    system: client_id,
-    careSetting: care_setting,
-    ...(selected_roleid === undefined ? {} : { roleProfile: selected_roleid }),
-    ...(kind === 'patient' && nhs_number !== undefined ? { nhsNumber: nhs_number } : {}),
-  };
+async function verified(token: string, trusted: TrustedIssuer): Promise<JWTPayload> {
+  const { issuer, audience, keys, tokenType = 'at+jwt', clockSkewSeconds = 30 } = trusted;
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      issuer,
+      audience,
+      algorithms,
+      clockTolerance: clockSkewSeconds,
+      typ: tokenType,
+      requiredClaims: ['exp', 'sub'],
+    });
+    return payload;
+  } catch (error) {
+    if (error instanceof errors.JOSEError)
+      throw new Refused({ error: 'invalid_token', reason: reasonOf(error) });
+    throw error;
+  }
 }
 
 /** Only to choose whose keys to verify with; nothing else is believed before the signature is checked. */
@@ -116,6 +133,37 @@ function unverifiedIssuer(token: string): string | undefined {
   }
 }
 
+/** Carries a refusal out of the middle of a verification; never leaves this file. */
+class Refused extends Error {
+  readonly refusal: TokenRefusal | typeof noToken;
+  constructor(refusal: TokenRefusal | typeof noToken) {
+    super(refusal.reason);
+    this.refusal = refusal;
+  }
+}
+
+/** RFC 6750 §3.1: a request that has no token at all learns how to get one, and no error. */
+const noToken = { error: undefined, reason: 'No access token was sent.' } as const;
+const malformed: TokenRefusal = {
+  error: 'invalid_request',
+  reason: 'The Authorization header is not of the form "Bearer <token>".',
+};
+const oversize: TokenRefusal = {
+  error: 'invalid_request',
+  reason: `The access token is longer than the ${tokenLengthMax} characters that this server accepts.`,
+};
+const foreignIssuer: TokenRefusal = {
+  error: 'invalid_token',
+  reason: 'The access token is not from an issuer that this server trusts.',
+};
+const revoked: TokenRefusal = { error: 'invalid_token', reason: 'The access token was revoked.' };
+const keysOutOfReach: Problem = {
+  category: 'unavailable',
+  code: 'transient',
+  message:
+    'The keys of the issuer of this access token cannot be fetched just now, so it cannot be checked. Try again soon.',
+};
+
 function reasonOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'The access token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -126,10 +174,37 @@ function reasonOf(error: errors.JOSEError): string {
   return 'The signature of the access token could not be verified with a key of its issuer.';
 }
 
-function refuse(reason: string): AuthenticationOutcome {
-  const message = `${reason} Get a token with "npx carelog token <persona>", or from the token endpoint named in /openid/.well-known/openid-configuration, and send it as "Authorization: Bearer <token>".`;
-  return { kind: 'refused', problem: { category: 'unauthenticated', code: 'login', message } };
+const howToGetOne =
+  'Get a token with "npx carelog token <persona>", or from the token endpoint named in /fhir/R4/.well-known/smart-configuration, and send it as "Authorization: Bearer <token>".';
+
+const problemKinds = {
+  invalid_request: { category: 'incorrect', code: 'login' },
+  invalid_token: { category: 'unauthenticated', code: 'login' },
+  insufficient_user_authentication: { category: 'unauthenticated', code: 'login' },
+  insufficient_scope: { category: 'forbidden', code: 'forbidden' },
+} as const;
+
+function answerTo(
+  refusal: TokenRefusal | typeof noToken,
+  resourceMetadata: string | undefined,
+): AuthenticationOutcome {
+  const { error = undefined, reason, remedy = howToGetOne, acrValues } = refusal as Partial<TokenRefusal>;
+  const parameters = {
+    realm: 'carelog',
+    ...(error === undefined ? {} : { error, error_description: reason }),
+    ...(acrValues === undefined ? {} : { acr_values: acrValues }),
+    ...(resourceMetadata === undefined ? {} : { resource_metadata: resourceMetadata }),
+  };
+  const challenge = Object.entries(parameters).map(([name, value]) => `${name}="${quotable(value)}"`);
+  return {
+    kind: 'refused',
+    problem: { ...problemKinds[error ?? 'invalid_token'], message: `${reason} ${remedy}` },
+    challenge: `Bearer ${challenge.join(', ')}`,
+  };
 }
+
+/** RFC 6750 §3: what is between the quotes has neither quotes nor backslashes. */
+const quotable = (value = ''): string => value.replaceAll(/["\\]/g, "'");
 
 interface RememberedToken {
   readonly caller: Caller;
@@ -163,5 +238,10 @@ class RecentTokens {
       this.#young = new Map();
     }
     this.#young.set(key, token);
+  }
+
+  clear(): void {
+    this.#young = new Map();
+    this.#old = new Map();
   }
 }

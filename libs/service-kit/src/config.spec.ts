@@ -14,6 +14,8 @@ describe('the settings', () => {
         logLevel: 'info',
         bodyLimit: 32 * 1024 * 1024,
         accessLog: 'written',
+        embeddedIdentity: true,
+        issuers: [],
       },
     });
   });
@@ -39,6 +41,8 @@ describe('the settings', () => {
         logLevel: 'debug',
         bodyLimit: 1024 * 1024,
         accessLog: 'written',
+        embeddedIdentity: true,
+        issuers: [],
       },
     });
   });
@@ -59,6 +63,7 @@ describe('the settings', () => {
     ['CARELOG_LOG', 'everything'],
     ['CARELOG_BODY_LIMIT_MB', '0'],
     ['CARELOG_BODY_LIMIT_MB', '1.5'],
+    ['CARELOG_EMBEDDED_IDENTITY', 'maybe'],
   ])('refuse %s=%s and say what it must be', (name, value) => {
     const outcome = readConfig({ [name]: value });
     expect(outcome).toEqual({

@@ -1,6 +1,8 @@
 /** Settings from the environment, checked before anything is opened. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { readIssuers } from './identity/issuers.ts';
+import type { IssuersOutcome, IssuerSettings } from './identity/issuers.ts';
 
 export interface Config {
   readonly port: number;
@@ -16,6 +18,10 @@ export interface Config {
   readonly bodyLimit: number;
   /** `written`: an answer leaves once its access record would survive the end of the process. `flushed`: once it is on disk. */
   readonly accessLog: (typeof accessLogModes)[number];
+  /** Whether the identity provider with personas runs; its tokens are good for everything, so never by oversight. */
+  readonly embeddedIdentity: boolean;
+  /** Whose tokens are accepted besides. */
+  readonly issuers: readonly IssuerSettings[];
 }
 
 const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -31,7 +37,7 @@ const environment = z.object({
     .default(8080),
   HOST: z.string().min(1, 'must be an address to bind to, e.g. 127.0.0.1 or 0.0.0.0').default('127.0.0.1'),
   CARELOG_DATA: z.string().min(1, 'must be a folder').default('./data'),
-  CARELOG_DEMO: z.enum(['on', 'off'], 'must be on or off').default('on'),
+  CARELOG_DEMO: z.enum(['on', 'off'], 'must be on or off').optional(),
   CARELOG_URL: z
     .string()
     .refine(isOrigin, 'must be an http or https address without a path, e.g. https://record.example.nhs.uk')
@@ -45,6 +51,9 @@ const environment = z.object({
     .transform(Number)
     .refine((size) => size >= 1, 'must be a whole number of megabytes from 1 to 999')
     .default(32),
+  CARELOG_EMBEDDED_IDENTITY: z.enum(['on', 'off'], 'must be on or off').optional(),
+  CARELOG_ISSUERS: z.string().optional(),
+  NODE_ENV: z.string().optional(),
 });
 
 function isOrigin(text: string): boolean {
@@ -61,27 +70,59 @@ export type ConfigOutcome =
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): ConfigOutcome {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = environment.safeParse(set);
-  if (!parsed.success) {
-    return {
-      kind: 'invalid',
-      problems: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}.`),
-    };
-  }
+  const issuers = issuersIn(set['CARELOG_ISSUERS']);
+  const problems = [
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}.`),
+    ...(issuers.kind === 'invalid' ? issuers.problems : []),
+    ...identityProblems(set),
+  ];
+  if (!parsed.success || issuers.kind === 'invalid' || problems.length > 0)
+    return { kind: 'invalid', problems };
   const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG } = parsed.data;
   const { CARELOG_ACCESS_LOG, CARELOG_BODY_LIMIT_MB } = parsed.data;
+  const embeddedIdentity = embeddedIn(set);
   return {
     kind: 'valid',
     config: {
       port: PORT,
       host: HOST,
       dataFolder: resolve(CARELOG_DATA),
-      demo: CARELOG_DEMO === 'on',
+      // The population is loaded by a persona.
+      demo: embeddedIdentity && CARELOG_DEMO !== 'off',
       ...(CARELOG_URL === undefined ? {} : { publicUrl: CARELOG_URL }),
       logLevel: CARELOG_LOG,
       accessLog: CARELOG_ACCESS_LOG,
       bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
+      embeddedIdentity,
+      issuers: issuers.issuers,
     },
   };
+}
+
+type Settings = Readonly<Record<string, string | undefined>>;
+
+function issuersIn(file: string | undefined): IssuersOutcome {
+  return file === undefined ? { kind: 'valid', issuers: [] } : readIssuers(resolve(file));
+}
+
+/** By its own setting; without one wherever this is not production. */
+function embeddedIn({ CARELOG_EMBEDDED_IDENTITY: told, NODE_ENV }: Settings): boolean {
+  return told === undefined ? NODE_ENV !== 'production' : told !== 'off';
+}
+
+function identityProblems(set: Settings): string[] {
+  const problems: string[] = [];
+  const embedded = embeddedIn(set);
+  if (!embedded && set['CARELOG_ISSUERS'] === undefined) {
+    const why =
+      set['CARELOG_EMBEDDED_IDENTITY'] === undefined
+        ? 'NODE_ENV is production, where the built-in identity provider with its personas does not run unless CARELOG_EMBEDDED_IDENTITY is on'
+        : 'CARELOG_EMBEDDED_IDENTITY is off';
+    problems.push(`CARELOG_ISSUERS must name a file of issuers, or nobody could sign in: ${why}.`);
+  }
+  if (!embedded && set['CARELOG_DEMO'] === 'on')
+    problems.push('CARELOG_DEMO must be off where the built-in identity provider does not run.');
+  return problems;
 }
 
 /** The settings, or the end of the process: everything that is wrong on stderr, exit code 1. */

@@ -48,7 +48,10 @@ export function requireCallerOf(authenticator: () => Authenticator) {
     authenticator()
       .verify(authorization)
       .then((outcome) => {
-        if (outcome.kind === 'refused') return void sendProblems(reply, [outcome.problem]);
+        if (outcome.kind === 'refused') {
+          if (outcome.challenge !== undefined) reply.header('www-authenticate', outcome.challenge);
+          return void sendProblems(reply, [outcome.problem]);
+        }
         request.caller = outcome.caller;
         done();
       })
@@ -84,13 +87,14 @@ export function leave(request: FastifyRequest, reply: FastifyReply, _body: unkno
 
 /**
  * Sends bytes past Fastify's reply, which would look at them several times. `headers`: names and values by turns; those of
- * every answer are added. Large parts are given away: their memory is freed as soon as they are sent.
+ * every answer are added. Large parts are given away, their memory freed as soon as they are sent, unless the body `isKept`.
  */
 export function sendBytes(
   reply: FastifyReply,
   status: number,
   headers: readonly string[],
   body: string | Uint8Array | readonly Uint8Array[] = '',
+  isKept = false,
 ): void {
   const { request, raw } = reply;
   reply.hijack();
@@ -108,7 +112,7 @@ export function sendBytes(
   }
   raw.cork();
   for (const part of parts) raw.write(part);
-  raw.end(() => parts.forEach(release));
+  raw.end(isKept ? undefined : () => parts.forEach(release));
   raw.uncork();
 }
 

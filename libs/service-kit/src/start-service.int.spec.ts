@@ -55,8 +55,10 @@ async function start(overrides: Partial<ServiceOptions> = {}, port = 0): Promise
   });
 }
 
-async function tokenFor(persona: string, of: Service = service): Promise<string> {
-  const outcome = await issueToken({ dataFolder, personas, persona, url: of.url() });
+async function tokenFor(persona: string, of: Service = service, limits: object = {}): Promise<string> {
+  const role = personas.find(({ name }) => name === persona)?.roles?.[0]?.id;
+  const asked = { dataFolder, personas, persona, url: of.url(), ...(role && { role }), ...limits };
+  const outcome = await issueToken(asked);
   if (outcome.kind === 'refused') throw new Error(outcome.message);
   return outcome.token;
 }
@@ -83,13 +85,16 @@ describe('a persona', () => {
     '%s gets a token and is known by it',
     async (_, persona) => {
       const caller: unknown = await (await authorised('/fhir/R4/who', {}, persona.name)).json();
+      const [role] = persona.roles ?? [];
       expect(caller).toEqual({
         subject: persona.userId ?? persona.name,
         kind: persona.kind,
         organisation: persona.organisation,
         system: persona.name,
         careSetting: persona.careSetting,
-        ...(persona.roleProfile === undefined ? {} : { roleProfile: persona.roleProfile }),
+        ...(role === undefined
+          ? {}
+          : { roleProfile: role.id, roleCode: role.code, activityCodes: role.activityCodes }),
         ...(persona.kind === 'patient' ? { nhsNumber: '9990000018' } : {}),
       });
     },
@@ -203,7 +208,13 @@ describe('the token endpoint', () => {
 describe('without a token', () => {
   it('only what is listed here is served', () => {
     const open = service.routes.filter((route) => route.open).map(({ path }) => path);
-    expect([...new Set(open)].sort()).toEqual(['/health/live', '/health/ready', '/openid', '/openid/*']);
+    expect([...new Set(open)].sort()).toEqual([
+      '/health/live',
+      '/health/ready',
+      '/openid',
+      '/openid/*',
+      '/openid/sign-in/:uid',
+    ]);
   });
 
   it('everything else answers 401 and says how to get one', async () => {

@@ -16,6 +16,7 @@ import type { Problem } from '@carelog/fhir';
 import { createAuthenticator } from './authenticate.ts';
 import type { Authenticator, TrustedIssuer } from './authenticate.ts';
 import type { Config } from './config.ts';
+import { resourceMetadataPath } from './identity/smart-configuration.ts';
 import type { Log } from './log.ts';
 import { answeredWith, leave, receive, requireCallerOf } from './request-hooks.ts';
 import { createRequestMetrics } from './request-metrics.ts';
@@ -80,8 +81,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const url = (): string => (address ??= boundUrl(server));
 
   let authenticator: Authenticator | undefined;
+  const metadataOf = (own: string): string => `${own}${resourceMetadataPath}`;
   const requireCaller = requireCallerOf(
-    () => (authenticator ??= createAuthenticator(options.issuers(url()))),
+    () =>
+      (authenticator ??= createAuthenticator(options.issuers(url()), {
+        resourceMetadata: metadataOf(url()),
+      })),
   );
   const routes: ServedRoute[] = [];
   server.decorateRequest('caller');

@@ -1,9 +1,8 @@
 /** Batch and transaction. https://hl7.org/fhir/R4/http.html#transaction */
-import { decideAccess } from '@carelog/access';
 import type { ParsedResource, RecordEntry, RecordOutcome, RecordedEntry } from '@carelog/activity';
 import { operationOutcome, parseJson, validateResource, type Problem } from '@carelog/fhir';
 import type { Shown } from '@carelog/read-models';
-import { permitted } from '../access.ts';
+import { decide, permitted } from '../access.ts';
 import { room } from '../consistency.ts';
 import {
   preference,
@@ -36,7 +35,7 @@ export async function bundle(
   const parsed = parseBundle(request);
   if (parsed instanceof Refusal) return parsed;
   const { mode, exact } = parsed;
-  const allowed = permitted(decideAccess(request.caller, mode, {}));
+  const allowed = permitted(decide(request.caller, mode));
   if (allowed instanceof Refusal) return allowed;
   const idempotencyKey = idempotencyKeyOf(request);
   if (idempotencyKey instanceof Refusal) return idempotencyKey;

@@ -8,6 +8,8 @@ import type { FhirAnswer, FhirRequest, Gateway } from '../gateway.ts';
 export interface BundlePage {
   readonly type: 'searchset' | 'history';
   readonly page: SearchPage;
+  /** The link to the next page, where it was made before. */
+  readonly next?: string | undefined;
   /** Shown in the self link instead of what was sent, where something of it was not used. */
   readonly used?: URLSearchParams;
   readonly notes: readonly Problem[];
@@ -17,10 +19,11 @@ export interface BundlePage {
 export function bundleAnswer(
   gateway: Gateway,
   request: FhirRequest,
-  { type, page, used, notes, basis }: BundlePage,
+  { type, page, next, used, notes, basis }: BundlePage,
 ): FhirAnswer {
   const links = [{ relation: 'self', url: selfUrl(request, used ?? request.query) }];
-  if (page.next !== undefined) links.push({ relation: 'next', url: nextLink(gateway, request, page.next) });
+  if (page.next !== undefined)
+    links.push({ relation: 'next', url: next ?? nextLink(gateway, request, page.next) });
   const total = page.total === undefined ? '' : `"total":${page.total},`;
   const said = [...notes, ...(page.incomplete.length > 0 ? [INCOMPLETE] : [])];
   const outcome = said.length === 0 ? '' : outcomeEntry(type, said);

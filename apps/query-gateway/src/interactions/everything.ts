@@ -1,7 +1,6 @@
 /** The whole record of one person. https://hl7.org/fhir/R4/operation-patient-everything.html */
-import { decideAccess } from '@carelog/access';
 import { isResourceType } from '@carelog/fhir';
-import { ownPatient, permitted } from '../access.ts';
+import { decide, ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
@@ -21,9 +20,7 @@ export async function everything(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const allowed = permitted(
-    decideAccess(request.caller, 'everything', { type: 'Patient', patients: [id], ...own }),
-  );
+  const allowed = permitted(decide(request.caller, 'everything', { type: 'Patient', ...own }));
   if (allowed instanceof Refusal) return allowed;
   const count = request.query.has('_count') ? page.count : COUNT_MAX;
   const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.restrictTo);
@@ -34,8 +31,16 @@ export async function everything(
   return bundleAnswer(gateway, request, { basis: allowed.basis, type: 'searchset', page: found, ...unknown });
 }
 
+/** More than FHIR R4 has. */
+const TYPES_MAX = 200;
+
 function filterOf(request: FhirRequest): { types?: readonly string[]; since?: number } | Refusal {
-  const types = request.query.getAll('_type').flatMap((list) => list.split(',')).filter((type) => type !== ''); // prettier-ignore
+  const listed = request.query.getAll('_type').flatMap((list) => list.split(',', TYPES_MAX + 1));
+  if (listed.length > TYPES_MAX) {
+    const message = `_type takes at most ${TYPES_MAX} types. Leave it out for all of them.`;
+    return refuse({ category: 'too-large', code: 'too-costly', message, expression: '_type' });
+  }
+  const types = listed.filter((type) => type !== '');
   const wrong = types.find((type) => !isResourceType(type));
   if (wrong !== undefined) {
     const message =

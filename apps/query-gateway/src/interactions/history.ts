@@ -1,6 +1,5 @@
 /** History of one resource, newest version first. https://hl7.org/fhir/R4/http.html#history */
-import { decideAccess } from '@carelog/access';
-import { ownPatient, permitted } from '../access.ts';
+import { decide, ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { Refusal, refuse, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
@@ -19,7 +18,7 @@ export async function history(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const allowed = permitted(decideAccess(request.caller, 'history', { type, ...own }));
+  const allowed = permitted(decide(request.caller, 'history', { type, ...own }));
   if (allowed instanceof Refusal) return allowed;
   const found = await gateway.record.history(type, id, page, allowed.restrictTo);
   if (found === undefined) {

@@ -1,7 +1,7 @@
 /** FHIR read and vread. https://hl7.org/fhir/R4/http.html#read, #vread, #cread */
-import { decideAccess, type AccessBasis } from '@carelog/access';
+import type { AccessBasis } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
-import { ownPatient, permitted } from '../access.ts';
+import { decide, ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import {
   refuse,
@@ -12,15 +12,19 @@ import {
   type Gateway,
   type Outcome,
 } from '../gateway.ts';
-import type { FoundVersion } from '../recent-reads.ts';
 
-/** An answer at once where the view stands where it stood when the same was read before. */
+export interface FoundVersion {
+  readonly version: VersionAnswer & { readonly kind: 'found' };
+  readonly answer: FhirAnswer;
+}
+
+/** An answer at once where the same was read before and has not moved since. */
 export function read(gateway: Gateway, request: FhirRequest, type: string, id: string): Outcome {
   const { recentReads, projected } = gateway;
   // In this order: moves are counted before the position is published.
   if (projected.position() >= gateway.head()) {
-    const recent = recentReads.get(`${type}/${id}`, projected.moves());
-    const decision = recent && decideAccess(request.caller, 'read', { type });
+    const recent = recentReads.get(`${type}/${id}`);
+    const decision = recent && decide(request.caller, 'read', { type });
     if (recent !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
       return unlessKnown(request, recent, decision.basis);
     }
@@ -53,11 +57,12 @@ async function answerVersion(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const decision = decideAccess(request.caller, version === undefined ? 'read' : 'vread', { type, ...own });
+  const decision = decide(request.caller, version === undefined ? 'read' : 'vread', { type, ...own });
   const allowed = permitted(decision);
   if (allowed instanceof Refusal) return allowed;
-  const { record, recentReads, projected } = gateway;
-  const moves = projected.moves();
+  const { record, recentReads } = gateway;
+  const stream = `${type}/${id}`;
+  const keep = recentReads.keeper(stream, [stream]);
   const answer =
     version === undefined
       ? await record.read(type, id, allowed.restrictTo)
@@ -68,7 +73,7 @@ async function answerVersion(
     return missing(answer, type, id);
   }
   const found = { version: answer, answer: answerWith(answer, parked?.position) };
-  if (version === undefined && parked === undefined) recentReads.set(`${type}/${id}`, moves, found);
+  if (version === undefined && parked === undefined) keep(found, 2 * answer.body.length);
   return unlessKnown(request, found, allowed.basis);
 }
 

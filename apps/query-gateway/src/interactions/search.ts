@@ -1,5 +1,4 @@
 /** FHIR search over one type, or over one type within a compartment. https://hl7.org/fhir/R4/search.html */
-import { decideAccess } from '@carelog/access';
 import {
   compartmentCondition,
   parseSearch,
@@ -9,12 +8,13 @@ import {
   type Subset,
 } from '@carelog/fhir';
 import type { PageRequest } from '@carelog/read-models';
-import { ownPatient, permitted } from '../access.ts';
+import { decide, ownPatient, permitted } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
-import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Outcome } from '../gateway.ts'; // prettier-ignore
 import { bundleAnswer } from './bundles.ts';
 import { unknown } from './read.ts';
+import { answerAgain, keeperOf, keyOf } from './search-again.ts';
 import { withSubsets } from './subsets.ts';
 
 export const COUNT_DEFAULT = 50;
@@ -23,11 +23,24 @@ export const COUNT_MAX = 1_000;
 /** Belong to the request rather than to the question. */
 const NOT_ASKED = new Set(['_format', '_pretty', CURSOR_PARAMETER]);
 
-export async function search(
+/** An answer at once where the same was asked before and nobody whom it is about has moved since. */
+export function search(gateway: Gateway, request: FhirRequest, type: string, within?: Compartment): Outcome {
+  // In this order: moves are counted before the position is published.
+  if (gateway.projected.position() >= gateway.head()) {
+    const found = gateway.recentPages.get(keyOf(request));
+    const decision = found && decide(request.caller, 'search', { type });
+    if (found !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
+      return answerAgain(gateway, request, found, decision.basis);
+    }
+  }
+  return searchAnew(gateway, request, type, within);
+}
+
+async function searchAnew(
   gateway: Gateway,
   request: FhirRequest,
   type: string,
-  within?: Compartment,
+  within: Compartment | undefined,
 ): Promise<FhirAnswer | Refusal> {
   const parsed = parseSearch(type, askedIn(request), { base: request.base });
   const lenient = preference(request, 'handling') === 'lenient';
@@ -38,8 +51,11 @@ export async function search(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const own = await ownPatient(gateway, request);
-  const allowed = permitted(decideAccess(request.caller, 'search', { type, ...own }));
+  const allowed = permitted(decide(request.caller, 'search', { type, ...own }));
   if (allowed instanceof Refusal) return allowed;
+  // Who may look for Practitioners may not see through them whom they treat: what is included is of any type.
+  const included = parsed.includes.length === 0 ? allowed : permitted(decide(request.caller, 'search', own)); // prettier-ignore
+  if (included instanceof Refusal) return included;
 
   if (within !== undefined) {
     const owner = await gateway.record.read(within.type, within.id, allowed.restrictTo);
@@ -47,6 +63,7 @@ export async function search(
   }
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
   const query = { ...parsed.query, conditions };
+  const keep = allowed.restrictTo === undefined ? keeperOf(gateway, request, parsed, query) : undefined;
   const page = parsed.countOnly
     ? await gateway.record.count(query, allowed.restrictTo)
     : await gateway.record.search(
@@ -55,17 +72,24 @@ export async function search(
           count: parsed.count ?? COUNT_DEFAULT,
           base: request.base,
           includes: parsed.includes,
+          ...(included.restrictTo !== undefined && { includeOnly: included.restrictTo }),
           ...(parsed.total !== undefined && { total: parsed.total }),
           ...(cursor !== undefined && { cursor }),
         },
         allowed.restrictTo,
       );
   if ('refused' in page) return new Refusal([page.problem]);
+  const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));
+  if (keep !== undefined && page.incomplete.length === 0) {
+    const found = { page, used, links: new Map<string, string>() };
+    keep(found);
+    return answerAgain(gateway, request, found, allowed.basis);
+  }
   const subset = subsetAsked(parsed);
   return bundleAnswer(gateway, request, {
     basis: allowed.basis,
     type: 'searchset',
-    used: new URLSearchParams(parsed.used.map(([name, value]) => [name, value])),
+    used,
     notes: [...parsed.unknown.map(asWarning), ...(page.includesCut === true ? [INCLUDES_CUT] : [])],
     page: subset === undefined ? page : withSubsets(page, subset),
   });

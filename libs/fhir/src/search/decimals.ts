@@ -33,7 +33,12 @@ export function numberComparison(text: string): NumberComparison | undefined {
   };
 }
 
-function nextAbove(value: number): number {
+/** Stand for the open ends of a range of quantities; beyond every number that can be asked for. */
+export const LOWEST = -Number.MAX_VALUE;
+export const HIGHEST = Number.MAX_VALUE;
+
+/** The smallest double above this one. */
+export function nextAbove(value: number): number {
   if (value === 0) return Number.MIN_VALUE;
   const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, value);

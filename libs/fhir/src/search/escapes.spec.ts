@@ -16,6 +16,15 @@ describe('escapes', () => {
     expect(splitUnescaped(text, ',').map(unescape)).toEqual(values);
   });
 
+  it.each([
+    ['a,b,c,d', ['a', 'b']],
+    ['a\\,b,c,d', ['a\\,b', 'c']],
+    ['a\\,b', ['a\\,b']],
+    [`\\,${','.repeat(1_000_000)}`, ['\\,', '']],
+  ])('are looked for no further than wanted: %.9j', (text, parts) => {
+    expect(splitUnescaped(text, ',', 2)).toEqual(parts);
+  });
+
   it('gives back whatever values were escaped and joined', () => {
     const escape = (text: string) => text.replace(/[\\,|$]/g, '\\$&');
     const value = fc.string({ unit: fc.constantFrom('a', '\\', ',', '|', '$', 'é') });

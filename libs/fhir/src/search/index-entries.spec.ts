@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isResourceType, resourceTypes } from '../definitions.ts';
 import { BEGINNING_OF_TIME, dateRange, END_OF_TIME } from './dates.ts';
+import { HIGHEST, LOWEST } from './decimals.ts';
 import { realDataPresent, realFiles } from '../real-data.ts';
 import { parseExpression } from './expression.ts';
 import type { Json } from './extraction.ts';
@@ -106,6 +107,60 @@ describe('indexEntries', () => {
     expect(parameters({ reference: 'Group/1' })).toEqual(['subject']);
   });
 
+  it.each<[string, object, object[]]>([
+    [
+      'a number below',
+      { onsetAge: { value: 5, comparator: '<' } },
+      [{ low: LOWEST, high: 4.999999999999999 }],
+    ],
+    ['a number or below', { onsetAge: { value: 5, comparator: '<=' } }, [{ low: LOWEST, high: 5 }]],
+    ['a number or above', { onsetAge: { value: 5, comparator: '>=' } }, [{ low: 5, high: HIGHEST }]],
+    [
+      'a number above',
+      { onsetAge: { value: 5, comparator: '>' } },
+      [{ low: 5.000000000000001, high: HIGHEST }],
+    ],
+    ['below zero', { onsetAge: { value: 0, comparator: '<' } }, [{ low: LOWEST, high: -Number.MIN_VALUE }]],
+    ['both limits', { onsetRange: { low: { value: 4 }, high: { value: 5 } } }, [{ low: 4, high: 5 }]],
+    [
+      'a lower limit',
+      { onsetRange: { low: { value: 4, unit: 'a' } } },
+      [{ low: 4, high: HIGHEST, unit: 'a' }],
+    ],
+    [
+      'an upper limit',
+      { onsetRange: { low: { unit: 'a' }, high: { value: 5, unit: 'a' } } },
+      [{ low: LOWEST, high: 5, unit: 'a' }],
+    ],
+    [
+      'a unit at one limit',
+      { onsetRange: { low: { value: 4 }, high: { value: 5, unit: 'a' } } },
+      [{ low: 4, high: 5, unit: 'a' }],
+    ],
+    [
+      'a unit written in two ways',
+      {
+        onsetRange: {
+          low: { value: 1, code: 'a', unit: 'year' },
+          high: { value: 5, code: 'a', unit: 'years' },
+        },
+      },
+      [{ low: 1, high: 5, code: 'a', unit: 'year' }],
+    ],
+    [
+      'two units',
+      { onsetRange: { low: { value: 6, unit: 'months' }, high: { value: 2, unit: 'years' } } },
+      [
+        { low: 6, high: HIGHEST, unit: 'months' },
+        { low: LOWEST, high: 2, unit: 'years' },
+      ],
+    ],
+    ['no limit', { onsetRange: {} }, []],
+  ])('takes quantities for ranges: %s', (_, resource, expected) => {
+    const found = indexEntries('Condition', resource as Json);
+    expect(found).toEqual(expected.map((it) => ({ kind: 'quantity', parameter: 'onset-age', ...it })));
+  });
+
   // https://hl7.org/fhir/R4/search.html#table
   it.each<[string, string, Json, object[]]>([
     ['Patient', 'active', { active: false }, [{ code: 'false' }]],
@@ -154,24 +209,17 @@ describe('indexEntries', () => {
       'Observation',
       'value-quantity',
       { valueQuantity: { value: 5.4, unit: 'mg', system: 'http://unitsofmeasure.org', code: 'mg' } },
-      [{ value: 5.4, unit: 'mg', system: 'http://unitsofmeasure.org', code: 'mg' }],
+      [{ low: 5.4, high: 5.4, unit: 'mg', system: 'http://unitsofmeasure.org', code: 'mg' }],
     ],
-    ['Observation', 'value-quantity', { valueQuantity: { value: 0, comparator: '<' } }, [{ value: 0 }]],
     ['Observation', 'value-quantity', { valueQuantity: { unit: 'mg' } }, []],
     ['Observation', 'value-quantity', { valueSampledData: { origin: { value: 1 }, data: '1 2' } }, []],
     ['Observation', 'value-string', { valueCodeableConcept: { text: 'Normal' } }, [{ text: 'Normal' }]],
     ['Observation', 'value-date', { valueDateTime: '2024-05' }, [dateRange('2024-05')!]],
     [
-      'Condition',
-      'onset-age',
-      { onsetRange: { low: { value: 40 }, high: { value: 50 } } },
-      [{ value: 40 }, { value: 50 }],
-    ],
-    [
       'Invoice',
       'totalnet',
       { totalNet: { value: 9.5, currency: 'GBP' } },
-      [{ value: 9.5, system: 'urn:iso:std:iso:4217', code: 'GBP' }],
+      [{ low: 9.5, high: 9.5, system: 'urn:iso:std:iso:4217', code: 'GBP' }],
     ],
     [
       'RiskAssessment',
@@ -285,7 +333,8 @@ describe('sortValue', () => {
     ['Patient', 'identifier', { identifier: [{ value: 'B' }, { value: 'a' }] }, 'a', 'b'],
     ['Encounter', 'date', { period: { start: '2024' } }, dateRange('2024')!.low, dateRange('2024')!.low],
     ['Encounter', 'date', { period: { end: '2024' } }, BEGINNING_OF_TIME, BEGINNING_OF_TIME],
-    ['Condition', 'onset-age', { onsetRange: { low: { value: 9 }, high: { value: 10 } } }, 9, 10],
+    ['Condition', 'onset-age', { onsetRange: { low: { value: 9 }, high: { value: 10 } } }, 9, 9],
+    ['Condition', 'onset-age', { onsetRange: { high: { value: 10 } } }, 10, 10],
     ['Observation', 'subject', { subject: { reference: 'Patient/1' } }, 'Patient/1', 'Patient/1'],
     ['ValueSet', 'url', { url: 'http://v' }, 'http://v', 'http://v'],
     ['Patient', 'nonsense', {}, undefined, undefined],

@@ -3,6 +3,7 @@
  * the parsed resource.
  * https://hl7.org/fhir/R4/search.html
  */
+import { LOWEST } from './decimals.ts';
 import { compilePaths, type ElementType, type Json, type Walk } from './extraction.ts';
 import { indexLeaf, type Findings } from './leaves.ts';
 import { searchParameterOf, searchParametersOf, type SearchParameter } from './search-parameters.ts';
@@ -18,11 +19,14 @@ export type IndexEntry =
   /** As written; `normaliseString` makes it comparable. */
   | { readonly kind: 'string'; readonly parameter: string; readonly text: string }
   | { readonly kind: 'number'; readonly parameter: string; readonly value: number }
-  /** `code` is the coded unit, in `system`; `unit` the written one. */
+  /** Both ends lie inside; a number by itself is both. `code` is the coded unit, in `system`; `unit` the written one. */
   | {
       readonly kind: 'quantity';
       readonly parameter: string;
-      readonly value: number;
+      /** `LOWEST` where the range is open. */
+      readonly low: number;
+      /** `HIGHEST` where the range is open. */
+      readonly high: number;
       readonly system?: string;
       readonly code?: string;
       readonly unit?: string;
@@ -86,8 +90,8 @@ export function tokenTexts(type: string, parameter: string, resource: Json): str
 
 /**
  * The value that a resource has its place by when results are sorted by a parameter: of several the smallest, or the largest
- * when descending. A date range counts by its beginning, strings are normalised, tokens go by code, quantities by their
- * number. Undefined when there is none.
+ * when descending. A range counts by its beginning, one of quantities that has none by its end; strings are normalised, tokens
+ * go by code, quantities by their number. Undefined when there is none.
  */
 export function sortValue(
   type: string,
@@ -174,9 +178,10 @@ function sortKeyOf(entry: IndexEntry): number | string | undefined {
     case 'string':
       return normaliseString(entry.text);
     case 'number':
-    case 'quantity':
     case 'uri':
       return entry.value;
+    case 'quantity':
+      return entry.low === LOWEST ? entry.high : entry.low;
     case 'reference':
       return entry.target;
     case 'token':

@@ -4,6 +4,7 @@
  * https://hl7.org/fhir/R4/search.html#table
  */
 import { BEGINNING_OF_TIME, dateRange, END_OF_TIME, type DateRange } from './dates.ts';
+import { HIGHEST, LOWEST, nextAbove } from './decimals.ts';
 import type { ElementType, Json, Walk } from './extraction.ts';
 import type { IndexEntry } from './index-entries.ts';
 import type { SearchParameter } from './search-parameters.ts';
@@ -120,13 +121,35 @@ function number(value: unknown, parameter: string, entries: IndexEntry[]): void 
   if (typeof value === 'number') entries.push({ kind: 'number', parameter, value });
 }
 
-function quantity(from: Json, parameter: string, entries: IndexEntry[]): void {
-  const { value, system, code, unit } = from;
+function quantity(of: Json, parameter: string, entries: IndexEntry[]): void {
+  const { value, comparator } = of;
   if (typeof value !== 'number') return;
+  switch (comparator) {
+    case '<':
+      return measured(parameter, LOWEST, -nextAbove(-value), of, entries);
+    case '<=':
+      return measured(parameter, LOWEST, value, of, entries);
+    case '>=':
+      return measured(parameter, value, HIGHEST, of, entries);
+    case '>':
+      return measured(parameter, nextAbove(value), HIGHEST, of, entries);
+    default:
+      return measured(parameter, value, value, of, entries);
+  }
+}
+
+function measured(
+  parameter: string,
+  low: number,
+  high: number,
+  { system, code, unit }: Json,
+  entries: IndexEntry[],
+): void {
   const entry: { -readonly [Key in keyof QuantityEntry]: QuantityEntry[Key] } = {
     kind: 'quantity',
     parameter,
-    value,
+    low,
+    high,
   };
   if (typeof system === 'string') entry.system = system;
   if (typeof code === 'string') entry.code = code;
@@ -139,10 +162,28 @@ type QuantityEntry = Extract<IndexEntry, { kind: 'quantity' }>;
 const money = ({ value, currency }: Json, parameter: string, entries: IndexEntry[]) =>
   quantity({ value, system: 'urn:iso:std:iso:4217', code: currency }, parameter, entries);
 
-// Each limit is a value that the range has.
+// A limit that is missing, or has no number, leaves the range open.
 function range({ low, high }: Json, parameter: string, entries: IndexEntry[]): void {
-  if (isObject(low)) quantity(low, parameter, entries);
-  if (isObject(high)) quantity(high, parameter, entries);
+  const [from, to] = [limit(low), limit(high)];
+  if (from !== undefined && to !== undefined && shareUnit(from, to))
+    return measured(parameter, from.value, to.value, hasUnit(from) ? from : to, entries);
+  // R4 wants one unit for both. Of limits that have two, each says where the range ends in its own.
+  if (from !== undefined) measured(parameter, from.value, HIGHEST, from, entries);
+  if (to !== undefined) measured(parameter, LOWEST, to.value, to, entries);
+}
+
+type Limit = Json & { readonly value: number };
+
+const limit = (value: unknown) =>
+  isObject(value) && typeof value['value'] === 'number' ? (value as Limit) : undefined;
+
+const hasUnit = ({ system, code, unit }: Json) => (system ?? code ?? unit) !== undefined;
+
+function shareUnit(one: Json, other: Json): boolean {
+  if (!hasUnit(one) || !hasUnit(other)) return true;
+  if (one['system'] !== other['system'] || one['code'] !== other['code']) return false;
+  // `1 year` to `5 years`: what is written does not matter where there is a code.
+  return one['code'] !== undefined || one['unit'] === other['unit'];
 }
 
 function uri(value: unknown, parameter: string, entries: IndexEntry[]): void {

@@ -222,6 +222,8 @@ describe('parseSearch', () => {
     ['_revinclude=Observation:*', 'http._revinclude'],
     ['_revinclude=Patient:link', 'http._revinclude'],
     [`code=${'a,'.repeat(SEARCH_LIMITS.values)}a`, 'http.code'],
+    [`code=${','.repeat(SEARCH_LIMITS.values)}`, 'http.code'],
+    [`_elements=${'code,'.repeat(SEARCH_LIMITS.elements)}code`, 'http._elements'],
   ])('refuses %s', (text, expression) => {
     const { problems, unknown } = parse(text);
     expect(unknown).toEqual([]);

@@ -134,11 +134,12 @@ function readParameter(name: string, value: string, reading: Reading): boolean {
     unknown.push(problem(name, 'not-supported', modifierMessage(modifier, parameter, context.type)));
     return false;
   }
+  const parts = splitUnescaped(value, ',', SEARCH_LIMITS.values + 1);
   // R4: a parameter without a value is no condition.
-  const values = splitUnescaped(value, ',').filter((it) => it !== '');
-  if (values.length === 0) return false;
-  const condition =
-    values.length > SEARCH_LIMITS.values ? undefined : readCondition(parameter, modifier, values, context);
+  const values = parts.filter((it) => it !== '');
+  const isMany = parts.length > SEARCH_LIMITS.values;
+  if (values.length === 0 && !isMany) return false;
+  const condition = isMany ? undefined : readCondition(parameter, modifier, values, context);
   if (condition === undefined || (typeof condition !== 'string' && isTooMuch(condition))) {
     const remedy =
       parameter.type === 'reference'

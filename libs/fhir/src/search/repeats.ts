@@ -45,7 +45,8 @@ function isSame(a: IndexEntry, b: IndexEntry): boolean {
     case 'quantity':
       return (
         b.kind === 'quantity' &&
-        a.value === b.value &&
+        a.low === b.low &&
+        a.high === b.high &&
         a.code === b.code &&
         a.system === b.system &&
         a.unit === b.unit

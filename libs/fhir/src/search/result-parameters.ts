@@ -19,7 +19,7 @@ export interface ResultParameters {
 }
 
 /** `count`: entries a page. */
-export const RESULT_LIMITS = { count: 1000, includes: 20, sortKeys: 5 } as const;
+export const RESULT_LIMITS = { count: 1000, includes: 20, sortKeys: 5, elements: 100 } as const;
 
 /** What is wrong with one, and whether a lenient client may have it ignored. */
 export interface Complaint {
@@ -99,7 +99,9 @@ function oneOf<Value extends string>(
 
 function readElements(type: string, value: string, into: ResultParameters): Complaint | undefined {
   const known = new Set(definitionOf(type)?.elements.map((it) => it.name));
-  const names = value.split(',').map((it) => it.replace(/\[x\]$/, ''));
+  const names = value.split(',', RESULT_LIMITS.elements + 1).map((it) => it.replace(/\[x\]$/, ''));
+  if (names.length > RESULT_LIMITS.elements)
+    return wrong(`_elements takes at most ${RESULT_LIMITS.elements} names.`);
   const unknown = names.find((it) => !known.has(it));
   if (unknown !== undefined) {
     const remedy = suggestion(unknown, known);
@@ -111,7 +113,7 @@ function readElements(type: string, value: string, into: ResultParameters): Comp
 
 function readSort(type: string, value: string, into: ResultParameters): Complaint | undefined {
   const keys: SortKey[] = [];
-  for (const [i, key] of value.split(',').entries()) {
+  for (const [i, key] of value.split(',', RESULT_LIMITS.sortKeys + 1).entries()) {
     const descending = key.startsWith('-');
     const code = descending ? key.slice(1) : key;
     if (searchParameterOf(type, code) === undefined) {

@@ -117,7 +117,8 @@ function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
       return (it) =>
         it.kind === 'date' && condition.values.some((value) => meetsDate(value, it.low, it.high));
     case 'number':
-      return (it) => it.kind === 'number' && condition.values.some((value) => meetsNumber(value, it.value));
+      return (it) =>
+        it.kind === 'number' && condition.values.some((value) => meetsNumber(value, it.value, it.value));
     case 'string': {
       const { match, values } = condition;
       if (match === 'exact') return (it) => it.kind === 'string' && values.includes(it.text);
@@ -141,13 +142,15 @@ function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
         if (it.kind !== 'quantity') return false;
         const { system = '', code = '', unit = '' } = it;
         return condition.values.some((asked) => {
-          if (asked.system === undefined && asked.unit === undefined) return meetsNumber(asked, it.value);
+          if (asked.system === undefined && asked.unit === undefined)
+            return meetsNumber(asked, it.low, it.high);
           const convert = conversion(asked, { system, code, unit });
           if (convert === undefined) return false;
           const { prefix, value, low, high } = asked;
           return meetsNumber(
             { prefix, value: convert(value), low: convert(low), high: convert(high) },
-            it.value,
+            it.low,
+            it.high,
           );
         });
       };

@@ -115,23 +115,69 @@ export function compareNumbers(
   }
 }
 
-export function meetsNumber({ prefix, value: asked, low, high }: NumberComparison, value: number): boolean {
+/**
+ * A range of numbers, both ends inside, against the one asked for. What follows for an end is said too where that lets an
+ * index in the order of that end be entered on both sides.
+ */
+export function compareNumberRanges(
+  { prefix, value: asked, low: from, high: to }: NumberComparison,
+  low: RawBuilder<unknown>,
+  high: RawBuilder<unknown>,
+  names: Names,
+): RawBuilder<SqlBool> {
+  switch (prefix) {
+    case 'eq': {
+      const [lowest, above] = [names.bind(from), names.bind(to)];
+      return sql`(${low} >= ${lowest} and ${low} < ${above} and ${high} >= ${lowest} and ${high} < ${above})`;
+    }
+    case 'ne':
+      return sql`(${low} < ${names.bind(from)} or ${high} >= ${names.bind(to)})`;
+    case 'gt':
+      return sql`${high} > ${names.bind(asked)}`;
+    case 'lt':
+      return sql`${low} < ${names.bind(asked)}`;
+    case 'ge': {
+      const value = names.bind(asked);
+      return sql`(${high} >= ${value} and (${high} > ${value} or ${low} >= ${value}))`;
+    }
+    case 'le': {
+      const value = names.bind(asked);
+      return sql`(${low} <= ${value} and (${low} < ${value} or ${high} <= ${value}))`;
+    }
+    case 'sa':
+      return sql`${low} > ${names.bind(asked)}`;
+    case 'eb':
+      return sql`${high} < ${names.bind(asked)}`;
+    case 'ap':
+      return sql`(${low} < ${names.bind(to)} and ${high} >= ${names.bind(from)})`;
+  }
+}
+
+/** Both, in JavaScript: a number is a range from itself to itself. */
+export function meetsNumber(
+  { prefix, value: asked, low: from, high: to }: NumberComparison,
+  low: number,
+  high: number,
+): boolean {
   switch (prefix) {
     case 'eq':
-    case 'ap':
-      return value >= low && value < high;
+      return low >= from && high < to;
     case 'ne':
-      return value < low || value >= high;
+      return low < from || high >= to;
     case 'gt':
-    case 'sa':
-      return value > asked;
+      return high > asked;
     case 'lt':
-    case 'eb':
-      return value < asked;
+      return low < asked;
     case 'ge':
-      return value >= asked;
+      return high > asked || low >= asked;
     case 'le':
-      return value <= asked;
+      return low < asked || high <= asked;
+    case 'sa':
+      return low > asked;
+    case 'eb':
+      return high < asked;
+    case 'ap':
+      return low < to && high >= from;
   }
 }
 

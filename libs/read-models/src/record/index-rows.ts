@@ -92,7 +92,9 @@ function addRows(entry: IndexEntry, { key, type, roles, edges, intern, rows }: A
       return;
     case 'quantity': {
       const unit = intern.unit(entry.system ?? '', entry.code ?? '', entry.unit ?? '');
-      rows.push({ table: 'quantity', values: [parameter, unit, entry.value, key] });
+      const { low, high } = entry;
+      if (low === high) rows.push({ table: 'quantity', values: [parameter, unit, low, key] });
+      else rows.push({ table: 'quantity_range', values: [parameter, unit, high, low, key] });
     }
   }
 }

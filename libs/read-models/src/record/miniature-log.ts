@@ -1,6 +1,6 @@
 /** For specs: a log in miniature, and what is written from it. */
 import { encodeContent } from '@carelog/fhir';
-import type { AppliedChange, OpenedContent } from '@carelog/projection';
+import type { AppliedChange, OpenedContent, Touched } from '@carelog/projection';
 import { recordProjection, type RecordChange, type RecordWriter } from '../index.ts';
 
 export type Resource = { resourceType: string; id: string } & Record<string, unknown>;
@@ -31,9 +31,9 @@ export class Log {
   }
 }
 
-export async function apply(writer: RecordWriter, changes: readonly Applied[]): Promise<void> {
+export async function apply(writer: RecordWriter, changes: readonly Applied[]): Promise<Touched> {
   const position = Math.max(...changes.map((it) => it.event.position));
-  await writer.apply({ changes, parked: [], setAside: [], checkpoint: { position, epoch: 'one' } });
+  return writer.apply({ changes, parked: [], setAside: [], checkpoint: { position, epoch: 'one' } });
 }
 
 export const patient = (id: string, more = {}): Resource => ({ resourceType: 'Patient', id, ...more });

@@ -103,6 +103,18 @@ const contents = {
     .orderBy('system')
     .orderBy('code')
     .orderBy('u.unit'),
+  quantity_range: record
+    .selectFrom('quantity_range')
+    .innerJoin('unit as u', 'u.id', 'quantity_range.unit')
+    .select(['resource', 'low', 'high', 'u.system', 'u.code', 'u.unit'])
+    .select(parameterOf('quantity_range.parameter').as('parameterName'))
+    .orderBy('resource')
+    .orderBy('parameterName')
+    .orderBy('low')
+    .orderBy('high')
+    .orderBy('system')
+    .orderBy('code')
+    .orderBy('u.unit'),
   patient_target: record
     .selectFrom('patient_target as i')
     .select(['resource', patientOf('i.patient').as('patientName')])

@@ -1,12 +1,12 @@
 /** Answers the gateway's questions from the record, over one read-only connection. */
-import { subjectParametersOf, type SearchQuery } from '@carelog/fhir';
+import type { SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { DatabaseSync } from 'node:sqlite';
 import { Everything } from './everything.ts';
 import { History } from './history.ts';
 import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
-import { isPatient } from './record-projection.ts';
+import { namedBy } from './named-by.ts';
 import type {
   EverythingRequest,
   HistoryPage,
@@ -202,17 +202,6 @@ function quickly(planned: PlannedSearch): Answered | SearchRefusal {
     if (fault instanceof TooManyValues) return TOO_SLOW;
     throw fault;
   }
-}
-
-/** The resources or patients that a search asks for by name, all of one condition; undefined where it asks for others too. */
-function namedBy({ type, conditions }: SearchQuery): readonly string[] | undefined {
-  for (const condition of conditions) {
-    if (condition.kind === 'id') return condition.values.map((id) => `${type}/${id}`);
-    if (condition.kind !== 'reference' || !subjectParametersOf(type).includes(condition.parameter)) continue;
-    const targets = condition.values.map(({ target }) => target);
-    if (targets.every(isPatient)) return targets;
-  }
-  return undefined;
 }
 
 function answerOf(row: VersionRow | undefined, patients: readonly string[]): VersionAnswer {

@@ -2,12 +2,12 @@
  * Writes the record read model: one connection, one transaction a batch, rows changed only where a new version differs
  * from the one before.
  */
-import type { AppliedChange, Checkpoint, Parked, ProjectedBatch, ReadModel } from '@carelog/projection';
+import type { AppliedChange, Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection'; // prettier-ignore
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { indexRows, type IndexRow } from './index-rows.ts';
 import { Interning } from './interning.ts';
-import { indexOf, isPatient, type RecordChange } from './record-projection.ts';
+import { indexOf, isPatient, type RecordChange, type ResourceIndex } from './record-projection.ts';
 import { given, record, Statement } from './statement.ts';
 import { ALL_TABLES, CREATE_TABLES, RECORD_VERSION, STATE } from './tables.ts';
 import { prepareWriting } from './writing.ts';
@@ -61,7 +61,8 @@ class SqliteRecordWriter implements RecordWriter {
   readonly #db: DatabaseSync;
   readonly #intern: Interning;
   readonly #statements: ReturnType<typeof prepareWriting>;
-  readonly #persons = new Map<string, number>();
+  readonly #persons = new Map<string, Person>();
+  #touched = new Set<string>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -77,7 +78,8 @@ class SqliteRecordWriter implements RecordWriter {
     return this.#statements.parked.all();
   }
 
-  async apply({ changes, parked, setAside, checkpoint }: ProjectedBatch<RecordChange>): Promise<void> {
+  async apply({ changes, parked, setAside, checkpoint }: ProjectedBatch<RecordChange>): Promise<Touched> {
+    this.#touched = new Set();
     this.#transaction(() => {
       const reached = this.#statements.checkpoint.get();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
@@ -86,6 +88,8 @@ class SqliteRecordWriter implements RecordWriter {
       for (const { stream, partition } of setAside) this.#statements.setAside.run({ stream, partition });
       if (checkpoint.position > after) this.#statements.moveCheckpoint.run({ ...checkpoint });
     });
+    // Whoever is parked makes answers incomplete that name nobody.
+    return parked.length > 0 || setAside.length > 0 ? 'all' : this.#touched;
   }
 
   async clear(): Promise<void> {
@@ -120,7 +124,9 @@ class SqliteRecordWriter implements RecordWriter {
     const type = this.#intern.type(change.type);
     const before = revision === 1 ? undefined : this.#statements.current.get({ stream });
     const key = before?.key ?? position;
-    const owner = this.#ownerOf(partition, stream);
+    const person = this.#personOf(partition, stream);
+    const owner = person?.patient ?? 0;
+    this.#touch(stream, person, index);
     const rows =
       state === STATE.live ? indexRows({ type: change.type, key, owner, index }, this.#intern) : [];
     const current = {
@@ -140,11 +146,16 @@ class SqliteRecordWriter implements RecordWriter {
     }
     this.#statements.keepVersion.run({ ...before, until: position });
     this.#statements.updateResource.run(current);
-    const rowsBefore =
-      before.state === STATE.live && before.body !== null
-        ? indexRows({ type: change.type, key, owner, index: indexOf(change.type, before.body) }, this.#intern)
-        : [];
-    this.#replace(rowsBefore, rows);
+    if (before.state !== STATE.live || before.body === null) return this.#replace([], rows);
+    const indexBefore = indexOf(change.type, before.body);
+    this.#touch(stream, person, indexBefore);
+    this.#replace(indexRows({ type: change.type, key, owner, index: indexBefore }, this.#intern), rows);
+  }
+
+  #touch(stream: string, person: Person | undefined, { patients }: ResourceIndex): void {
+    this.#touched.add(stream);
+    if (person !== undefined) this.#touched.add(person.stream);
+    for (const name of patients.keys()) this.#touched.add(name);
   }
 
   #replace(before: readonly IndexRow[], after: readonly IndexRow[]): void {
@@ -157,21 +168,28 @@ class SqliteRecordWriter implements RecordWriter {
     }
   }
 
-  // The patient whose partition this is: the first Patient recorded in it. 0 for none.
-  #ownerOf(partition: string, stream: string): number {
-    if (partition === 'shared') return 0;
+  // The patient whose partition this is: the first Patient recorded in it.
+  #personOf(partition: string, stream: string): Person | undefined {
+    if (partition === 'shared') return undefined;
     const known = this.#persons.get(partition);
     if (known !== undefined) return known;
-    let patient = this.#statements.person.get({ partition })?.patient;
-    if (patient === undefined) {
-      if (!isPatient(stream)) return 0;
-      patient = this.#intern.target(stream);
-      this.#statements.insertPerson.run({ partition, patient });
+    let person = this.#statements.person.get({ partition });
+    if (person === undefined) {
+      if (!isPatient(stream)) return undefined;
+      person = { patient: this.#intern.target(stream), stream };
+      this.#statements.insertPerson.run({ partition, patient: person.patient });
     }
     if (this.#persons.size >= 100_000) this.#persons.clear();
-    this.#persons.set(partition, patient);
-    return patient;
+    this.#persons.set(partition, person);
+    return person;
   }
+}
+
+interface Person {
+  /** Number of its stream. */
+  readonly patient: number;
+  /** `Patient/id`. */
+  readonly stream: string;
 }
 
 /** Equal rows share a name. */

@@ -90,6 +90,8 @@ export interface PageRequest {
 
 export interface SearchRequest extends PageRequest {
   readonly includes?: readonly Include[];
+  /** What is included lies in this patient's compartment, though the matches need not: reference data that everybody may see. */
+  readonly includeOnly?: Restriction;
   /** `none` never tells a total, `accurate` always; else it is told where it is known. */
   readonly total?: 'none' | 'estimate' | 'accurate';
 }

@@ -242,9 +242,10 @@ function isEntered(condition: NumberedCondition): boolean {
       return true;
     case 'date':
       return condition.comparisons.length <= VALUES_MAX && condition.comparisons.every(({ prefix }) => ['eq', 'gt', 'ge', 'sa', 'eb'].includes(prefix)); // prettier-ignore
+    case 'quantity':
+      return condition.comparisons.length <= VALUES_MAX && condition.comparisons.every(({ prefix }) => prefix !== 'ne' && prefix !== 'ap'); // prettier-ignore
     case 'updated':
     case 'number':
-    case 'quantity':
       return condition.comparisons.length <= VALUES_MAX && condition.comparisons.every(({ prefix }) => prefix !== 'ne'); // prettier-ignore
     case 'string':
       return condition.match !== 'contains' && condition.values.length <= VALUES_MAX;

@@ -1,7 +1,7 @@
 /** The conditions of a search as SQL: as a test on the key of a resource, and as the rows that match. */
 import { normaliseString } from '@carelog/fhir';
 import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely';
-import { anyOf, compareDates, compareNumbers, type Names } from './comparisons.ts';
+import { anyOf, compareDates, compareNumberRanges, compareNumbers, type Names } from './comparisons.ts';
 import type { NumberedCondition, UnitComparison } from './numbers.ts';
 import { LIST_MAX } from './search-shape.ts';
 import { ROLE, STATE } from './tables.ts';
@@ -132,11 +132,16 @@ export function rowsOf(condition: NumberedCondition, type: number, names: Names)
         const is = anyOf(some.map((it) => compareNumbers(it, column('d.value'), names)));
         return from('number', condition.parameters, is, names);
       });
-    case 'quantity':
-      return unordered(condition.comparisons, (some) => {
-        const is = anyOf(some.map((it) => measures(it, names)));
-        return from('quantity', condition.parameters, is, names);
-      });
+    case 'quantity': {
+      const { parameters, comparisons } = condition;
+      const numbers = unordered(comparisons, (some) =>
+        from('quantity', parameters, anyOf(some.map((it) => measures(it, names))), names),
+      );
+      const ranges = unordered(comparisons, (some) =>
+        from('quantity_range', parameters, anyOf(some.map((it) => spans(it, names))), names),
+      );
+      return { selects: [...numbers.selects, ...ranges.selects], ordered: false };
+    }
     case 'string':
       return unordered(condition.values, (some) => {
         const is = anyOf(some.map((it) => says(condition.match, it, names)));
@@ -159,11 +164,17 @@ function says(match: 'prefix' | 'exact' | 'contains', text: string, names: Names
 
 function measures({ units, ...comparison }: UnitComparison, names: Names): RawBuilder<SqlBool> {
   const is = compareNumbers(comparison, column('d.value'), names);
-  // Naming every unit lets the index be entered at the value of each.
-  const unit =
-    units === undefined ? sql`d.unit in (select id from unit)` : isOneOf(column('d.unit'), units, names);
-  return sql`(${unit} and ${is})`;
+  return sql`(${isIn(units, names)} and ${is})`;
 }
+
+function spans({ units, ...comparison }: UnitComparison, names: Names): RawBuilder<SqlBool> {
+  const is = compareNumberRanges(comparison, column('d.low'), column('d.high'), names);
+  return sql`(${isIn(units, names)} and ${is})`;
+}
+
+// Naming every unit lets the index be entered at the value of each.
+const isIn = (units: UnitComparison['units'], names: Names) =>
+  units === undefined ? sql`d.unit in (select id from unit)` : isOneOf(column('d.unit'), units, names);
 
 function unordered<Value>(values: readonly Value[], keys: (some: readonly Value[]) => Keys): Rows {
   const selects = values.length > SELECTS_MAX ? [keys(values)] : values.map((it) => keys([it]));

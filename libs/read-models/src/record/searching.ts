@@ -117,7 +117,7 @@ export class Searching {
     const shown = shownIn(this.#numbers, [matches]);
     const page: Answered = { entries, count: keys.length, ...total, ...(next && { next }), shown };
     if (!request.includes?.length) return page;
-    const included = this.#includes.of(keys, request.includes, restrictTo);
+    const included = this.#includes.of(keys, request.includes, request.includeOnly?.patient ?? restrictTo);
     if (included.keys.length === 0) return page;
     const added = this.#entries(included.keys, request.base, 'include');
     return {

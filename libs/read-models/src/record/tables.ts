@@ -4,7 +4,7 @@
  */
 
 /** Changes when the tables or what is put in them change; a file of another version is built anew. */
-export const RECORD_VERSION = 2;
+export const RECORD_VERSION = 3;
 
 export const STATE = { live: 0, deleted: 1, erased: 2 } as const;
 export type State = (typeof STATE)[keyof typeof STATE];
@@ -72,6 +72,8 @@ export interface RecordTables {
   string: { parameter: number; value: string; resource: number; exact: string };
   number: { parameter: number; value: number; resource: number };
   quantity: { parameter: number; unit: number; value: number; resource: number };
+  /** Quantities that are no one number, but all between two, open ends included: few, so that two orders cost little. */
+  quantity_range: { parameter: number; unit: number; high: number; low: number; resource: number };
   /** Resources outside every compartment that a patient's resources refer to. */
   patient_target: { patient: number; target: number; resource: number };
   person: { partition: string; patient: number };
@@ -93,6 +95,7 @@ export const INDEX_COLUMNS = {
   string: ['parameter', 'value', 'resource', 'exact'],
   number: ['parameter', 'value', 'resource'],
   quantity: ['parameter', 'unit', 'value', 'resource'],
+  quantity_range: ['parameter', 'unit', 'high', 'low', 'resource'],
   patient_target: ['patient', 'target', 'resource'],
 } as const;
 export type IndexTable = keyof typeof INDEX_COLUMNS;
@@ -138,6 +141,10 @@ CREATE TABLE number (
 CREATE TABLE quantity (
   parameter INTEGER, unit INTEGER, value REAL, resource INTEGER,
   PRIMARY KEY (parameter, unit, value, resource)) WITHOUT ROWID;
+CREATE TABLE quantity_range (
+  parameter INTEGER, unit INTEGER, high REAL, low REAL, resource INTEGER,
+  PRIMARY KEY (parameter, unit, high, low, resource)) WITHOUT ROWID;
+CREATE INDEX quantity_range_by_low ON quantity_range (parameter, unit, low);
 CREATE TABLE patient_target (
   patient INTEGER, target INTEGER, resource INTEGER, PRIMARY KEY (patient, target, resource)) WITHOUT ROWID;
 CREATE TABLE person (partition TEXT PRIMARY KEY, patient INTEGER NOT NULL) WITHOUT ROWID;

@@ -11,6 +11,9 @@ describe('conversion', () => {
     ['mmol/L', 'mol/L', 5.5, 0.0055],
     ['Cel', '[degF]', 37, 98.6],
     ['[degF]', 'Cel', 98.6, 37],
+    ['[degF]', 'Cel', -40, -40],
+    ['Cel', 'K', -300, -26.85],
+    ['K', '[degF]', -3.5, -465.97],
     ['/min', '/s', 90, 1.5],
     ['{beats}/min', '/min', 72, 72],
     ['mm[Hg]', 'kPa', 120, 15.99864],
@@ -18,6 +21,8 @@ describe('conversion', () => {
     ['mg/dL', 'g/L', 10, 0.1],
     ['[iU]/L', 'm[iU]/mL', 5, 5],
     ['[in_i]', 'cm', 1, 2.54],
+    ['mL/min/{1.73_m2}', 'mL/min', 90, 90],
+    ['{score}', '{points}', 3, 3],
   ])('takes %s to %s: %d is %d', (from, to, value, right) => {
     expect(conversion({ system: UCUM, unit: from }, written(to))?.(value)).toBe(right);
   });

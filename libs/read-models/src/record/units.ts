@@ -27,11 +27,13 @@ export function conversion(asked: AskedUnit, written: WrittenUnit): ((value: num
   if (system === undefined) return unit === written.code || unit === written.unit ? same : undefined;
   if (system !== written.system) return undefined;
   if (unit === undefined || unit === written.code) return same;
-  return system === UCUM && written.code !== '' ? converted(unit, written.code) : undefined;
+  return system === UCUM && written.code !== '' ? converted(plain(unit), plain(written.code)) : undefined;
 }
 
 let library: { ucum: typeof Ucum } | undefined;
 const same = (value: number) => value;
+// What stands in braces says nothing to UCUM; the library stumbles over digits in it (`mL/min/{1.73_m2}`).
+const plain = (unit: string) => unit.replace(/\{[^}]*\}/g, '{}');
 const conversions = new Map<string, ((value: number) => number) | null>();
 const CACHED_MAX = 20_000;
 
@@ -49,8 +51,10 @@ function converted(from: string, to: string): ((value: number) => number) | unde
 /** More digits than a measurement has, fewer than a conversion in binary arithmetic gets wrong. */
 const DIGITS = 12;
 
+// The library refuses what is colder than can be. Whoever asks is to get an answer: the scale goes on, mirrored at zero.
 function convert(value: number, from: string, to: string): number {
-  return Number((library?.ucum.convert(value, from, to) ?? Number.NaN).toPrecision(DIGITS));
+  const at = (amount: number) => library?.ucum.convert(amount, from, to) ?? Number.NaN;
+  return Number((value < 0 ? 2 * at(0) - at(-value) : at(value)).toPrecision(DIGITS));
 }
 
 function comparable(from: string, to: string): boolean {
@@ -74,5 +78,5 @@ const TEMPERATURES = new Set(['Cel', '[degF]', '[degRe]']);
 
 /** The units in a unit: `[iU]` and `mL` in `[iU]/mL`. */
 function atomsOf(unit: string): string[] {
-  return unit.replace(/\{[^}]*\}/g, '').match(/\[[^\]]*\]|[A-Za-z%'"_]+(?:\[[^\]]*\])?/g) ?? [];
+  return unit.replaceAll('{}', '').match(/\[[^\]]*\]|[A-Za-z%'"_]+(?:\[[^\]]*\])?/g) ?? [];
 }

@@ -38,7 +38,11 @@ export function prepareWriting(db: DatabaseSync) {
     ),
     person: new Statement(
       db,
-      record.selectFrom('person').select('patient').where('partition', '=', given('partition')),
+      record
+        .selectFrom('person')
+        .innerJoin('target', 'target.id', 'person.patient')
+        .select(['patient', 'target.name as stream'])
+        .where('partition', '=', given('partition')),
     ),
     insertPerson: new Statement(
       db,

@@ -6,26 +6,36 @@ import { exportJWK, generateKeyPair } from 'jose';
 import type { JWK } from 'jose';
 
 export interface IdentityFiles {
+  /** Absolute path. */
+  readonly folder: string;
   /** Private key, ES256; its `kid` names it in tokens. */
   readonly signingKey: JWK;
-  /** Client secret of each persona. */
+  /** Client secret of each persona and resource server. */
   readonly secrets: ReadonlyMap<string, string>;
+  /** Private key, ES384, of each client that signs its requests. */
+  readonly clientKeys: ReadonlyMap<string, JWK>;
+}
+
+/** Whose secrets and keys there must be. */
+export interface IdentityNames {
+  readonly secrets: readonly string[];
+  readonly clientKeys: readonly string[];
 }
 
 /** Reads the folder, makes what is missing (also a secret for a persona that is new), and keeps the rest as it is. */
-export async function openIdentityFiles(
-  dataFolder: string,
-  personaNames: readonly string[],
-): Promise<IdentityFiles> {
+export async function openIdentityFiles(dataFolder: string, names: IdentityNames): Promise<IdentityFiles> {
   const folder = identityFolder(dataFolder);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
-  const signingKey = (await readJson<JWK>(keyFile(folder))) ?? (await newSigningKey(folder));
+  const signingKey = await keyIn(join(folder, 'signing-key.json'), 'ES256');
+  const clientKeys = new Map<string, JWK>();
+  for (const name of names.clientKeys)
+    clientKeys.set(name, await keyIn(join(folder, `${name}-key.json`), 'ES384'));
   const known = (await readJson<Record<string, string>>(secretsFile(folder))) ?? {};
-  const missing = personaNames.filter((name) => known[name] === undefined);
+  const missing = names.secrets.filter((name) => known[name] === undefined);
   for (const name of missing) known[name] = randomBytes(32).toString('base64url');
   if (missing.length > 0) await writePrivate(secretsFile(folder), known);
-  return { signingKey, secrets: new Map(Object.entries(known)) };
+  return { folder, signingKey, clientKeys, secrets: new Map(Object.entries(known)) };
 }
 
 /** The secrets alone, as another process reads them; undefined where no server has made them yet. */
@@ -33,19 +43,20 @@ export async function readSecrets(dataFolder: string): Promise<Readonly<Record<s
   return readJson(secretsFile(identityFolder(dataFolder)));
 }
 
+/** What may be shown to everybody of a private key. */
+export function publicPart({ kty, crv, x, y, kid, alg, use }: JWK): JWK {
+  return { kty, crv, x, y, kid, alg, use } as JWK;
+}
+
 const identityFolder = (dataFolder: string): string => join(dataFolder, 'identity');
-const keyFile = (folder: string): string => join(folder, 'signing-key.json');
 const secretsFile = (folder: string): string => join(folder, 'client-secrets.json');
 
-async function newSigningKey(folder: string): Promise<JWK> {
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-  const key = {
-    ...(await exportJWK(privateKey)),
-    kid: randomBytes(8).toString('hex'),
-    alg: 'ES256',
-    use: 'sig',
-  };
-  await writePrivate(keyFile(folder), key);
+async function keyIn(file: string, alg: 'ES256' | 'ES384'): Promise<JWK> {
+  const known = await readJson<JWK>(file);
+  if (known !== undefined) return known;
+  const { privateKey } = await generateKeyPair(alg, { extractable: true });
+  const key = { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('hex'), alg, use: 'sig' };
+  await writePrivate(file, key);
   return key;
 }
 

@@ -7,6 +7,12 @@ export interface TokenRequest {
   readonly dataFolder: string;
   readonly personas: readonly Persona[];
   readonly persona: string;
+  /** Role profile to act in, for a persona that has several. */
+  readonly role?: string;
+  /** SMART scopes that limit the token; by none unless told. */
+  readonly scope?: string;
+  /** What the care is for; direct care unless told. */
+  readonly purpose?: string;
   /** Where the server is reached from here, e.g. `http://127.0.0.1:8080`. */
   readonly url: string;
 }
@@ -16,12 +22,8 @@ export type TokenOutcome =
   | { readonly kind: 'refused'; readonly message: string };
 
 /** A token for the persona, or why there is none. Never throws; never repeats a secret. */
-export async function issueToken({
-  dataFolder,
-  personas,
-  persona,
-  url,
-}: TokenRequest): Promise<TokenOutcome> {
+export async function issueToken(asked: TokenRequest): Promise<TokenOutcome> {
+  const { dataFolder, personas, persona, url } = asked;
   if (!personas.some(({ name }) => name === persona)) {
     const width = Math.max(...personas.map(({ name }) => name.length));
     const list = personas.map(({ name, title }) => `  ${name.padEnd(width)}  ${title}`).join('\n');
@@ -43,18 +45,28 @@ export async function issueToken({
       `There are no client secrets in ${dataFolder}/identity. Start the server first (npm start), or set CARELOG_DATA to its data folder.`,
     );
   }
-  return request(`${url}${tokenPath}`, persona, secret);
+  return request(`${url}${tokenPath}`, asked, secret);
 }
 
-async function request(endpoint: string, persona: string, secret: string): Promise<TokenOutcome> {
+async function request(
+  endpoint: string,
+  { persona, role, scope, purpose }: TokenRequest,
+  secret: string,
+): Promise<TokenOutcome> {
   const authorization = `Basic ${Buffer.from(`${persona}:${secret}`).toString('base64')}`;
+  const form = new URLSearchParams({
+    grant_type: 'client_credentials',
+    ...(role === undefined ? {} : { selected_roleid: role }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(purpose === undefined ? {} : { purpose_of_use: purpose }),
+  });
   let response: Response;
   let answer: { access_token?: unknown; expires_in?: unknown; error_description?: unknown };
   try {
     response = await fetch(endpoint, {
       method: 'POST',
-      headers: { authorization, 'content-type': 'application/x-www-form-urlencoded' },
-      body: 'grant_type=client_credentials',
+      headers: { authorization },
+      body: form,
       signal: AbortSignal.timeout(10_000),
     });
     answer = (await response.json()) as typeof answer;

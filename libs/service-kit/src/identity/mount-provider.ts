@@ -1,64 +1,77 @@
-/** Puts the identity provider, a Koa application, behind our server under `/openid`, with limits on its token endpoint. */
-import type { IncomingMessage } from 'node:http';
+/** Puts the identity provider, a Koa application, behind our server under `/openid`, with limits on what strangers may try. */
+import { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Provider } from 'oidc-provider';
 import { sendProblems } from '../problem-response.ts';
+import type { LoadedProvider } from './identity-provider.ts';
 import { RateLimit } from './rate-limit.ts';
 
 export const tokenPath = '/openid/token';
 const tokensPerMinute = 600;
+const signInsPerMinute = 60;
 /** From one address for one client: slow enough that guessing a secret is hopeless. */
 const refusalsPerMinute = 20;
+const formBytesMax = 32 * 1024;
 
 /** Serves everything under `/openid` by the provider that `load` gives, without a token. */
 export function mountProvider(
   fastify: FastifyInstance,
-  load: () => Promise<Provider>,
+  load: () => Promise<LoadedProvider>,
   url: () => string,
 ): void {
   fastify.register(
-    (scope, _options, done) => {
+    async (scope) => {
       mount(scope, load, url);
-      done();
+      const { signInRoutes } = await import('./sign-in/routes.ts');
+      scope.register((pages, _options, done) => {
+        signInRoutes(pages, async (request) => {
+          addressedTo(request.raw, url(), scope.prefix);
+          return (await load()).signIn;
+        });
+        done();
+      });
     },
     { prefix: '/openid' },
   );
 }
 
-function mount(scope: FastifyInstance, load: () => Promise<Provider>, url: () => string): void {
+function mount(scope: FastifyInstance, load: () => Promise<LoadedProvider>, url: () => string): void {
   // The provider reads the body itself.
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
   const tokens = new RateLimit(tokensPerMinute);
+  const signIns = new RateLimit(signInsPerMinute);
   const refusals = new RateLimit(refusalsPerMinute);
 
   async function serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { raw, ip } = request;
-    const asksForToken = raw.method === 'POST' && raw.url?.startsWith(tokenPath);
+    const path = raw.url?.split('?')[0] ?? '';
+    const asksForToken = raw.method === 'POST' && path.startsWith(tokenPath);
+    const limit = asksForToken ? tokens : path === '/openid/auth' ? signIns : undefined;
     const guesser = `${ip} ${clientId(request.headers.authorization)}`;
-    if (asksForToken && (tokens.exceeded(ip) || refusals.exceeded(guesser))) {
+    if (limit?.exceeded(ip) === true || (asksForToken && refusals.exceeded(guesser))) {
       sendProblems(reply, [tooMany]);
       return;
     }
-    const provider = await load();
+    limit?.count(ip);
+    const loaded = await load();
     if (asksForToken) {
-      tokens.count(ip);
       reply.raw.once('finish', () => {
         if (reply.raw.statusCode === 400 || reply.raw.statusCode === 401) refusals.count(guesser);
       });
     }
+    const aboutToken = asksForToken && path !== tokenPath;
+    const received = aboutToken ? await withNameOfToken(raw, loaded, `${url()}${scope.prefix}`) : raw;
     reply.hijack();
-    await provider.callback()(addressedTo(raw, url(), scope.prefix), reply.raw);
+    reply.raw.setHeader('x-content-type-options', 'nosniff');
+    await loaded.provider.callback()(addressedTo(received, url(), scope.prefix), reply.raw);
   }
   for (const path of ['/', '/*']) scope.all(path, { config: { open: true } }, serve);
 }
 
+type ReceivedRequest = IncomingMessage & { originalUrl?: string };
+
 /** As the provider expects it: mounted under its prefix, and reached by our address whatever the Host header says. */
-function addressedTo(
-  raw: IncomingMessage & { originalUrl?: string },
-  url: string,
-  prefix: string,
-): IncomingMessage {
+function addressedTo(raw: ReceivedRequest, url: string, prefix: string): ReceivedRequest {
   const { host, protocol } = new URL(url);
   raw.originalUrl = raw.url ?? prefix;
   raw.url = raw.originalUrl.slice(prefix.length) || '/';
@@ -66,6 +79,33 @@ function addressedTo(
   raw.headers['x-forwarded-host'] = host;
   raw.headers['x-forwarded-proto'] = protocol.slice(0, -1);
   return raw;
+}
+
+/** The same request to introspect or revoke, with the token as the provider knows it. */
+async function withNameOfToken(
+  raw: IncomingMessage,
+  loaded: LoadedProvider,
+  issuer: string,
+): Promise<ReceivedRequest> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of raw as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    // What is longer is left out, and then refused for what it lacks.
+    if (bytes <= formBytesMax) parts.push(part);
+  }
+  const issued = await import('./issued-tokens.ts');
+  const body = Buffer.from(await issued.withNameOfToken(Buffer.concat(parts).toString(), loaded, issuer));
+  const { method, url, httpVersion, headers } = raw;
+  const request = Object.assign(new IncomingMessage(raw.socket), {
+    method,
+    url,
+    httpVersion,
+    headers: { ...headers, 'content-length': String(body.length) },
+  });
+  request.push(body);
+  request.push(null);
+  return request;
 }
 
 function clientId(authorization: string | undefined): string {

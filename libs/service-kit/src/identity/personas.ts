@@ -10,13 +10,52 @@ export interface Persona {
   /** One line for people. */
   readonly title: string;
   readonly kind: Caller['kind'];
-  /** ODS code. */
+  /** ODS code; of staff, of the first role. */
   readonly organisation: string;
   readonly careSetting: string;
-  /** Staff: SDS user id, and the id of the role profile selected at sign-in. */
+  /** Staff: SDS user id. */
   readonly userId?: string;
-  readonly roleProfile?: string;
+  /** Staff: one to act in at a time. */
+  readonly roles?: readonly Role[];
 }
+
+/** A role profile in the National RBAC Database's codes. */
+export interface Role {
+  /** CIS2 `person_roleid`. */
+  readonly id: string;
+  readonly code: string;
+  readonly title: string;
+  readonly organisation: string;
+  readonly activityCodes: readonly string[];
+}
+
+const practitioner = {
+  code: 'S8000:G8000:R8000',
+  activityCodes: ['B0380', 'B0340', 'B0420', 'B0450', 'B0815', 'B1101', 'B0560', 'B0082'],
+};
+const nurse = {
+  code: 'S8000:G8000:R8001',
+  activityCodes: ['B0380', 'B0340', 'B0428', 'B0450', 'B0815', 'B1101', 'B0560', 'B0082'],
+};
+const professional = {
+  code: 'S8000:G8000:R8003',
+  activityCodes: ['B0380', 'B0825', 'B0428', 'B0815', 'B0082'],
+};
+const pharmacist = { code: 'S8000:G8000:R8003', activityCodes: ['B0370', 'B0572'] };
+const socialWorker = { code: 'S8000:G8000:R8014', activityCodes: ['B0380', 'B0825', 'B0815', 'B0082'] };
+const privacyOfficer = { code: 'S8002:G8003:R0001', activityCodes: ['B0015', 'B0016', 'B0018'] };
+
+/** Care setting of each organisation, by ODS code. */
+export const careSettings: Readonly<Record<string, string>> = {
+  Y90001: 'general-practice',
+  RZZ: 'urgent-care',
+  RZY: 'urgent-care',
+  RZX: 'community',
+  RZW: 'mental-health',
+  '9ZZ': 'social-care',
+  FZZ01: 'pharmacy',
+  QZZ: 'governance',
+};
 
 export const personas: readonly Persona[] = [
   {
@@ -26,13 +65,24 @@ export const personas: readonly Persona[] = [
     organisation: 'QZZ',
     careSetting: 'any',
   },
-  staff('gp', 'General practitioner', 'Y90001', 'general-practice', 1),
-  staff('ed-doctor', 'Emergency department doctor', 'RZZ', 'urgent-care', 2),
-  staff('paramedic', 'Ambulance paramedic', 'RZY', 'urgent-care', 3),
-  staff('community-nurse', 'Community nurse', 'RZX', 'community', 4),
-  staff('crisis-worker', 'Mental health crisis worker', 'RZW', 'mental-health', 5),
-  staff('social-worker', 'Social worker', '9ZZ', 'social-care', 6),
-  staff('pharmacist', 'Community pharmacist', 'FZZ01', 'pharmacy', 7),
+  staff('gp', 'General practitioner', 1, ['Y90001', practitioner]),
+  staff('ed-doctor', 'Emergency department doctor', 2, ['RZZ', practitioner]),
+  staff('paramedic', 'Ambulance paramedic', 3, ['RZY', professional]),
+  staff('community-nurse', 'Community nurse', 4, ['RZX', nurse]),
+  staff('crisis-worker', 'Mental health crisis worker', 5, ['RZW', professional]),
+  staff('social-worker', 'Social worker', 6, ['9ZZ', socialWorker]),
+  staff('pharmacist', 'Community pharmacist', 7, ['FZZ01', pharmacist]),
+  staff(
+    'locum',
+    'Doctor with two roles, at the practice and at the hospital: selects one at sign-in',
+    8,
+    ['Y90001', practitioner, 'Locum general practitioner'],
+    ['RZZ', practitioner, 'Emergency department doctor'],
+  ),
+  staff('privacy-officer', 'Privacy officer: sees who looked, and follows up broken glass', 9, [
+    'QZZ',
+    privacyOfficer,
+  ]),
   {
     name: 'patient',
     title: 'A patient: reads their own record only',
@@ -60,11 +110,17 @@ export const personas: readonly Persona[] = [
 function staff(
   name: string,
   title: string,
-  organisation: string,
-  careSetting: string,
   number: number,
+  ...posts: readonly (readonly [string, Pick<Role, 'code' | 'activityCodes'>, string?])[]
 ): Persona {
   const digits = String(number).padStart(3, '0');
-  const userId = `999000000${digits}`;
-  return { name, title, kind: 'staff', organisation, careSetting, userId, roleProfile: `999100000${digits}` };
+  const roles = posts.map(([organisation, role, roleTitle = title], index) => ({
+    id: index === 0 ? `999100000${digits}` : `99910${index}000${digits}`,
+    title: roleTitle,
+    organisation,
+    ...role,
+  }));
+  const organisation = roles[0]?.organisation ?? '';
+  const careSetting = careSettings[organisation] ?? 'any';
+  return { name, title, kind: 'staff', organisation, careSetting, userId: `999000000${digits}`, roles };
 }

@@ -1,0 +1,80 @@
+/**
+ * Access tokens are JWTs, which carry their own proof and which oidc-provider therefore forgets. Here they are remembered by
+ * `jti`, so that they can be asked about (RFC 7662) and taken back (RFC 7009) like any other token.
+ */
+import { randomUUID } from 'node:crypto';
+import { importJWK, jwtVerify, SignJWT } from 'jose';
+import type { Provider } from 'oidc-provider';
+import { claimsOf } from './accounts.ts';
+import type { Account } from './accounts.ts';
+import { publicPart } from './identity-files.ts';
+import { launchOf } from './provider-configuration.ts';
+import type { ProviderParts } from './provider-configuration.ts';
+
+const signInSeconds = 60;
+
+/** Remembers what `provider` issues, and tells an app with its token which patient it was launched for. */
+export function recordTokens(provider: Provider, { storage }: ProviderParts): void {
+  const remember = (token: object): void => {
+    const { jti, kind, expiration, ...rest } = token as {
+      jti: string;
+      kind: string;
+      expiration: number;
+      [name: string]: unknown;
+    };
+    const iat = Math.floor(Date.now() / 1000);
+    storage.keep(kind, jti, { ...rest, jti, kind, iat, exp: iat + expiration }, expiration);
+  };
+  for (const kind of ['access_token', 'client_credentials'] as const) {
+    provider.on(`${kind}.issued` as 'access_token.issued', remember);
+  }
+  provider.use(async (context, next) => {
+    // Apps that ask for offline access without saying how are asked for consent, as they always are here.
+    if (context.path === '/auth' && context.query['prompt'] === undefined)
+      context.query = { ...context.query, prompt: 'consent' };
+    await next();
+    const { oidc, status } = context;
+    if (oidc?.route !== 'token' || status !== 200) return;
+    const { patient } = launchOf(storage, oidc.entities.AccessToken?.grantId);
+    if (patient !== undefined) Object.assign(context.body as object, { patient });
+  });
+}
+
+/**
+ * The form of a request to introspect or revoke, with a JWT of ours replaced by the name it is remembered under; any other
+ * token as it is, for the provider to know or not.
+ */
+export async function withNameOfToken(
+  body: string,
+  { files, audience }: Pick<ProviderParts, 'files' | 'audience'>,
+  issuer: string,
+): Promise<string> {
+  const form = new URLSearchParams(body);
+  const token = form.get('token');
+  if (token === null || token.split('.').length !== 3) return body;
+  const key = await importJWK(publicPart(files.signingKey), 'ES256');
+  const jti = await jwtVerify(token, key, { issuer, audience, typ: 'at+jwt', algorithms: ['ES256'] }).then(
+    ({ payload }) => payload.jti,
+    () => undefined,
+  );
+  form.set('token', jti ?? 'unknown');
+  return form.toString();
+}
+
+/** A token for somebody who is signing in, so that the sign-in pages see what they may see and nothing else. */
+export async function tokenForSignIn(
+  { files, storage, audience, patientNhsNumber }: ProviderParts,
+  issuer: string,
+  { id, persona, role }: Account,
+): Promise<string> {
+  const jti = randomUUID();
+  storage.keep('AccessToken', jti, { jti, accountId: id }, signInSeconds);
+  return new SignJWT({ ...claimsOf(persona, patientNhsNumber, role?.id), client_id: 'sign-in', jti })
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: files.signingKey.kid as string })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setSubject(id)
+    .setIssuedAt()
+    .setExpirationTime(`${signInSeconds}s`)
+    .sign(await importJWK(files.signingKey, 'ES256'));
+}

@@ -131,6 +131,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     ...reading,
     recordActivity,
     accessLog,
+    log: store,
     digest: (value) => keyring.hmac('asked for', value).slice(0, DIGEST_LENGTH),
     recentReads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
     recentPages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),

@@ -2,6 +2,7 @@
 import type { AccessBasis, Caller } from '@carelog/access';
 import type { AccessLog } from '@carelog/access-log';
 import type { RecordActivity } from '@carelog/activity';
+import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { RecordQueries, Shown } from '@carelog/read-models';
 import type { FoundVersion } from './interactions/read.ts';
@@ -14,6 +15,8 @@ export interface Gateway {
   /** What stands in an access record for a value that identifies somebody. */
   readonly digest: (value: string) => string;
   readonly record: RecordQueries;
+  /** The activity log, for what an access record names by position. */
+  readonly log: Pick<EventStore, 'readAll' | 'readStream'>;
   /** Position of the last event on disk. */
   readonly head: () => number;
   /** How far the record view has come, and a bounded wait for it to come further. */

@@ -1,6 +1,7 @@
 /** Which interaction a request is. One file for each interaction stands in `interactions/`. https://hl7.org/fhir/R4/http.html */
 import { isResourceType } from '@carelog/fhir';
 import { refuse, type FhirRequest, type Gateway, type Outcome, type Refusal } from './gateway.ts';
+import { readAuditEvent, readsAccessLog, searchAuditEvents } from './interactions/audit-events.ts';
 import { bundle } from './interactions/bundle.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { everything } from './interactions/everything.ts';
@@ -25,6 +26,8 @@ export function interact(gateway: Gateway, request: FhirRequest): Outcome {
   }
   if (!isResourceType(type)) return unknownType();
   if (depth === 1) {
+    if (method === 'GET' && type === 'AuditEvent' && readsAccessLog(request))
+      return searchAuditEvents(gateway, request);
     if (method === 'GET') return search(gateway, request, type);
     if (method === 'POST') return create(gateway, request, type);
     return notAllowed('A resource type takes GET to search and POST to create.', 'GET, POST');
@@ -35,6 +38,8 @@ export function interact(gateway: Gateway, request: FhirRequest): Outcome {
       : notAllowed('_search takes POST with a form.', 'POST');
   }
   if (depth === 2) {
+    if (method === 'GET' && type === 'AuditEvent' && readsAccessLog(request))
+      return readAuditEvent(gateway, request, id!);
     if (method === 'GET') return read(gateway, request, type, id!);
     if (method === 'PUT') return update(gateway, request, type, id!);
     if (method === 'DELETE') return remove(gateway, request, type, id!);

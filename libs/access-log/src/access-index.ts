@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { EventStore } from '@carelog/event-store';
 import type { Keyring } from '@carelog/keyring';
-import type { RecordedAccess } from './access-record.ts';
+import type { RecordedAccess, Who } from './access-record.ts';
 import { recordsOf } from './take-over.ts';
 
 /** Changes when the tables or what is put in them change; an index of another version is built anew. */
@@ -22,11 +22,15 @@ export type Term = `patient ${string}` | `hidden ${string}` | `agent ${string}` 
  */
 export function termsOf({ patients, who, interaction }: RecordedAccess): Term[] {
   const about = who.purpose === 'safeguarding' ? 'hidden' : 'patient';
-  const terms: Term[] = [`agent ${who.subject}`];
-  if (who.organisation !== who.subject) terms.push(`agent ${who.organisation}`);
+  const terms: Term[] = [...agentsOf(who)].map((agent): Term => `agent ${agent}`);
   if (interaction === 'break-glass') terms.push('interaction break-glass');
   for (const patient of new Set(patients)) terms.push(`${about} ${patient}`);
   return terms;
+}
+
+/** What somebody can be looked for by: codes are compared without regard to case. */
+export function agentsOf({ subject, organisation }: Who): ReadonlySet<string> {
+  return new Set([subject.toLowerCase(), organisation.toLowerCase()]);
 }
 
 /** Ordinals of one event, in order. */

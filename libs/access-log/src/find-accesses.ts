@@ -1,7 +1,7 @@
 /** Looks records up in the access log, newest first. */
 import type { EventStore } from '@carelog/event-store';
 import type { Keyring } from '@carelog/keyring';
-import type { AccessIndex, Term } from './access-index.ts';
+import { agentsOf, type AccessIndex, type Term } from './access-index.ts';
 import type { RecordedAccess } from './access-record.ts';
 import { recordsOf } from './take-over.ts';
 
@@ -105,7 +105,7 @@ function* candidates(index: AccessIndex, query: AccessQuery): Generator<number> 
 function termsIn({ patient, agent, interaction, hiddenToo }: AccessQuery): Term[] {
   if (patient !== undefined) return hiddenToo ? [`patient ${patient}`, `hidden ${patient}`] : [`patient ${patient}`]; // prettier-ignore
   if (interaction !== undefined) return [`interaction ${interaction}`];
-  return agent === undefined ? [] : [`agent ${agent}`];
+  return agent === undefined ? [] : [`agent ${agent.toLowerCase()}`];
 }
 
 function totalOf(index: AccessIndex, query: AccessQuery): { total?: number } {
@@ -130,7 +130,7 @@ function isAsked(record: RecordedAccess, query: AccessQuery): boolean {
   const { at, who, patients, interaction } = record;
   if (at < (query.since ?? 0) || at > (query.until ?? Infinity)) return false;
   if (query.patient !== undefined && !patients.includes(query.patient)) return false;
-  if (query.agent !== undefined && who.subject !== query.agent && who.organisation !== query.agent) return false; // prettier-ignore
+  if (query.agent !== undefined && !agentsOf(who).has(query.agent.toLowerCase())) return false;
   if (query.interaction !== undefined && interaction !== query.interaction) return false;
   return query.hiddenToo || who.purpose !== 'safeguarding';
 }

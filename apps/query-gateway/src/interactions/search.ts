@@ -124,7 +124,8 @@ interface Compartment {
   readonly condition: SearchCondition;
 }
 
-function askedIn(request: FhirRequest): readonly (readonly [string, string])[] {
+/** What was asked, without what belongs to the request. */
+export function askedIn(request: FhirRequest): readonly (readonly [string, string])[] {
   return [...request.query].filter(([name]) => !NOT_ASKED.has(name));
 }
 

@@ -1,0 +1,115 @@
+/** Every answer has its record; auditors and patients see who looked. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { validateResource } from '@carelog/fhir';
+import { firstPersonNhsNumber } from '@carelog/synthetic';
+import { DEMO_SEED } from '../../apps/carelog/src/demo-population.ts';
+import { startStack, type Stack } from '../support/start-stack.ts';
+
+const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
+let stack: Stack;
+let own: string;
+let other: string;
+
+beforeAll(async () => {
+  stack = await startStack();
+  const person = (value: string, family: string) => ({ resourceType: 'Patient', identifier: [{ system: NHS_NUMBER, value }], name: [{ family }] }); // prettier-ignore
+  own = (await stack.fhir('POST', '/Patient', { body: person(firstPersonNhsNumber(DEMO_SEED), 'Floor') }))
+    .json.id;
+  other = (await stack.fhir('POST', '/Patient', { body: person('9434765919', 'Grey') })).json.id;
+  for (const id of [own, own, other]) {
+    const body = { resourceType: 'Observation', status: 'final', code: { text: 'Pulse' }, subject: { reference: `Patient/${id}` } }; // prettier-ignore
+    await stack.fhir('POST', '/Observation', { body });
+  }
+});
+afterAll(() => stack.remove());
+
+const audit = async (query: string, as = 'auditor') =>
+  (await stack.fhir('GET', `/AuditEvent?${query}`, { as })).json;
+const subtypes = (bundle: { entry?: { resource: { subtype: { code: string }[] } }[] }) =>
+  (bundle.entry ?? []).map(({ resource }) => resource.subtype[0]!.code);
+
+describe('an auditor', () => {
+  it('sees each access of a patient once, newest first, with what was shown', async () => {
+    const { json: read } = await stack.fhir('GET', `/Patient/${other}`);
+    await stack.fhir('GET', `/Observation?patient=${other}`);
+    const id = '11111111-2222-4333-8444-555555555555';
+    await stack.fhir('GET', `/Patient/${other}/$everything`, { headers: { 'x-request-id': id } });
+    const bundle = await audit(`patient=${other}`);
+    expect(subtypes(bundle)).toEqual(['operation', 'search-type', 'read', 'create', 'create']);
+    expect(bundle.total).toBe(5);
+    const [everything] = bundle.entry;
+    expect(validateResource(everything.resource)).toEqual([]);
+    const entities = everything.resource.entity as { what?: { reference?: string; identifier?: { value: string } } }[]; // prettier-ignore
+    const references = entities.flatMap(({ what }) => what?.reference ?? []);
+    expect(references).toEqual([
+      `Patient/${other}`,
+      `Patient/${other}/_history/${read.meta.versionId}`,
+      expect.stringMatching(/^Observation\/.*\/_history\/1$/),
+    ]);
+    expect(entities.flatMap(({ what }) => what?.identifier?.value ?? [])).toContain(id);
+  });
+
+  it('reads one of them, and pages through all', async () => {
+    const first = await audit(`patient=${other}&_count=2`);
+    expect(first.entry).toHaveLength(2);
+    const [{ resource }] = first.entry;
+    const { json } = await stack.fhir('GET', `/AuditEvent/${resource.id}`, { as: 'auditor' });
+    expect({ ...json, text: '' }).toEqual({ ...resource, text: '' });
+    const met: string[] = [];
+    let page = first;
+    for (;;) {
+      met.push(...page.entry.map((entry: { resource: { id: string } }) => entry.resource.id));
+      const next = page.link.find((link: { relation: string }) => link.relation === 'next');
+      if (next === undefined) break;
+      page = (await stack.fhir('GET', next.url, { as: 'auditor' })).json;
+    }
+    expect(met.length).toBeGreaterThanOrEqual(5);
+    expect(new Set(met).size).toBe(met.length);
+  });
+
+  it('finds by time and by who asked', async () => {
+    const before = new Date().toISOString();
+    await stack.fhir('GET', `/Patient/${other}`, { as: 'publisher' });
+    const by = `agent:identifier=${encodeURIComponent('https://fhir.nhs.uk/Id/ods-organization-code|QZZ')}`;
+    expect(subtypes(await audit(`patient=${other}&date=ge${before}&${by}`))).toContain('read');
+    expect((await audit(`patient=${other}&date=lt2020-01-01`)).entry).toBeUndefined();
+    expect((await audit(`patient=${other}&agent:identifier=nobody`)).entry).toBeUndefined();
+  });
+
+  it('is told what cannot be searched by', async () => {
+    const { status, text } = await stack.fhir('GET', '/AuditEvent?outcome=0', { as: 'auditor' });
+    expect([status, text]).toEqual([400, expect.stringContaining('agent:identifier')]);
+  });
+});
+
+describe('a patient', () => {
+  it('sees who looked at their own record, in plain words, and nobody else’s', async () => {
+    await stack.fhir('GET', `/Patient/${own}`);
+    const bundle = await audit('', 'patient');
+    const said = bundle.entry.map(
+      ({ resource }: { resource: { text: { div: string } } }) => resource.text.div,
+    );
+    expect(said.some((div: string) => /a computer system of the organisation QZZ looked at your name/.test(div))).toBe(true); // prettier-ignore
+    expect(JSON.stringify(bundle)).not.toContain(other);
+    expect(JSON.stringify(bundle)).not.toContain('_history');
+    expect((await audit(`patient=${other}`, 'patient')).entry).toBeUndefined();
+    const foreign = (await audit(`patient=${other}`)).entry[0].resource.id;
+    expect((await stack.fhir('GET', `/AuditEvent/${foreign}`, { as: 'patient' })).status).toBe(404);
+  });
+});
+
+it('records refusals, and names nobody in what was asked', async () => {
+  const { status } = await stack.fhir('GET', `/Patient/${other}`, { as: 'operator' });
+  expect(status).toBe(403);
+  await stack.fhir('GET', '/Patient?family=Beckham&birthdate=1975-05-02&_count=3');
+  const events = (await audit('_count=20')).entry.map((entry: { resource: unknown }) => entry.resource);
+  const queries = events.map(
+    ({ entity }: { entity: { query?: string }[] }) =>
+      entity.flatMap(({ query }) => (query === undefined ? [] : Buffer.from(query, 'base64').toString()))[0],
+  );
+  expect(queries).toContainEqual(
+    expect.stringMatching(/^Patient\?_count=3&birthdate=%7E[\w-]{16}&family=%7E[\w-]{16}$/),
+  );
+  const refused = events.find(({ outcome }: { outcome: string }) => outcome === '4');
+  expect(refused.outcomeDesc).toMatch(/^refused: /);
+});

@@ -5,6 +5,8 @@ import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from '../../apps/carelog/src/demo-population.ts';
 import { startStack, type Stack } from '../support/start-stack.ts';
 
+const ALERT = 'https://fhir.carelog.example/CodeSystem/task|broken-glass-review';
+
 const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 let stack: Stack;
 let own: string;
@@ -112,4 +114,52 @@ it('records refusals, and names nobody in what was asked', async () => {
   );
   const refused = events.find(({ outcome }: { outcome: string }) => outcome === '4');
   expect(refused.outcomeDesc).toMatch(/^refused: /);
+});
+
+describe('breaking the glass', () => {
+  const parameters = (reason: string, text: string) => ({
+    resourceType: 'Parameters',
+    parameter: [
+      { name: 'reason', valueCode: reason },
+      { name: 'text', valueString: text },
+    ],
+  });
+  const breakIt = (body: object, as: string, patient = other) =>
+    stack.fhir('POST', `/Patient/${patient}/$break-glass`, { as, body });
+
+  it('is recorded, and raises one task for the privacy officer, also after a restart', async () => {
+    const { status, json } = await breakIt(parameters('emergency', 'Found collapsed'), 'ed-doctor');
+    expect(status).toBe(200);
+    expect(Date.parse(json.parameter[0].valueInstant)).toBeGreaterThan(Date.now());
+    const [{ resource }] = (await audit(`patient=${other}&_count=1`)).entry;
+    expect(resource.outcomeDesc).toBe('permitted: broken-glass');
+    stack = await stack.restart();
+    const tasks = (
+      await stack.fhir('GET', `/Task?code=${encodeURIComponent(ALERT)}`, { as: 'privacy-officer' })
+    ).json;
+    expect(tasks.total).toBe(1);
+    expect(tasks.entry[0].resource).toMatchObject({
+      for: { reference: `Patient/${other}` },
+      reasonCode: { coding: [{ code: 'emergency' }], text: 'Found collapsed' },
+      requester: { identifier: { value: '999000000002' } },
+    });
+  });
+
+  it('needs a reason that the policy knows, and words', async () => {
+    const { status, json } = await breakIt(parameters('curiosity', 'x'.repeat(501)), 'ed-doctor');
+    expect([status, json.issue.length]).toEqual([400, 2]);
+  });
+
+  it('is refused to whom the policy does not let, and the refusal is recorded', async () => {
+    expect((await breakIt(parameters('emergency', 'why'), 'patient')).status).toBe(403);
+    const [{ resource }] = (await audit('_count=1')).entry;
+    expect(resource.outcomeDesc).toMatch(/^refused: /);
+    expect(resource.entity.at(-1).query).toBe(
+      Buffer.from(`Patient/${other}/$break-glass`).toString('base64'),
+    );
+  });
+
+  it('knows nobody who is not registered', async () => {
+    expect((await breakIt(parameters('emergency', 'why'), 'ed-doctor', 'nobody')).status).toBe(404);
+  });
 });

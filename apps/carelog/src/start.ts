@@ -5,12 +5,12 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { defaultPolicy } from '@carelog/access';
-import { openAccessLog } from '@carelog/access-log';
+import { openAccessLog, openBrokenGlass } from '@carelog/access-log';
 import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startProjector } from '@carelog/projector';
-import { fhirRoutes, matchFrom, RecentAnswers, type Gateway } from '@carelog/query-gateway';
+import { fhirRoutes, matchFrom, raiseTasks, RecentAnswers, type Gateway } from '@carelog/query-gateway';
 import { openRecord, recordProjection } from '@carelog/read-models';
 import {
   createLog,
@@ -131,6 +131,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     ...reading,
     recordActivity,
     accessLog,
+    brokenGlass: await openBrokenGlass(accessLog),
     log: store,
     digest: (value) => keyring.hmac('asked for', value).slice(0, DIGEST_LENGTH),
     recentReads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
@@ -139,6 +140,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     cursorKey: createHash('sha256').update(keyring.hmac('cursor', 'key')).digest(),
     version,
   };
+  await raiseTasks(gateway);
   const running: Running = { version, startedAt: new Date().toISOString(), store, record, projector };
   const release = async (): Promise<void> => {
     await accessLog.close();

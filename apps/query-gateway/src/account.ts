@@ -7,14 +7,16 @@ import { Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Withheld
 /** `digest`: what stands for a value that identifies somebody; the same for the same value. */
 export type Digest = (value: string) => string;
 
-/** `interaction` and `correlation`: what the request is counted as, and its id. */
+/** `interaction`: what the request is counted as. */
 export function answeredOf(
   gateway: Pick<Gateway, 'projected' | 'digest'>,
   request: FhirRequest,
   result: FhirAnswer | Refusal,
-  sent: { readonly interaction: string; readonly status: number; readonly correlation: string },
+  sent: { readonly interaction: string; readonly status: number },
 ): Answered {
-  const facts = { ...sent, query: askedOf(request, gateway.digest), position: gateway.projected.position() };
+  const { correlation } = request;
+  const position = gateway.projected.position();
+  const facts = { ...sent, correlation, query: askedOf(request, gateway.digest), position };
   if (result instanceof Refusal) {
     const { withheld = forbiddenBy(result) } = result;
     const decision = withheld === undefined ? 'undecided' : 'refused';

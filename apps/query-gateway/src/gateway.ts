@@ -1,6 +1,6 @@
 /** What the query gateway is given, and the shapes of a FHIR request and its answer inside it. */
 import type { AccessBasis, Caller } from '@carelog/access';
-import type { AccessLog } from '@carelog/access-log';
+import type { AccessLog, BrokenGlass } from '@carelog/access-log';
 import type { RecordActivity } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
@@ -12,6 +12,7 @@ import type { RecentAnswers } from './recent-answers.ts';
 export interface Gateway {
   readonly recordActivity: RecordActivity;
   readonly accessLog: AccessLog;
+  readonly brokenGlass: BrokenGlass;
   /** What stands in an access record for a value that identifies somebody. */
   readonly digest: (value: string) => string;
   readonly record: RecordQueries;
@@ -46,6 +47,8 @@ export interface FhirRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: string;
   readonly caller: Caller;
+  /** Id of the HTTP request that it came with. */
+  readonly correlation: string;
   /** Absolute URL of the FHIR base as the client knows it, without a slash at its end. */
   readonly base: string;
 }
@@ -59,6 +62,8 @@ export interface FhirAnswer {
   readonly shown?: Shown;
   readonly basis?: AccessBasis | 'recorded';
   readonly isRedacted?: true;
+  /** Its record is kept already. */
+  readonly isAccounted?: true;
   /** The parts of the body are given again to whoever asks next. */
   readonly isKept?: true;
 }

@@ -1,4 +1,5 @@
 export { FHIR_BASE, fhirRoutes } from './routes.ts';
+export { raiseTasks } from './interactions/break-glass.ts';
 export { matchFrom } from './match.ts';
 export type { Gateway } from './gateway.ts';
 export { RecentAnswers } from './recent-answers.ts';

@@ -2,6 +2,7 @@
 import { isResourceType } from '@carelog/fhir';
 import { refuse, type FhirRequest, type Gateway, type Outcome, type Refusal } from './gateway.ts';
 import { readAuditEvent, readsAccessLog, searchAuditEvents } from './interactions/audit-events.ts';
+import { breakGlass } from './interactions/break-glass.ts';
 import { bundle } from './interactions/bundle.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { everything } from './interactions/everything.ts';
@@ -53,6 +54,11 @@ export function interact(gateway: Gateway, request: FhirRequest): Outcome {
   }
   if (depth === 3 && third === '$everything' && type === 'Patient') {
     return method === 'GET' ? everything(gateway, request, id!) : notAllowed('$everything takes GET.', 'GET');
+  }
+  if (depth === 3 && third === '$break-glass' && type === 'Patient') {
+    return method === 'POST'
+      ? breakGlass(gateway, request, id!)
+      : notAllowed('$break-glass takes POST.', 'POST');
   }
   if (third === '_history' && depth <= 4) {
     if (method !== 'GET') return notAllowed('History can only be read.', 'GET');

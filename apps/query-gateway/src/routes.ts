@@ -53,7 +53,8 @@ function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
     } else body = text;
   }
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  return { method, path, query, headers, body, caller: request.caller, base };
+  const { caller, id: correlation } = request;
+  return { method, path, query, headers, body, caller, correlation, base };
 }
 
 const FHIR_TYPE = 'application/fhir+json';
@@ -94,13 +95,13 @@ function leave(
   done?: (fault?: unknown) => void,
 ): void {
   const { request } = reply;
-  if (!request.confidential) {
+  if (!request.confidential || (!(result instanceof Refusal) && result.isAccounted === true)) {
     send(gateway, reply, result);
     return done?.();
   }
-  const { interaction, id: correlation } = request;
+  const { interaction } = request;
   const status = result instanceof Refusal ? statusOfProblems(result.problems) : result.status;
-  const answered = answeredOf(gateway, asked, result, { interaction, status, correlation });
+  const answered = answeredOf(gateway, asked, result, { interaction, status });
   const isFlushed = answered.decision === 'refused';
   gateway.accessLog.record(asked.caller, answered, isFlushed, (isKept) => {
     try {

@@ -17,9 +17,9 @@ import { bundleAnswer } from './bundles.ts';
 import { unknown } from './read.ts';
 import { askedIn, COUNT_DEFAULT } from './search.ts';
 
-/** To everybody else an AuditEvent is what other systems recorded as one: a resource of the record. */
+/** To a system an AuditEvent is what other systems recorded as one: a resource of the record. */
 export function readsAccessLog({ caller, method }: FhirRequest): boolean {
-  return method === 'GET' && (caller.kind === 'auditor' || caller.kind === 'patient');
+  return method === 'GET' && caller.kind !== 'system';
 }
 
 /** `patient`, `date`, `agent:identifier` and paging; newest first. */

@@ -110,7 +110,7 @@ function decideWithin(
     admissions.push(admission);
   }
   const { basis, relationship } = admissions[0]!;
-  const elements = restriction.conceal?.redacts[resource.type];
+  const elements = redactedOf(restriction, resource.type);
   const redacts = elements !== undefined && admissions.some(({ conceals }) => conceals);
   return {
     permit: true,
@@ -118,6 +118,10 @@ function decideWithin(
     ...(relationship !== undefined && { relationship }),
     ...(redacts && { redact: elements.map((element) => ({ element, because: 's-flag' as const })) }),
   };
+}
+
+function redactedOf({ conceal }: Pick<Restriction, 'conceal'>, type: string): readonly string[] | undefined {
+  return conceal !== undefined && Object.hasOwn(conceal.redacts, type) ? conceal.redacts[type] : undefined;
 }
 
 function outsideScopes(
@@ -183,7 +187,7 @@ function admit(
     if (!conceal.hides.includes(resource.type)) redacted ??= admission;
     else
       reasons.push({
-        code: resource.type in conceal.redacts ? 'location-protected' : 'confidential',
+        code: redactedOf({ conceal }, resource.type) ? 'location-protected' : 'confidential',
         weight: 2,
       });
   }

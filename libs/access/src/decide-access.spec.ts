@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { accessActions, type AccessAction } from './actions.ts';
 import type { Caller, Scope } from './caller.ts';
 import { decideAccess, type AccessDecision } from './decide-access.ts';
-import { maskOf, type Label, type PatientFacts, type RecordClass, type ResourceFacts } from './facts.ts';
+import {
+  maskOf,
+  replacing,
+  type Label,
+  type PatientFacts,
+  type RecordClass,
+  type ResourceFacts,
+} from './facts.ts';
 import { defaultPolicy } from './policy.ts';
 import { parseScopes } from './scopes.ts';
 
@@ -513,10 +520,66 @@ describe('registering a patient', () => {
     );
     expect(said(ask(callers.gp, 'read', observation, registering))).toBe('-no-relationship?');
   });
+});
 
-  it('does not seal what the one who registers could not open', () => {
-    const sealed = { ...unborn, labels: maskOf(['demographics', 'very-restricted']) };
-    expect(said(ask(callers.gp, 'create', sealed, undefined))).toBe('-confidential?');
+describe('recording', () => {
+  const secret = resource('Condition', 'problems', 'sexual-health', 'very-restricted');
+  it('is not held up by what the caller could not be shown', () => {
+    const doctor = callers['ed doctor'];
+    expect(said(ask(doctor, 'read', secret, related))).toBe('-confidential?');
+    expect(said(ask(doctor, 'create', secret, related))).toBe('direct-care');
+    expect(said(ask(doctor, 'create', observation, { ...related, withheld: -1 }))).toBe('direct-care');
+    const relative = resource('RelatedPerson', 'demographics');
+    expect(said(ask(callers.gp, 'create', relative, { ...related, sFlag: true }))).toBe('direct-care');
+  });
+
+  it('is of what the role records, about patients of the organisation', () => {
+    expect(said(ask(callers['ed doctor'], 'create', secret, stranger))).toBe('-no-relationship?');
+    expect(said(ask(callers.gp, 'create', resource('Task', 'audit'), related))).toBe('-confidential?');
+  });
+
+  const update = (
+    standing: ResourceFacts,
+    made: ResourceFacts,
+    facts: Record<string, PatientFacts>,
+  ): string =>
+    said(
+      decideAccess(
+        callers['ed doctor'],
+        'update',
+        replacing(standing, made),
+        new Map(Object.entries(facts)),
+        policy,
+      ),
+    );
+  it('anew may add what is confidential, where the caller sees what stands', () => {
+    const open = resource('Condition', 'problems');
+    expect(update(open, secret, { p: related })).toBe('direct-care');
+    expect(update(secret, open, { p: related })).toBe('-confidential?');
+  });
+
+  it('anew does not hand over to another patient, nor take from one', () => {
+    const other = { ...observation, patients: ['q'] };
+    expect(update(observation, other, { p: related, q: related })).toBe('direct-care');
+    expect(update(observation, other, { p: related, q: stranger })).toBe('-no-relationship?');
+    expect(update(other, observation, { p: related, q: stranger })).toBe('-no-relationship?');
+  });
+
+  it('anew does not make a request into an alert, nor an alert into a request', () => {
+    const request = resource('Task', 'requests');
+    const alert = resource('Task', 'audit');
+    expect(update(request, alert, { p: related })).toBe('-confidential?');
+    expect(update(alert, request, { p: related })).toBe('-confidential?');
+  });
+
+  it('anew stays within conditions of scopes before and after', () => {
+    const caller = { ...callers.gp, scopes: parseScopes('user/Observation.u?category=lab')! };
+    const lab = { ...observation, meets: ['category=lab'] };
+    const by = (standing: ResourceFacts, made: ResourceFacts): string =>
+      said(ask(caller, 'update', replacing(standing, made), related));
+    expect(by(lab, lab)).toBe('direct-care');
+    expect(by(lab, observation)).toBe('-outside-scope?');
+    expect(by(observation, lab)).toBe('-outside-scope?');
   });
 });
 

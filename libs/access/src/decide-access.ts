@@ -30,7 +30,8 @@ export type AccessDecision =
  * combination gets a permit with its basis, or a refusal with a reason and a remedy that are safe to show. A patient of
  * whom nothing is known is one whom the caller may not see. Never throws, never repeats a value.
  *
- * For `create` and `update` ask about what is to be recorded, and for `update` and `delete` about what stands there too.
+ * For `create` ask about what is to be recorded, for `delete` about what stands there, for `update` about one `replacing`
+ * the other.
  */
 export function decideAccess(
   caller: Caller,

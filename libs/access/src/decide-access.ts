@@ -30,7 +30,8 @@ export type AccessDecision =
  * combination gets a permit with its basis, or a refusal with a reason and a remedy that are safe to show. A patient of
  * whom nothing is known is one whom the caller may not see. Never throws, never repeats a value.
  *
- * For `create` and `update` ask about what is to be recorded, and for `update` and `delete` about what stands there too.
+ * For `create` ask about what is to be recorded, for `delete` about what stands there, for `update` about one `replacing`
+ * the other.
  */
 export function decideAccess(
   caller: Caller,
@@ -110,7 +111,7 @@ function decideWithin(
     admissions.push(admission);
   }
   const { basis, relationship } = admissions[0]!;
-  const elements = restriction.conceal?.redacts[resource.type];
+  const elements = redactedOf(restriction, resource.type);
   const redacts = elements !== undefined && admissions.some(({ conceals }) => conceals);
   return {
     permit: true,
@@ -118,6 +119,10 @@ function decideWithin(
     ...(relationship !== undefined && { relationship }),
     ...(redacts && { redact: elements.map((element) => ({ element, because: 's-flag' as const })) }),
   };
+}
+
+function redactedOf({ conceal }: Pick<Restriction, 'conceal'>, type: string): readonly string[] | undefined {
+  return conceal !== undefined && Object.hasOwn(conceal.redacts, type) ? conceal.redacts[type] : undefined;
 }
 
 function outsideScopes(
@@ -183,7 +188,7 @@ function admit(
     if (!conceal.hides.includes(resource.type)) redacted ??= admission;
     else
       reasons.push({
-        code: resource.type in conceal.redacts ? 'location-protected' : 'confidential',
+        code: redactedOf({ conceal }, resource.type) ? 'location-protected' : 'confidential',
         weight: 2,
       });
   }

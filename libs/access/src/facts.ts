@@ -67,6 +67,19 @@ export interface ResourceFacts {
   readonly meets?: readonly string[];
 }
 
+/**
+ * What to ask about when `recorded` is to replace `standing`: whoever may change what stands there may make it what they
+ * know it to be, however confidential, but may not make it one of somebody else, or another part of the record.
+ */
+export function replacing(standing: ResourceFacts, recorded: ResourceFacts): ResourceFacts {
+  return {
+    type: standing.type,
+    patients: [...new Set([...standing.patients, ...recorded.patients])],
+    labels: standing.labels | (recorded.labels & EVERY_CLASS),
+    meets: (standing.meets ?? []).filter((condition) => recorded.meets?.includes(condition) === true),
+  };
+}
+
 /** Why an organisation has business with a patient; each is derived from what was recorded. */
 export const relationshipBases = [
   'registered',

@@ -47,7 +47,7 @@ function grantFor(caller: Caller, policy: Policy): Grant | AccessRefusal {
   return {
     permit: true,
     sees: classes(row.sees, role.sees),
-    records: classes(row.records, role.records),
+    records: classes(row.records, role.records & ~role.everybody),
     everybodySees: role.everybody,
     everybodyRecords: role.everybody & role.records,
     hides: hides | forbidden,

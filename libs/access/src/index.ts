@@ -14,6 +14,7 @@ export {
   noCallerFacts,
   recordClasses,
   relationshipBases,
+  replacing,
   type CallerFacts,
   type Label,
   type PatientFacts,
@@ -23,6 +24,7 @@ export {
 } from './facts.ts';
 export { classOf, labellingDigest, labelsOf } from './labels-of.ts';
 export { partOf, type Party } from './parties.ts';
+export { patientFactsOf, type Asker, type PatientStatements } from './patient-facts.ts';
 export { defaultPolicy, parsePolicy, type Policy, type PolicyOutcome } from './policy.ts';
 export { personIn, proxiesIn, type Proxy } from './proxies-in.ts';
 export { refused, type AccessRefusal, type RefusalCode } from './refusals.ts';

@@ -14,9 +14,8 @@ type Json = Readonly<Record<string, unknown>>;
 export function labelsOf(resource: Json, policy: Policy): number {
   const labelling = compiled(policy);
   const type = String(resource['resourceType']);
-  let mask = codesIn(resource, labelling.bits);
-  if (type === 'Composition')
-    mask |= labelling.bits.get(`${CONFIDENTIALITY}|${String(resource['confidentiality'])}`) ?? 0;
+  let mask = codesIn(resource, labelling.codes);
+  if (type === 'Composition') mask |= labelsOfCode(CONFIDENTIALITY, resource['confidentiality'], policy);
   if (type === 'Patient') mask &= ~RESTRICTED;
   const name = isAlert(resource, type, policy) ? 'audit' : classOf(type, policy);
   return mask | maskOf([name]);
@@ -34,17 +33,18 @@ export function labellingDigest({ labelling, breakGlass }: Policy): string {
 
 /** The labels that a code stands for; 0 where it stands for none. */
 export function labelsOfCode(system: unknown, code: unknown, policy: Policy): number {
-  return compiled(policy).bits.get(`${String(system)}|${String(code)}`) ?? 0;
+  return typeof code === 'string' ? bitsOf(system, code, compiled(policy).codes) : 0;
 }
 
 const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
 const RESTRICTED = maskOf(['restricted']);
 
 interface Labelling {
-  /** By `system|code`. */
-  readonly bits: ReadonlyMap<string, number>;
+  /** By code, then by its system: almost every code of a resource is found to be none of them by one look. */
+  readonly codes: Codes;
   readonly classes: ReadonlyMap<string, RecordClass>;
 }
+type Codes = ReadonlyMap<string, ReadonlyMap<unknown, number>>;
 const remembered = new WeakMap<Policy, Labelling>();
 
 function compiled(policy: Policy): Labelling {
@@ -54,31 +54,42 @@ function compiled(policy: Policy): Labelling {
 }
 
 function compile({ labelling }: Policy): Labelling {
-  const bits = new Map<string, number>();
-  for (const lists of [labelling.security, labelling.content]) {
-    for (const [label, systems] of Object.entries(lists)) {
-      for (const { system, codes } of systems ?? []) {
-        for (const code of codes) {
-          const key = `${system}|${code}`;
-          bits.set(key, (bits.get(key) ?? 0) | maskOf([label as Label]));
-        }
+  const codes = new Map<string, Map<unknown, number>>();
+  for (const [label, lists] of [
+    ...Object.entries(labelling.security),
+    ...Object.entries(labelling.content),
+  ]) {
+    for (const { system, codes: listed } of lists ?? []) {
+      for (const code of listed) {
+        const systems = codes.get(code) ?? new Map<unknown, number>();
+        codes.set(code, systems.set(system, (systems.get(system) ?? 0) | maskOf([label as Label])));
       }
     }
   }
   const classes = Object.entries(labelling.classes).flatMap(([name, types]) =>
     (types ?? []).map((type) => [type, name as RecordClass] as const),
   );
-  return { bits, classes: new Map(classes) };
+  return { codes, classes: new Map(classes) };
 }
 
-function codesIn(value: object, bits: ReadonlyMap<string, number>): number {
+function codesIn(value: object, codes: Codes): number {
   let mask = 0;
+  if (Array.isArray(value)) {
+    for (const inner of value as unknown[])
+      if (typeof inner === 'object' && inner !== null) mask |= codesIn(inner, codes);
+    return mask;
+  }
   const { system, code } = value as Json;
-  if (typeof code === 'string' && typeof system === 'string') mask |= bits.get(`${system}|${code}`) ?? 0;
-  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
-    if (typeof inner === 'object' && inner !== null) mask |= codesIn(inner as object, bits);
+  if (typeof code === 'string') mask = bitsOf(system, code, codes);
+  for (const name in value) {
+    const inner = (value as Json)[name];
+    if (typeof inner === 'object' && inner !== null) mask |= codesIn(inner, codes);
   }
   return mask;
+}
+
+function bitsOf(system: unknown, code: string, codes: Codes): number {
+  return codes.get(code)?.get(system) ?? 0;
 }
 
 function isAlert(resource: Json, type: string, { breakGlass: { alert } }: Policy): boolean {

@@ -23,11 +23,11 @@ export interface Relationship {
  * ServiceRequest to its performer. Appointment: its participants. Never throws.
  */
 export function relationshipsIn(resource: Json): readonly Relationship[] {
-  const found = readers[String(resource['resourceType'])]?.(resource);
+  const found = readers.get(resource['resourceType'])?.(resource);
   if (found === undefined) return [];
   const { basis, patients, parties, from = 0, until } = found;
   return patients.flatMap((patient) =>
-    [...new Set(parties)].map((party) => ({
+    [...new Set(parties.filter(isOrganisational))].map((party) => ({
       patient,
       party,
       basis,
@@ -60,6 +60,11 @@ export function endOf(
   return until === undefined ? open : Math.min(until, open) + lastsDays * DAY;
 }
 
+/** A person is no party to a relationship: it is their organisation that has one. */
+function isOrganisational(party: Party): boolean {
+  return !party.startsWith('Practitioner/') && !party.startsWith('RelatedPerson/');
+}
+
 interface Found {
   readonly basis: Relationship['basis'];
   readonly patients: readonly string[];
@@ -68,75 +73,78 @@ interface Found {
   readonly until?: number | undefined;
 }
 
-const readers: Readonly<Record<string, (resource: Json) => Found | undefined>> = {
-  Patient(patient) {
-    const id = patient['id'];
-    if (typeof id !== 'string') return undefined;
-    const elements = [
-      ...objectsIn(patient['generalPractitioner']),
-      ...objectsIn(patient['managingOrganization']),
-    ];
-    return { basis: 'registered', patients: [`Patient/${id}`], parties: elements.flatMap(partiesIn) };
-  },
-  EpisodeOfCare(episode) {
-    return standing(episode, 'caseload', 'patient', objectsIn(episode['managingOrganization']), {
-      open: ['planned', 'waitlist', 'active', 'onhold'],
-      over: ['finished'],
-    });
-  },
-  CareTeam(team) {
-    const participants = objectsIn(team['participant']);
-    const members = participants.flatMap(({ member, onBehalfOf }) => [
-      ...objectsIn(member),
-      ...objectsIn(onBehalfOf),
-    ]);
-    return standing(team, 'caseload', 'subject', [...objectsIn(team['managingOrganization']), ...members], {
-      open: ['proposed', 'active', undefined],
-      over: ['suspended', 'inactive'],
-    });
-  },
-  Encounter(encounter) {
-    const places = objectsIn(encounter['location']).flatMap(({ location }) => objectsIn(location));
-    const provider = objectsIn(encounter['serviceProvider']);
-    return standing(encounter, 'encounter', 'subject', provider.length > 0 ? provider : places, {
-      open: ['planned', 'arrived', 'triaged', 'in-progress', 'onleave'],
-      over: ['finished', 'unknown'],
-    });
-  },
-  ServiceRequest(request) {
-    const { status, authoredOn } = request;
-    if (status !== 'active' && status !== 'on-hold' && status !== 'completed') return undefined;
-    const from = firstMoment(authoredOn);
-    return {
-      basis: 'referral',
-      patients: patientsOf(request['subject']),
-      parties: objectsIn(request['performer']).flatMap(partiesIn),
-      from,
-      // Nothing in it says when it was completed; from then on it is for the encounter that it led to.
-      ...(status === 'completed' && { until: from ?? 0 }),
-    };
-  },
-  Appointment(appointment) {
-    const { status, created, start, end } = appointment;
-    if (!['pending', 'booked', 'arrived', 'checked-in', 'fulfilled', 'waitlist'].includes(String(status)))
-      return undefined;
-    const actors = objectsIn(appointment['participant']).flatMap(({ actor }) => objectsIn(actor));
-    return {
-      basis: 'appointment',
-      patients: actors.flatMap(patientsOf),
-      parties: actors.flatMap(partiesIn),
-      from: firstMoment(created) ?? firstMoment(start),
-      until: momentAfter(end) ?? momentAfter(start),
-    };
-  },
-  MedicationDispense(dispense) {
-    const at = dispense['whenHandedOver'] ?? dispense['whenPrepared'];
-    return act(dispense, 'subject', at, ['in-progress', 'completed', 'preparation', 'on-hold']);
-  },
-  Immunization(immunisation) {
-    return act(immunisation, 'patient', immunisation['occurrenceDateTime'], ['completed']);
-  },
-};
+type Reader = (resource: Json) => Found | undefined;
+const readers: ReadonlyMap<unknown, Reader> = new Map(
+  Object.entries<Reader>({
+    Patient(patient) {
+      const id = patient['id'];
+      if (typeof id !== 'string') return undefined;
+      const elements = [
+        ...objectsIn(patient['generalPractitioner']),
+        ...objectsIn(patient['managingOrganization']),
+      ];
+      return { basis: 'registered', patients: [`Patient/${id}`], parties: elements.flatMap(partiesIn) };
+    },
+    EpisodeOfCare(episode) {
+      return standing(episode, 'caseload', 'patient', objectsIn(episode['managingOrganization']), {
+        open: ['planned', 'waitlist', 'active', 'onhold'],
+        over: ['finished'],
+      });
+    },
+    CareTeam(team) {
+      const participants = objectsIn(team['participant']);
+      const members = participants.flatMap(({ member, onBehalfOf }) => [
+        ...objectsIn(member),
+        ...objectsIn(onBehalfOf),
+      ]);
+      return standing(team, 'caseload', 'subject', [...objectsIn(team['managingOrganization']), ...members], {
+        open: ['proposed', 'active', undefined],
+        over: ['suspended', 'inactive'],
+      });
+    },
+    Encounter(encounter) {
+      const places = objectsIn(encounter['location']).flatMap(({ location }) => objectsIn(location));
+      const provider = objectsIn(encounter['serviceProvider']);
+      return standing(encounter, 'encounter', 'subject', provider.length > 0 ? provider : places, {
+        open: ['planned', 'arrived', 'triaged', 'in-progress', 'onleave'],
+        over: ['finished', 'unknown'],
+      });
+    },
+    ServiceRequest(request) {
+      const { status, authoredOn } = request;
+      if (status !== 'active' && status !== 'on-hold' && status !== 'completed') return undefined;
+      const from = firstMoment(authoredOn);
+      return {
+        basis: 'referral',
+        patients: patientsOf(request['subject']),
+        parties: objectsIn(request['performer']).flatMap(partiesIn),
+        from,
+        // Nothing in it says when it was completed; from then on it is for the encounter that it led to.
+        ...(status === 'completed' && { until: from ?? 0 }),
+      };
+    },
+    Appointment(appointment) {
+      const { status, created, start, end } = appointment;
+      if (!['pending', 'booked', 'arrived', 'checked-in', 'fulfilled', 'waitlist'].includes(String(status)))
+        return undefined;
+      const actors = objectsIn(appointment['participant']).flatMap(({ actor }) => objectsIn(actor));
+      return {
+        basis: 'appointment',
+        patients: actors.flatMap(patientsOf),
+        parties: actors.flatMap(partiesIn),
+        from: firstMoment(created) ?? firstMoment(start),
+        until: momentAfter(end) ?? momentAfter(start),
+      };
+    },
+    MedicationDispense(dispense) {
+      const at = dispense['whenHandedOver'] ?? dispense['whenPrepared'];
+      return act(dispense, 'subject', at, ['in-progress', 'completed', 'preparation', 'on-hold']);
+    },
+    Immunization(immunisation) {
+      return act(immunisation, 'patient', immunisation['occurrenceDateTime'], ['completed']);
+    },
+  }),
+);
 
 /** Something with a status and a period. */
 function standing(

@@ -46,7 +46,8 @@ export function restrictionOf(
   if (registers && !grant.mayRegister) return refused('register-not-permitted');
 
   const writes = WRITES.has(action);
-  const views = viewsOf(caller, grant, writes, facts, policy);
+  const viewed = viewsOf(caller, grant, writes, facts, policy);
+  const views = action === 'create' ? viewed.map(recorded) : viewed;
   const sees = writes ? grant.records : grant.sees;
   const shared = (sees & REFERENCE) === 0 ? undefined : denies(sees, grant.hides);
   const reference = type !== undefined && classOf(type, policy) === 'reference';
@@ -121,6 +122,11 @@ function viewsOf(
       ? []
       : [{ ...view, basis: 'audit' as const, denied: denies(everybody, grant.hides) }]),
   ];
+}
+
+/** Whoever records something knows it: that they may not be shown it by others is no reason to leave it unrecorded. */
+function recorded(view: View): View {
+  return { ...view, denied: view.denied & EVERY_CLASS, heedsWithheld: false, conceals: false };
 }
 
 function glassView(view: View, sees: number, grant: Grant, facts: CallerFacts, policy: Policy): View {

@@ -120,8 +120,9 @@ function live(
   attendPractice(chart, registration);
   fallIll(chart);
   const teams = new Set(person.longTerm.map(({ condition }) => condition.team));
-  if (teams.has('community') || (chart.age(person.until) > 80 && random.chance(0.3)))
-    dressWound(chart, some());
+  // Some are on the caseload as the story ends, so that the community nurse of the demo has patients.
+  if (teams.has('community')) dressWound(chart, person.until - random.whole(10, 45) * DAY);
+  else if (chart.age(person.until) > 80 && random.chance(0.3)) dressWound(chart, some());
   if (teams.has('mental-health')) careForMind(chart, some());
   if (chart.age(person.until) > 82 && random.chance(0.35)) careAtHome(chart, some());
   if (resident.role === 'child' && random.chance(0.03)) protectChild(chart, some());

@@ -1,6 +1,6 @@
 /** What people do at a terminal: every command as a process of its own, against a server as a process of its own. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -224,6 +224,7 @@ test('a backup with its keys, put back, serves the same record', async () => {
   const { code, stdout } = await carelog(['backup', restored, '--keys', copy]);
   expect(code).toBe(0);
   expect(stdout).toContain('To restore');
+  expect(readdirSync(path.join(restored, 'access'))).toEqual(['log.sqlite']);
   const again = await carelog(['backup', restored]);
   expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('exists already') as string });
   renameSync(copy, path.join(restored, 'keyring'));

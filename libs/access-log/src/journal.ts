@@ -1,7 +1,7 @@
 /**
  * What stands between an answer and its leaving: all records of one turn of the event loop are sealed and written to the
  * journal with one call, and only then do the answers of that turn leave. What was written survives the end of the process
- * as it is (kill -9); the end of the machine it survives from its flush on, at most `FLUSH_WITHIN_MS` later.
+ * as it is (kill -9); the end of the machine it survives from its flush on, which begins `FLUSH_WITHIN_MS` later at most.
  */
 import { closeSync, fdatasync, fsync, openSync, rmSync, writeSync } from 'node:fs';
 import type { Caller } from '@carelog/access';
@@ -12,6 +12,8 @@ import { newSegment, segmentPath, type NewSegment } from './segment.ts';
 
 /** A flush begins at latest so long after what it is for was written. */
 export const FLUSH_WITHIN_MS = 25;
+/** While a flush takes longer than this, answers wait for the next one: the disk is not as fast as what it is promised to hold. */
+const FLUSH_OVERDUE_MS = 200;
 /** A segment is handed on when it is so old or so large. */
 const SEGMENT_MS = 1_000;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -65,6 +67,7 @@ export class Journal {
   #scheduled = false;
   #unflushed: Leave[] = [];
   #flushes = 0;
+  #flushingSince = 0;
   #isDirty = false;
   #flushTimer: NodeJS.Timeout | undefined;
   #handOnTimer: NodeJS.Timeout | undefined;
@@ -166,7 +169,8 @@ export class Journal {
       return;
     }
     this.#isDirty = true;
-    const all = this.#options.mode === 'flushed';
+    const isOverdue = this.#flushes > 0 && performance.now() - this.#flushingSince > FLUSH_OVERDUE_MS;
+    const all = isOverdue || this.#options.mode === 'flushed';
     for (const { leave, flush } of leaving) {
       if (all || flush) this.#unflushed.push(leave);
       else leave(true);
@@ -220,6 +224,7 @@ export class Journal {
     const leaving = this.#unflushed;
     this.#unflushed = [];
     this.#isDirty = false;
+    if (this.#flushes === 0) this.#flushingSince = performance.now();
     this.#flushes += 1;
     segment.flushes += 1;
     const done = (fault: unknown): void => {

@@ -30,7 +30,7 @@ const caller: fc.Arbitrary<Caller> = fc.record(
     nhsNumber: fc.constant('9434765919'),
   },
   { requiredKeys: ['subject', 'kind', 'organisation', 'system', 'careSetting'] },
-) as fc.Arbitrary<Caller>;
+);
 
 it('reads back what was written, without the NHS number of a token', () => {
   const ground = { policy: '1\t2\n', view: 'record 2', epoch: 'e' };

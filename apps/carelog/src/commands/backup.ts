@@ -1,4 +1,5 @@
-/** `carelog backup`: a consistent copy of the log, also while the server writes; the keyring only when asked, and apart. */
+/** `carelog backup`: consistent copies of the logs, also while the server writes; the keyring only when asked, and apart. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { StoreFault, backupEventStore } from '@carelog/event-store';
 import { KeyringFault, openKeyring } from '@carelog/keyring';
@@ -19,13 +20,20 @@ export async function backup(folder: string, keysFolder?: string): Promise<void>
   try {
     const { position } = await backupEventStore(paths.log, target);
     process.stdout.write(`The log, up to event ${position}: ${target}\n`);
-    // After the log, so that every key that an event of the copy needs is in it.
+    if (existsSync(paths.accessLog)) await copyAccessLog(paths.accessLog, path.join(folder, 'access'));
+    // After the logs, so that every key that an event of the copy needs is in it.
     if (keysFolder !== undefined) await copyKeyring(paths.keyring, keysFolder);
   } catch (error) {
     if (error instanceof StoreFault || error instanceof KeyringFault) throw new CommandFailure(error.message);
     throw error;
   }
   process.stdout.write(keysFolder === undefined ? WITHOUT_KEYS : RESTORE);
+}
+
+async function copyAccessLog(from: string, target: string): Promise<void> {
+  const copy = path.join(target, 'log.sqlite');
+  await backupEventStore(path.join(from, 'log.sqlite'), copy);
+  process.stdout.write(`The log of accesses: ${copy}\n`);
 }
 
 async function copyKeyring(from: string, target: string): Promise<void> {
@@ -45,7 +53,7 @@ function overlap(one: string, other: string): boolean {
 }
 
 const RESTORE = `
-To restore, put log.sqlite and the keyring, as keyring/, into an empty folder and start Carelog with CARELOG_DATA set to
+To restore, put log.sqlite, access/ and the keyring, as keyring/, into an empty folder and start Carelog with CARELOG_DATA set to
 it. The read models are built again from the log; clients sign in anew, because identities are not part of a backup.
 `;
 const WITHOUT_KEYS = `

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from './config.ts';
+import { defaultAllowances } from './request-limits.ts';
 
 describe('the settings', () => {
   it('have defaults that need nothing to be set', () => {
@@ -16,6 +17,9 @@ describe('the settings', () => {
         accessLog: 'written',
         embeddedIdentity: true,
         issuers: [],
+        allowances: defaultAllowances,
+        corsOrigins: [],
+        trustedProxies: [],
       },
     });
   });
@@ -29,6 +33,9 @@ describe('the settings', () => {
       CARELOG_URL: 'https://record.example.nhs.uk/',
       CARELOG_LOG: 'debug',
       CARELOG_BODY_LIMIT_MB: '1',
+      CARELOG_LIMIT_PATIENTS: '5/10/2',
+      CARELOG_CORS_ORIGINS: 'https://app.example.nhs.uk, http://localhost:3000',
+      CARELOG_TRUSTED_PROXIES: '10.0.0.5,fd00::/8',
     };
     expect(readConfig(env)).toEqual({
       kind: 'valid',
@@ -43,6 +50,9 @@ describe('the settings', () => {
         accessLog: 'written',
         embeddedIdentity: true,
         issuers: [],
+        allowances: { ...defaultAllowances, patients: { perSecond: 5, burst: 10, atOnce: 2 } },
+        corsOrigins: ['https://app.example.nhs.uk', 'http://localhost:3000'],
+        trustedProxies: ['10.0.0.5', 'fd00::/8'],
       },
     });
   });
@@ -64,6 +74,14 @@ describe('the settings', () => {
     ['CARELOG_BODY_LIMIT_MB', '0'],
     ['CARELOG_BODY_LIMIT_MB', '1.5'],
     ['CARELOG_EMBEDDED_IDENTITY', 'maybe'],
+    ['CARELOG_LIMIT_STAFF', '20'],
+    ['CARELOG_LIMIT_STAFF', '20/0/8'],
+    ['CARELOG_LIMIT_STRANGERS', 'none'],
+    ['CARELOG_CORS_ORIGINS', '*'],
+    ['CARELOG_CORS_ORIGINS', 'https://app.example.nhs.uk/path'],
+    ['CARELOG_CORS_ORIGINS', 'https://app.example.nhs.uk null'],
+    ['CARELOG_TRUSTED_PROXIES', 'proxy.example.nhs.uk'],
+    ['CARELOG_TRUSTED_PROXIES', '10.0.0.0/33'],
   ])('refuse %s=%s and say what it must be', (name, value) => {
     const outcome = readConfig({ [name]: value });
     expect(outcome).toEqual({

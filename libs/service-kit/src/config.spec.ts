@@ -94,4 +94,33 @@ describe('the settings', () => {
     const outcome = readConfig({ PORT: 'http', CARELOG_DEMO: 'perhaps', CARELOG_LOG: 'loud' });
     expect(outcome).toMatchObject({ kind: 'invalid', problems: { length: 3 } });
   });
+
+  describe('on who may sign in', () => {
+    const problemsOf = (env: Record<string, string>) => {
+      const outcome = readConfig(env);
+      return outcome.kind === 'invalid' ? outcome.problems : outcome.config.embeddedIdentity;
+    };
+
+    it('keep the personas out of production, unless told', () => {
+      expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
+        expect.stringMatching(/^CARELOG_ISSUERS must name .+ NODE_ENV is production/),
+      ]);
+      expect(problemsOf({ NODE_ENV: 'production', CARELOG_EMBEDDED_IDENTITY: 'on' })).toBe(true);
+      expect(problemsOf({ NODE_ENV: 'test' })).toBe(true);
+    });
+
+    it('leave nobody without a way in', () => {
+      expect(problemsOf({ CARELOG_EMBEDDED_IDENTITY: 'off' })).toEqual([
+        expect.stringMatching(/^CARELOG_ISSUERS must name .+ CARELOG_EMBEDDED_IDENTITY is off/),
+      ]);
+    });
+
+    it('leave nobody to load the demonstration where there are no personas', () => {
+      const env = { CARELOG_EMBEDDED_IDENTITY: 'off', CARELOG_DEMO: 'on', CARELOG_ISSUERS: '/nowhere.json' };
+      expect(problemsOf(env)).toEqual([
+        expect.stringMatching(/^CARELOG_ISSUERS names /),
+        expect.stringMatching(/^CARELOG_DEMO must be off/),
+      ]);
+    });
+  });
 });

@@ -69,7 +69,7 @@ describe('the settings', () => {
     ['CARELOG_URL', 'record.example.nhs.uk'],
     ['CARELOG_URL', 'ftp://record.example.nhs.uk'],
     ['CARELOG_URL', 'https://example.nhs.uk/record'],
-    ['CARELOG_URL', 'https://user:secret@example.nhs.uk'],
+    ['CARELOG_URL', 'https://user@example.nhs.uk'],
     ['CARELOG_LOG', 'everything'],
     ['CARELOG_BODY_LIMIT_MB', '0'],
     ['CARELOG_BODY_LIMIT_MB', '1.5'],

@@ -15,6 +15,8 @@ const stages = [
   ['format', bin('prettier'), '--check', '--log-level=warn', '.'],
   ['lint', bin('nx'), 'run-many', '-t', 'lint', '--output-style=static'],
   ['types', bin('tsc'), '-p', 'tsconfig.json', '--noEmit'],
+  ['dependencies', node, path.join(root, 'scripts/dependencies.ts')],
+  ['secrets', node, path.join(root, 'scripts/secrets.ts')],
   ...['architecture', 'unit', 'integration', 'journeys', 'browser'].map((project) => ['vitest', project]),
 ];
 

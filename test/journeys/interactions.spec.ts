@@ -325,7 +325,7 @@ describe('who may do what', () => {
     expect((await stack.fhir('GET', `/Observation/${mine.id}`, { as })).status).toBe(200);
     expect((await stack.fhir('GET', `/Observation/${theirs.id}`, { as })).status).toBe(404);
     expect((await stack.fhir('GET', `/Observation/${theirs.id}/_history`, { as })).status).toBe(404);
-    expect((await stack.fhir('GET', `/Patient/${other}/$everything`, { as })).status).toBe(403);
+    expect((await stack.fhir('GET', `/Patient/${other}/$everything`, { as })).status).toBe(404);
     const nurse = { resourceType: 'Practitioner', id: `nurse-of-${own}` };
     expect((await stack.fhir('PUT', `/Practitioner/${nurse.id}`, { body: nurse })).status).toBe(201);
     const performer = [{ reference: `Practitioner/${nurse.id}` }];

@@ -28,6 +28,9 @@ export async function startServer(
     CARELOG_DATA: dataFolder,
     CARELOG_DEMO: 'off',
     CARELOG_LOG: 'error',
+    // Tests ask faster than people do.
+    CARELOG_LIMIT_PATIENTS: '10000/10000/512',
+    CARELOG_LIMIT_STRANGERS: '10000/10000/512',
     ...environment,
   };
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program], {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, issueToken, personas } from '@carelog/service-kit';
+import { createLog, defaultAllowances, issueToken, personas } from '@carelog/service-kit';
 import { startCarelog } from '../../apps/carelog/src/start.ts';
 
 export interface Stack {
@@ -45,6 +45,14 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     bodyLimit: 32 * 1024 * 1024,
     embeddedIdentity: true,
     issuers: [],
+    // Tests ask faster than people do.
+    allowances: {
+      ...defaultAllowances,
+      patients: defaultAllowances.staff,
+      strangers: defaultAllowances.staff,
+    },
+    corsOrigins: [],
+    trustedProxies: [],
   } as const;
   const service = await startCarelog(config, createLog('error'));
   const url = service.url();

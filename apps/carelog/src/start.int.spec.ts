@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, issueToken, personas } from '@carelog/service-kit';
+import { createLog, defaultAllowances, issueToken, personas } from '@carelog/service-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCarelog } from './start.ts';
 import type { Carelog } from './start.ts';
@@ -21,6 +21,9 @@ beforeAll(async () => {
     accessLog: 'written',
     embeddedIdentity: true,
     issuers: [],
+    allowances: defaultAllowances,
+    corsOrigins: [],
+    trustedProxies: [],
   } as const;
   carelog = await startCarelog(config, createLog('silent'));
 });

@@ -10,7 +10,14 @@ import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startProjector } from '@carelog/projector';
-import { fhirRoutes, matchFrom, raiseTasks, RecentAnswers, type Gateway } from '@carelog/query-gateway';
+import {
+  FHIR_BASE,
+  fhirRoutes,
+  matchFrom,
+  raiseTasks,
+  RecentAnswers,
+  type Gateway,
+} from '@carelog/query-gateway';
 import { openRecord, recordProjection } from '@carelog/read-models';
 import {
   createLog,
@@ -48,7 +55,11 @@ export interface Carelog extends Service {
 export async function startCarelog(config: Config, log: Log = createLog(config.logLevel)): Promise<Carelog> {
   const paths = dataPaths(config.dataFolder);
   const identity = config.embeddedIdentity ? await openPersonas(config, log) : undefined;
-  const { running, gateway, release } = await openPlatform(paths, config, log);
+  const { running, gateway: platform, release } = await openPlatform(paths, config, log);
+  const gateway: Gateway = {
+    ...platform,
+    ...(identity !== undefined && { tokensFrom: (base) => identity.addresses(base.replace(FHIR_BASE, '')) }),
+  };
   const releaseAll = async (): Promise<void> => {
     await release();
     identity?.close();
@@ -61,7 +72,7 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
       providers: [{ provide: RUNNING, useValue: running }],
       issuers: (url) => [
         ...(identity === undefined ? [] : [identity.issuer(url)]),
-        ...config.issuers.map((settings) => trustedIssuer(settings, `${url}/fhir/R4`)),
+        ...config.issuers.map((settings) => trustedIssuer(settings, url + FHIR_BASE)),
       ],
       routes(server, { url, requestMetrics }) {
         identity?.mount(server, url);

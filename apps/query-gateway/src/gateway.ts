@@ -37,6 +37,13 @@ export interface Gateway {
   /** First pages, by what was asked. */
   readonly recentPages: RecentAnswers<FoundPage>;
   readonly version: string;
+  /** Where clients that know only the FHIR base, given here, get tokens; absent where that is not ours to say. */
+  readonly tokensFrom?: (base: string) => {
+    readonly authorize: string;
+    readonly token: string;
+    readonly introspect: string;
+    readonly revoke: string;
+  };
 }
 
 export interface FhirRequest {

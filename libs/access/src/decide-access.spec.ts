@@ -433,6 +433,18 @@ describe('what a patient decided', () => {
   });
 });
 
+describe('a patient of whom nothing is known', () => {
+  it.each<[string, Caller, string]>([
+    ['may have opted out of research', { ...callers.system, purpose: 'research' }, '-fact-missing?'],
+    ['may have an S-flag', callers.auditor, '-fact-missing?'],
+    ['is not related', callers.gp, '-fact-missing?'],
+    ['is not the caller', callers.patient, '-not-own-record?'],
+    ['is no matter to the engine', callers.system, 'system-to-system'],
+  ])('%s', (_, caller, outcome) => {
+    expect(said(ask(caller, 'read', observation, undefined))).toBe(outcome);
+  });
+});
+
 describe('purpose', () => {
   it.each<[string, Caller, ResourceFacts, PatientFacts, string]>([
     [

@@ -118,7 +118,10 @@ describe('labels of a resource', () => {
     const { system, code } = policy.breakGlass.alert;
     const alert = { resourceType: 'Task', code: concept(system, code) };
     expect(labelsOf(alert, policy)).toBe(maskOf(['audit']));
+    const twice = { coding: [...concept('urn:x', 'other').coding, ...alert.code.coding] };
+    expect(labelsOf({ ...alert, code: twice }, policy)).toBe(maskOf(['audit']));
     expect(labelsOf({ ...alert, code: concept(system, 'other') }, policy)).toBe(maskOf(['requests']));
+    expect(labelsOf({ ...alert, code: concept('urn:x', code) }, policy)).toBe(maskOf(['requests']));
     expect(labelsOf({ ...alert, resourceType: 'Observation' }, policy)).toBe(maskOf(['results']));
   });
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from './config.ts';
+import { defaultAllowances } from './request-limits.ts';
 
 describe('the settings', () => {
   it('have defaults that need nothing to be set', () => {
@@ -16,6 +17,9 @@ describe('the settings', () => {
         accessLog: 'written',
         embeddedIdentity: true,
         issuers: [],
+        allowances: defaultAllowances,
+        corsOrigins: [],
+        trustedProxies: [],
       },
     });
   });
@@ -29,6 +33,9 @@ describe('the settings', () => {
       CARELOG_URL: 'https://record.example.nhs.uk/',
       CARELOG_LOG: 'debug',
       CARELOG_BODY_LIMIT_MB: '1',
+      CARELOG_LIMIT_PATIENTS: '5/10/2',
+      CARELOG_CORS_ORIGINS: 'https://app.example.nhs.uk, http://localhost:3000',
+      CARELOG_TRUSTED_PROXIES: '10.0.0.5,fd00::/8',
     };
     expect(readConfig(env)).toEqual({
       kind: 'valid',
@@ -43,6 +50,9 @@ describe('the settings', () => {
         accessLog: 'written',
         embeddedIdentity: true,
         issuers: [],
+        allowances: { ...defaultAllowances, patients: { perSecond: 5, burst: 10, atOnce: 2 } },
+        corsOrigins: ['https://app.example.nhs.uk', 'http://localhost:3000'],
+        trustedProxies: ['10.0.0.5', 'fd00::/8'],
       },
     });
   });
@@ -59,11 +69,19 @@ describe('the settings', () => {
     ['CARELOG_URL', 'record.example.nhs.uk'],
     ['CARELOG_URL', 'ftp://record.example.nhs.uk'],
     ['CARELOG_URL', 'https://example.nhs.uk/record'],
-    ['CARELOG_URL', 'https://user:secret@example.nhs.uk'],
+    ['CARELOG_URL', 'https://user@example.nhs.uk'],
     ['CARELOG_LOG', 'everything'],
     ['CARELOG_BODY_LIMIT_MB', '0'],
     ['CARELOG_BODY_LIMIT_MB', '1.5'],
     ['CARELOG_EMBEDDED_IDENTITY', 'maybe'],
+    ['CARELOG_LIMIT_STAFF', '20'],
+    ['CARELOG_LIMIT_STAFF', '20/0/8'],
+    ['CARELOG_LIMIT_STRANGERS', 'none'],
+    ['CARELOG_CORS_ORIGINS', '*'],
+    ['CARELOG_CORS_ORIGINS', 'https://app.example.nhs.uk/path'],
+    ['CARELOG_CORS_ORIGINS', 'https://app.example.nhs.uk null'],
+    ['CARELOG_TRUSTED_PROXIES', 'proxy.example.nhs.uk'],
+    ['CARELOG_TRUSTED_PROXIES', '10.0.0.0/33'],
   ])('refuse %s=%s and say what it must be', (name, value) => {
     const outcome = readConfig({ [name]: value });
     expect(outcome).toEqual({
@@ -75,5 +93,34 @@ describe('the settings', () => {
   it('report everything that is wrong at once', () => {
     const outcome = readConfig({ PORT: 'http', CARELOG_DEMO: 'perhaps', CARELOG_LOG: 'loud' });
     expect(outcome).toMatchObject({ kind: 'invalid', problems: { length: 3 } });
+  });
+
+  describe('on who may sign in', () => {
+    const problemsOf = (env: Record<string, string>) => {
+      const outcome = readConfig(env);
+      return outcome.kind === 'invalid' ? outcome.problems : outcome.config.embeddedIdentity;
+    };
+
+    it('keep the personas out of production, unless told', () => {
+      expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
+        expect.stringMatching(/^CARELOG_ISSUERS must name .+ NODE_ENV is production/),
+      ]);
+      expect(problemsOf({ NODE_ENV: 'production', CARELOG_EMBEDDED_IDENTITY: 'on' })).toBe(true);
+      expect(problemsOf({ NODE_ENV: 'test' })).toBe(true);
+    });
+
+    it('leave nobody without a way in', () => {
+      expect(problemsOf({ CARELOG_EMBEDDED_IDENTITY: 'off' })).toEqual([
+        expect.stringMatching(/^CARELOG_ISSUERS must name .+ CARELOG_EMBEDDED_IDENTITY is off/),
+      ]);
+    });
+
+    it('leave nobody to load the demonstration where there are no personas', () => {
+      const env = { CARELOG_EMBEDDED_IDENTITY: 'off', CARELOG_DEMO: 'on', CARELOG_ISSUERS: '/nowhere.json' };
+      expect(problemsOf(env)).toEqual([
+        expect.stringMatching(/^CARELOG_ISSUERS names /),
+        expect.stringMatching(/^CARELOG_DEMO must be off/),
+      ]);
+    });
   });
 });

@@ -1,8 +1,11 @@
 /** Settings from the environment, checked before anything is opened. */
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { readIssuers } from './identity/issuers.ts';
 import type { IssuersOutcome, IssuerSettings } from './identity/issuers.ts';
+import { defaultAllowances } from './request-limits.ts';
+import type { Allowance, Allowances } from './request-limits.ts';
 
 export interface Config {
   readonly port: number;
@@ -22,6 +25,12 @@ export interface Config {
   readonly embeddedIdentity: boolean;
   /** Whose tokens are accepted besides. */
   readonly issuers: readonly IssuerSettings[];
+  /** How much one caller may ask. */
+  readonly allowances: Allowances;
+  /** Origins of pages that may use the service from a browser. */
+  readonly corsOrigins: readonly string[];
+  /** Addresses and networks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
 }
 
 const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -53,12 +62,51 @@ const environment = z.object({
     .default(32),
   CARELOG_EMBEDDED_IDENTITY: z.enum(['on', 'off'], 'must be on or off').optional(),
   CARELOG_ISSUERS: z.string().optional(),
+  CARELOG_LIMIT_SYSTEMS: allowance(defaultAllowances.systems),
+  CARELOG_LIMIT_STAFF: allowance(defaultAllowances.staff),
+  CARELOG_LIMIT_PATIENTS: allowance(defaultAllowances.patients),
+  CARELOG_LIMIT_STRANGERS: allowance(defaultAllowances.strangers),
+  CARELOG_CORS_ORIGINS: z.string().transform(items).refine((origins) => origins.every(isExactOrigin), 'must be origins with commas between, e.g. https://app.example.nhs.uk,https://other.example.nhs.uk; never *').default([]), // prettier-ignore
+  CARELOG_TRUSTED_PROXIES: z.string().transform(items).refine((proxies) => proxies.every(isNetwork), 'must be IP addresses or networks with commas between, e.g. 10.0.0.5,10.1.0.0/16').default([]), // prettier-ignore
   NODE_ENV: z.string().optional(),
 });
 
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`;
+}
+
+/** Three numbers as text, e.g. `20/60/8`. */
+function allowance(byDefault: Allowance) {
+  return z
+    .string()
+    .regex(
+      /^[1-9]\d{0,6}(\/[1-9]\d{0,6}){2}$/,
+      'must be requests a second, requests at once after a rest, and requests at the same time, e.g. 20/60/8',
+    )
+    .transform((text): Allowance => {
+      const [perSecond = 0, burst = 0, atOnce = 0] = text.split('/').map(Number);
+      return { perSecond, burst, atOnce };
+    })
+    .default(byDefault);
+}
+
+function items(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function isExactOrigin(text: string): boolean {
+  return isOrigin(text) && new URL(text).origin === text;
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
 }
 
 export type ConfigOutcome =
@@ -95,6 +143,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
       embeddedIdentity,
       issuers: issuers.issuers,
+      allowances: {
+        systems: parsed.data.CARELOG_LIMIT_SYSTEMS,
+        staff: parsed.data.CARELOG_LIMIT_STAFF,
+        patients: parsed.data.CARELOG_LIMIT_PATIENTS,
+        strangers: parsed.data.CARELOG_LIMIT_STRANGERS,
+      },
+      corsOrigins: parsed.data.CARELOG_CORS_ORIGINS,
+      trustedProxies: parsed.data.CARELOG_TRUSTED_PROXIES,
     },
   };
 }

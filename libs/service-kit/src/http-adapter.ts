@@ -18,13 +18,19 @@ const bodyTypes = [
 ];
 
 /** A Nest adapter around a Fastify server that hands bodies to handlers as bytes. */
-export function createAdapter(config: Pick<Config, 'bodyLimit'>, log: Log): FastifyAdapter {
+export function createAdapter(
+  config: Pick<Config, 'bodyLimit'> & Partial<Pick<Config, 'trustedProxies'>>,
+  log: Log,
+): FastifyAdapter {
+  const proxies = config.trustedProxies ?? [];
   const server = fastify({
     logger: false,
     bodyLimit: config.bodyLimit,
     requestTimeout: 60_000,
     keepAliveTimeout: 65_000,
-    http: { headersTimeout: 15_000, maxHeaderSize: 16 * 1024 },
+    // A look every five seconds, so that a head that trickles in is cut off soon after its time.
+    http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000, maxHeaderSize: 16 * 1024 },
+    ...(proxies.length > 0 && { trustProxy: [...proxies] }),
     routerOptions: { maxParamLength: 256 },
     // Requests on connections that are already open are answered, then told to close; refusing them would lose writes.
     return503OnClosing: false,

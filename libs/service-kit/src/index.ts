@@ -7,6 +7,8 @@ export type { Log } from './log.ts';
 export { pageHeaders } from './page-headers.ts';
 export { describeFault, FHIR_JSON, outcomeText, sendProblems, statusOf } from './problem-response.ts';
 export { sendBytes } from './request-hooks.ts';
+export { defaultAllowances } from './request-limits.ts';
+export type { Allowance, Allowances } from './request-limits.ts';
 export { closeOnSignal, startService } from './start-service.ts';
 export type { RouteWiring, ServedRoute, Service, ServiceOptions, Wiring } from './start-service.ts';
 export { openIdentity } from './identity/identity-provider.ts';

@@ -38,7 +38,8 @@ export function outcomeText(problems: readonly Problem[]): string {
 /** Answers with every problem, under the status of the first. */
 export function sendProblems(reply: FastifyReply, problems: readonly Problem[]): FastifyReply {
   const category = problems[0]?.category ?? 'fault';
-  if (category === 'busy' || category === 'unavailable') reply.header('retry-after', '1');
+  const isPassing = category === 'busy' || category === 'unavailable';
+  if (isPassing && !reply.hasHeader('retry-after')) reply.header('retry-after', '1');
   return reply.code(statusOf(category)).header('content-type', FHIR_JSON).send(outcomeText(problems));
 }
 

@@ -1,9 +1,11 @@
 /** What every request passes before its handler, and its answer before it leaves. On the hot path: each line here is paid for by every read. */
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '@carelog/access';
 import type { Authenticator } from './authenticate.ts';
 import type { Log } from './log.ts';
 import { sendProblems } from './problem-response.ts';
+import type { RequestLimits, Usage } from './request-limits.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 
 declare module 'fastify' {
@@ -20,6 +22,8 @@ declare module 'fastify' {
     confidential: boolean;
     /** What the request is counted under; a handler may say it more precisely than `other`. */
     interaction: string;
+    /** What the request counts under while it is being answered. */
+    usage: Usage | null;
   }
   interface FastifyInstance {
     /** Logs and counts an answer that is about to leave. */
@@ -35,16 +39,19 @@ export function receive(request: FastifyRequest, _reply: FastifyReply, done: () 
   done();
 }
 
-/** For routes that are not open: sets `caller`, or answers 401. */
-export function requireCallerOf(authenticator: () => Authenticator) {
+/** For routes that are not open: sets `caller`, or answers 401; 429 where the caller, or a stranger's address, is over its limits. */
+export function requireCallerOf(authenticator: () => Authenticator, limits: RequestLimits) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     request.confidential = true;
     const { authorization } = request.headers;
     const caller = authenticator().recall(authorization);
     if (caller !== undefined) {
       request.caller = caller;
-      return done();
+      if (isWithin(limits.of(caller), request, reply)) done();
+      return;
     }
+    const stranger = limits.ofAddress(request.ip);
+    if (!isWithin(stranger, request, reply)) return;
     authenticator()
       .verify(authorization)
       .then((outcome) => {
@@ -53,10 +60,45 @@ export function requireCallerOf(authenticator: () => Authenticator) {
           return void sendProblems(reply, [outcome.problem]);
         }
         request.caller = outcome.caller;
-        done();
+        // No stranger after all: with many callers behind one address, each begins with a token that is new here.
+        stranger.forgive();
+        endUsage(request);
+        if (isWithin(limits.of(outcome.caller), request, reply)) done();
       })
       .catch((fault: unknown) => reply.send(fault));
   };
+}
+
+/** For open routes: 429 where the address is over its limits. */
+export function admitStrangerOf(limits: RequestLimits) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    if (!isWithin(limits.ofAddress(request.ip), request, reply)) return;
+    // Whoever takes the answer into its own hands tells nobody when it is done.
+    reply.raw.once('close', () => endUsage(request));
+    done();
+  };
+}
+
+function isWithin(usage: Usage, request: FastifyRequest, reply: FastifyReply): boolean {
+  const wait = usage.begin(request.receivedAt);
+  if (wait === 0) {
+    request.usage = usage;
+    return true;
+  }
+  sendProblems(reply.header('retry-after', String(wait)), [overLimit]);
+  return false;
+}
+
+const overLimit = {
+  category: 'busy',
+  code: 'throttled',
+  message:
+    'More is being asked than one caller may ask: too many requests a second, or too many at a time. Wait as long as Retry-After says, and send fewer at a time.',
+} as const;
+
+function endUsage(request: FastifyRequest): void {
+  request.usage?.end();
+  request.usage = null;
 }
 
 /**
@@ -82,6 +124,7 @@ export function leave(request: FastifyRequest, reply: FastifyReply, _body: unkno
     if (!reply.hasHeader(headers[i]!)) reply.header(headers[i]!, headers[i + 1]!);
   }
   request.server.answered(request, reply.statusCode);
+  endUsage(request);
   done();
 }
 
@@ -106,15 +149,23 @@ export function sendBytes(
     sent.push('content-length', String(length));
   }
   raw.writeHead(status, sent);
-  if (parts.length === 1) {
-    raw.end(parts[0]);
-    return;
+  if (parts.length === 1) raw.end(parts[0]);
+  else {
+    raw.cork();
+    for (const part of parts) raw.write(part);
+    raw.end(isKept ? undefined : () => parts.forEach(release));
+    raw.uncork();
   }
-  raw.cork();
-  for (const part of parts) raw.write(part);
-  raw.end(isKept ? undefined : () => parts.forEach(release));
-  raw.uncork();
+  endWhenTaken(request, raw);
 }
+
+/** What the client has not taken yet is memory of ours, and counts until it has, or has not moved for too long. */
+function endWhenTaken(request: FastifyRequest, raw: ServerResponse): void {
+  if (raw.writableLength === 0) return endUsage(request);
+  raw.setTimeout(stalledMilliseconds);
+  raw.once('close', () => endUsage(request));
+}
+const stalledMilliseconds = 60_000;
 
 /** Left to the garbage collector, large answers would make it look through the whole heap several times a second. */
 function release(part: string | Uint8Array): void {
@@ -126,9 +177,9 @@ const largeBytes = 16_384;
 
 /** A client that names its request finds the name in the answer. */
 function commonHeaders(request: FastifyRequest): readonly string[] {
-  const own = request.headers['x-request-id'] === request.id ? ['x-request-id', request.id] : [];
-  return [...(request.confidential ? confidential : common), ...own];
+  const { open, confidential } = request.server.standingHeaders;
+  const standing = request.confidential ? confidential : open;
+  const named = request.headers['x-request-id'] === request.id;
+  if (!named && request.crossOrigin === null) return standing;
+  return [...standing, ...(named ? ['x-request-id', request.id] : []), ...(request.crossOrigin ?? [])];
 }
-
-const common = ['x-content-type-options', 'nosniff'];
-const confidential = [...common, 'cache-control', 'no-store'];

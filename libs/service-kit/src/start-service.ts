@@ -13,16 +13,19 @@ import type {
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { Problem } from '@carelog/fhir';
+import { shareWith, standingHeaders } from './answer-headers.ts';
 import { createAuthenticator } from './authenticate.ts';
 import type { Authenticator, TrustedIssuer } from './authenticate.ts';
 import type { Config } from './config.ts';
 import { resourceMetadataPath } from './identity/smart-configuration.ts';
 import type { Log } from './log.ts';
-import { answeredWith, leave, receive, requireCallerOf } from './request-hooks.ts';
+import { admitStrangerOf, answeredWith, leave, receive, requireCallerOf } from './request-hooks.ts';
+import { defaultAllowances, RequestLimits } from './request-limits.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 
 export interface ServiceOptions {
-  readonly config: Pick<Config, 'port' | 'host' | 'bodyLimit' | 'publicUrl'>;
+  readonly config: Pick<Config, 'port' | 'host' | 'bodyLimit' | 'publicUrl'> &
+    Partial<Pick<Config, 'allowances' | 'corsOrigins' | 'trustedProxies'>>;
   readonly log: Log;
   readonly providers?: readonly Provider[];
   /** Whose tokens are accepted; asked once, when the service's own address is known. */
@@ -82,17 +85,23 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
   let authenticator: Authenticator | undefined;
   const metadataOf = (own: string): string => `${own}${resourceMetadataPath}`;
+  const limits = new RequestLimits(config.allowances ?? defaultAllowances);
   const requireCaller = requireCallerOf(
     () =>
       (authenticator ??= createAuthenticator(options.issuers(url()), {
         resourceMetadata: metadataOf(url()),
       })),
+    limits,
   );
+  const admitStranger = admitStrangerOf(limits);
   const routes: ServedRoute[] = [];
   server.decorateRequest('caller');
   server.decorateRequest('receivedAt', 0);
   server.decorateRequest('confidential', false);
   server.decorateRequest('interaction', 'other');
+  server.decorateRequest('usage', null);
+  server.decorateRequest('crossOrigin', null);
+  server.decorate('standingHeaders', standingHeaders(config.publicUrl));
   const metrics = createRequestMetrics();
   server.decorate('answered', answeredWith(log, metrics));
   server.addHook('onRequest', receive);
@@ -100,8 +109,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   server.addHook('onRoute', (route) => {
     const open = route.config?.open === true;
     for (const method of [route.method].flat()) routes.push({ method, path: route.path, open });
-    if (!open) route.onRequest = [requireCaller, ...[route.onRequest ?? []].flat()];
+    if (isHealth(route.path)) return;
+    route.onRequest = [open ? admitStranger : requireCaller, ...[route.onRequest ?? []].flat()];
   });
+  shareWith(server, config.corsOrigins ?? []);
   healthRoutes(server, () => options.readiness?.(get) ?? []);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= drain(app, server).then(() => options.release?.(get)));
@@ -158,6 +169,9 @@ function nestLog(log: Log): LoggerService {
     fatal: (message: unknown) => log.fatal(text(message)),
   };
 }
+
+/** Whoever watches the service must not be told to come again later. */
+const isHealth = (path: string): boolean => path.startsWith('/health/');
 
 function healthRoutes(
   server: FastifyInstance,

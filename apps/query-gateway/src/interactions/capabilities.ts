@@ -36,15 +36,29 @@ function statementFor(gateway: Gateway, base: string) {
             {
               coding: [
                 { system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'OAuth' },
+                {
+                  system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
+                  code: 'SMART-on-FHIR',
+                },
               ],
             },
           ],
+          ...(gateway.tokensFrom !== undefined && { extension: [oauthUris(gateway.tokensFrom(base))] }),
           description: 'Every request but this one needs a bearer token of a trusted issuer.',
         },
         resource: resourceTypes().map(resourceOf),
         interaction: [{ code: 'transaction' }, { code: 'batch' }],
       },
     ],
+  };
+}
+
+/** https://hl7.org/fhir/smart-app-launch/conformance.html#declaring-support-for-oauth2-endpoints */
+function oauthUris({ authorize, token, introspect, revoke }: Record<string, string>) {
+  const addresses = { authorize, token, introspect, revoke };
+  return {
+    url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
+    extension: Object.entries(addresses).map(([url, valueUri]) => ({ url, valueUri })),
   };
 }
 

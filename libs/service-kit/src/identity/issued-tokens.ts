@@ -8,7 +8,7 @@ import type { Provider } from 'oidc-provider';
 import { claimsOf } from './accounts.ts';
 import type { Account } from './accounts.ts';
 import { publicPart } from './identity-files.ts';
-import { launchOf } from './provider-configuration.ts';
+import { identityScopes, launchOf } from './provider-configuration.ts';
 import type { ProviderParts } from './provider-configuration.ts';
 
 const signInSeconds = 60;
@@ -16,28 +16,45 @@ const signInSeconds = 60;
 /** Remembers what `provider` issues, and tells an app with its token which patient it was launched for. */
 export function recordTokens(provider: Provider, { storage }: ProviderParts): void {
   const remember = (token: object): void => {
-    const { jti, kind, expiration, ...rest } = token as {
-      jti: string;
-      kind: string;
-      expiration: number;
-      [name: string]: unknown;
-    };
+    // `format` would tell the provider that it is a JWT, which it does not look for.
+    const { jti, kind, expiration, format: _, extra, ...rest } = token as Issued;
+    const { nhs_number: __, ...claims } = extra ?? {};
     const iat = Math.floor(Date.now() / 1000);
-    storage.keep(kind, jti, { ...rest, jti, kind, iat, exp: iat + expiration }, expiration);
+    storage.keep(kind, jti, { ...rest, extra: claims, jti, kind, iat, exp: iat + expiration }, expiration);
   };
   for (const kind of ['access_token', 'client_credentials'] as const) {
     provider.on(`${kind}.issued` as 'access_token.issued', remember);
   }
   provider.use(async (context, next) => {
     // Apps that ask for offline access without saying how are asked for consent, as they always are here.
-    if (context.path === '/auth' && context.query['prompt'] === undefined)
+    if (context.path === '/auth' && context.query['prompt'] === undefined) {
       context.query = { ...context.query, prompt: 'consent' };
+      // The provider finds out where it is mounted by comparing the two.
+      Object.assign(context.req, { originalUrl: `${new URL(provider.issuer).pathname}${context.url}` });
+    }
     await next();
     const { oidc, status } = context;
-    if (oidc?.route !== 'token' || status !== 200) return;
-    const { patient } = launchOf(storage, oidc.entities.AccessToken?.grantId);
-    if (patient !== undefined) Object.assign(context.body as object, { patient });
+    const token = oidc?.entities.AccessToken;
+    if (oidc?.route !== 'token' || status !== 200 || token === undefined) return;
+    const { patient } = launchOf(storage, token.grantId);
+    const { AuthorizationCode: code, RefreshToken: refresh } = oidc.entities;
+    // SMART: an app is told all that was granted, not only what is in the access token.
+    const granted =
+      (code ?? refresh)?.scope?.split(' ').filter((scope: string) => identityScopes.includes(scope)) ?? [];
+    Object.assign(context.body as object, {
+      scope: [...granted, token.scope].join(' '),
+      ...(patient === undefined ? {} : { patient }),
+    });
   });
+}
+
+interface Issued {
+  readonly jti: string;
+  readonly kind: string;
+  /** Seconds. */
+  readonly expiration: number;
+  readonly format?: string;
+  readonly extra?: Readonly<Record<string, unknown>>;
 }
 
 /**

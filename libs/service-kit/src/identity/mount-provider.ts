@@ -101,6 +101,8 @@ async function withNameOfToken(
     method,
     url,
     httpVersion,
+    // What is incomplete takes its socket along when it ends.
+    complete: true,
     headers: { ...headers, 'content-length': String(body.length) },
   });
   request.push(body);

@@ -72,6 +72,8 @@ export function providerConfiguration(parts: ProviderParts): Configuration {
         throw new errors.InvalidRequest(`the parameter aud must be ${parts.audience}`);
       },
     },
+    // Access tokens are checked by their signature and not by a session.
+    expiresWithSession: () => false,
     interactions: { url: (_context, { uid }) => `/openid/sign-in/${uid}` },
     // Each launch asks again: which patient it is for was agreed to for that launch only.
     async loadExistingGrant({ oidc }) {

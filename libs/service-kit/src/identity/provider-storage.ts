@@ -19,9 +19,8 @@ export interface ProviderStorage {
   close(): void;
 }
 
-/** Strangers cause a row with every visit to the sign-in page; of each kind the rows that end first make room. */
-const rowsOfKindMax = 100_000;
 const sweepMilliseconds = 60_000;
+const writesBetweenCounts = 1_000;
 /** For what the provider gives no end. */
 const grantSecondsMax = 14 * 24 * 3600;
 
@@ -41,8 +40,15 @@ const schema = `
   CREATE INDEX IF NOT EXISTS kept_by_end ON kept (kind, expires_at);
 `;
 
-/** Opens or makes `provider.sqlite` in `folder`. `now`: milliseconds since 1970. */
-export function openProviderStorage(folder: string, now: () => number = Date.now): ProviderStorage {
+/**
+ * Opens or makes `provider.sqlite` in `folder`. `now`: milliseconds since 1970. Strangers cause a row with every visit to
+ * the sign-in page: beyond `rowsOfKindMax` of a kind those that end first make room.
+ */
+export function openProviderStorage(
+  folder: string,
+  now: () => number = Date.now,
+  rowsOfKindMax = 100_000,
+): ProviderStorage {
   const file = join(folder, 'provider.sqlite');
   const db = new DatabaseSync(file, { timeout: 5_000 });
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
@@ -72,7 +78,7 @@ export function openProviderStorage(folder: string, now: () => number = Date.now
        LIMIT max(0, (SELECT count(*) FROM kept WHERE kind = ?1) - ?2))`,
   );
   const listeners: (() => void)[] = [];
-  const writes = new Map<string, number>();
+  const writesLeft = new Map<string, number>();
   let sweepAt = 0;
 
   function keep(kind: string, id: string, payload: AdapterPayload, seconds: number): boolean {
@@ -80,9 +86,9 @@ export function openProviderStorage(folder: string, now: () => number = Date.now
       sweep.run(now());
       sweepAt = now() + sweepMilliseconds;
     }
-    const count = (writes.get(kind) ?? rowsOfKindMax) + 1;
-    writes.set(kind, count % 1_000);
-    if (count >= 1_000) makeRoom.run(kind, rowsOfKindMax);
+    const left = writesLeft.get(kind) ?? 0;
+    if (left === 0) makeRoom.run(kind, rowsOfKindMax);
+    writesLeft.set(kind, left === 0 ? writesBetweenCounts : left - 1);
     const { grantId = null, uid = null } = payload;
     const expiresAt = now() + seconds * 1000;
     return put.run(kind, id, JSON.stringify(payload), expiresAt, grantId, uid).changes > 0;

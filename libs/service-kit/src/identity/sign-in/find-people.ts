@@ -19,6 +19,7 @@ export interface FindPeople {
 }
 
 const choicesMax = 10;
+const askMilliseconds = 10_000;
 
 /** `tokenFor`: a token that is good for this server for a moment. */
 export function findPeopleThrough(
@@ -27,8 +28,14 @@ export function findPeopleThrough(
 ): FindPeople {
   async function ask(account: Account, path: string): Promise<unknown> {
     const authorization = `Bearer ${await tokenFor(account)}`;
-    const response = await server.inject({ url: `/fhir/R4/${path}`, headers: { authorization } });
-    return response.statusCode === 200 ? response.json() : undefined;
+    const response = await fetch(`${addressOf(server)}/fhir/R4/${path}`, {
+      headers: { authorization },
+      signal: AbortSignal.timeout(askMilliseconds),
+    });
+    if (response.status === 200) return response.json();
+    // A refusal is an answer: then there is nobody. That nothing could be asked is none.
+    if (response.status < 500 && response.status !== 429) return undefined;
+    throw new Error(`The FHIR API answered the sign-in with ${response.status}.`);
   }
   const found = async (account: Account, path: string): Promise<readonly Patient[]> => {
     const { entry = [] } = ((await ask(account, path)) ?? {}) as { entry?: { resource?: Patient }[] };
@@ -56,6 +63,15 @@ export function findPeopleThrough(
       return matches.length === 1 && only !== undefined ? `${only.resourceType}/${only.id}` : undefined;
     },
   };
+}
+
+/** Where the server is bound: clients may reach it through a proxy that we cannot. */
+function addressOf(server: FastifyInstance): string {
+  const [bound] = server.addresses();
+  if (typeof bound !== 'object') throw new Error('The server is closing.');
+  const { address, family, port } = bound;
+  if (/^(0\.0\.0\.0|::)$/.test(address)) return `http://localhost:${port}`;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 interface Patient {

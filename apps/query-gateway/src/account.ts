@@ -1,83 +1,99 @@
 /** What an access record says of an answer: made when the answer is about to leave, and kept before it does. */
 import type { Answered } from '@carelog/access-log';
-import { isResourceType, looksLikeNhsNumber, searchParametersOf } from '@carelog/fhir';
+import { isResourceType, looksLikeNhsNumber, resourceTypes, searchParametersOf } from '@carelog/fhir';
 import { CURSOR_PARAMETER } from './cursor.ts';
 import { Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Withheld } from './gateway.ts';
 
 /** `digest`: what stands for a value that identifies somebody; the same for the same value. */
 export type Digest = (value: string) => string;
 
-/** `interaction`: what the request is counted as. */
+/** `interaction`: what the request is counted as. On the hot path: each line here is paid for by every read. */
 export function answeredOf(
   gateway: Pick<Gateway, 'projected' | 'digest'>,
   request: FhirRequest,
   result: FhirAnswer | Refusal,
-  sent: { readonly interaction: string; readonly status: number },
+  { interaction, status }: { readonly interaction: string; readonly status: number },
 ): Answered {
   const { correlation } = request;
+  const query = askedOf(request, gateway.digest);
   const position = gateway.projected.position();
-  const facts = { ...sent, correlation, query: askedOf(request, gateway.digest), position };
   if (result instanceof Refusal) {
     const { withheld = forbiddenBy(result) } = result;
     const decision = withheld === undefined ? 'undecided' : 'refused';
-    return {
-      ...facts,
-      decision,
-      basis: withheld?.reason ?? '',
-      patients: withheld?.patients ?? [],
-      shown: '',
-    };
+    const { reason: basis = '', patients = NOBODY } = withheld ?? {};
+    return { interaction, status, correlation, query, position, decision, basis, patients, shown: '' };
   }
-  const { shown = NOTHING, basis = '', isRedacted } = result;
+  const { basis = '', isRedacted } = result;
   const decision = isRedacted === true ? 'redacted' : basis === '' ? 'undecided' : 'permitted';
-  return { ...facts, decision, basis, patients: shown.patients, shown: shown.versions };
+  const { patients = NOBODY, versions: shown = '' } = result.shown ?? {};
+  return { interaction, status, correlation, query, position, decision, basis, patients, shown };
 }
+
+const NOBODY: readonly string[] = [];
 
 // The writer decides by itself, and says only what kind of problem it is.
 function forbiddenBy({ problems }: Refusal): Withheld | undefined {
   return problems.some(({ category }) => category === 'forbidden') ? { reason: 'forbidden' } : undefined;
 }
 
-const NOTHING = { versions: '', patients: [] };
-
 /**
  * What was asked, in one spelling: path, then parameters by name. Values that identify a person, or may (names, addresses,
  * identifiers, dates of birth, free text), are digests; references, codes, other dates and numbers are as they were asked.
  */
 export function askedOf({ path, query }: Pick<FhirRequest, 'path' | 'query'>, digest: Digest): string {
-  const steps = path.filter((step) => step !== '_search').map((step) => (isPlain(step) ? step : `~${digest(step)}`)); // prettier-ignore
-  const target = steps.join('/');
-  if (query.size === 0) return target;
-  const type = isResourceType(path[2]) ? path[2] : path[0];
-  const asked = new URLSearchParams();
-  for (const [name, value] of query) {
-    if (name === CURSOR_PARAMETER) asked.append(name, '');
-    else asked.append(name, isHarmless(type, name, value) ? value : `~${digest(value)}`);
+  let target = '';
+  for (const step of path) {
+    if (step === '_search') continue;
+    const said = isPlain(step) ? step : `~${digest(step)}`;
+    target = target === '' ? said : `${target}/${said}`;
   }
-  asked.sort();
-  return `${target}?${asked}`;
+  if (query.size === 0) return target;
+  const type = path.length > 2 && isResourceType(path[2]) ? path[2] : path[0];
+  const asked: string[] = [];
+  for (const [name, value] of query) {
+    const said = name === CURSOR_PARAMETER ? '' : isHarmless(type, name, value) ? value : `~${digest(value)}`;
+    asked.push(`${isName(name) ? written(name) : `~${digest(name)}`}=${written(said)}`);
+  }
+  return `${target}?${asked.length > 1 ? asked.sort().join('&') : asked[0]}`;
 }
+
+// Most of what is asked has nothing in it that has to be encoded, and looking costs less than encoding.
+const written = (text: string): string => (/^[\w.~:/|,-]*$/.test(text) ? text : encodeURIComponent(text));
+
+/** An id of ours is longer; up to here a number with separators fits. */
+const NHS_NUMBER_LENGTH_MAX = 20;
 
 // An id, a type or an operation; somebody may have put a name or an NHS number in its place.
 function isPlain(step: string): boolean {
-  return /^[$_]?[A-Za-z0-9\-.]{1,64}$/.test(step) && !looksLikeNhsNumber(step);
+  if (!/^[$_]?[A-Za-z0-9\-.]{1,64}$/.test(step)) return false;
+  return step.length > NHS_NUMBER_LENGTH_MAX || !/\d{3}/.test(step) || !looksLikeNhsNumber(step);
 }
 
 /** About a person rather than about their care, whatever the resource. */
 const IDENTIFYING = new Set(['identifier', 'telecom', 'phone', 'email', 'birthdate', 'death-date', 'gender']);
 const RESULT_PARAMETERS = /^_(count|sort|include|revinclude|elements|summary|total|type|since|format|lastUpdated|pretty)$/; // prettier-ignore
 
-function isHarmless(type: string | undefined, written: string, value: string): boolean {
-  if (looksLikeNhsNumber(value)) return false;
-  const [name = '', modifier = ''] = written.split(':');
+// Of chains too; in the place of a name of ours could stand somebody's.
+function isName(asked: string): boolean {
+  return asked.startsWith('_') || asked.includes('.') || parameterNames().has(asked.split(':', 1)[0]!);
+}
+let names: ReadonlySet<string> | undefined;
+// Not at once: commands that load this file search nothing.
+const parameterNames = (): ReadonlySet<string> =>
+  (names ??= new Set(resourceTypes().flatMap((type) => searchParametersOf(type).map(({ code }) => code))));
+
+function isHarmless(type: string | undefined, asked: string, value: string): boolean {
+  const colon = asked.indexOf(':');
+  const name = colon < 0 ? asked : asked.slice(0, colon);
+  const modifier = colon < 0 ? '' : asked.slice(colon + 1);
   if (RESULT_PARAMETERS.test(name) || modifier === 'missing') return true;
   if (name === '_id') return isPlain(value);
   if (type === undefined || !isResourceType(type) || IDENTIFYING.has(name)) return false;
   switch (searchParametersOf(type).find((it) => it.code === name)?.type) {
     case 'reference':
-      return modifier !== 'identifier' && !modifier.includes('.') && REFERENCE.test(value);
+      return isOfReference(modifier) && isReference(value);
     case 'token':
-      return modifier !== 'text' && !name.startsWith('address');
+      return modifier !== 'text' && !holdsNhsNumber(value);
     case 'date':
     case 'number':
     case 'quantity':
@@ -87,4 +103,15 @@ function isHarmless(type: string | undefined, written: string, value: string): b
   }
 }
 
+// Of a chain the value is that of another parameter.
+const isOfReference = (modifier: string): boolean => modifier !== 'identifier' && !modifier.includes('.');
+
+function isReference(value: string): boolean {
+  if (!REFERENCE.test(value)) return false;
+  return value.split(',').every((one) => isPlain(one.slice(one.lastIndexOf('/') + 1)));
+}
 const REFERENCE = /^(https?:\/\/[^\s?#]+\/)?([A-Za-z]+\/)?[A-Za-z0-9\-.]{1,64}(,([A-Za-z]+\/)?[A-Za-z0-9\-.]{1,64})*$/; // prettier-ignore
+
+function holdsNhsNumber(value: string): boolean {
+  return (value.match(/\d(?:[ .-]?\d){9}/g) ?? []).some(looksLikeNhsNumber);
+}

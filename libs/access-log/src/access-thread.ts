@@ -89,6 +89,8 @@ async function stop(): Promise<void> {
   parentPort!.close();
 }
 
+// What a parser says of a line may quote it.
 function notice(fault: unknown): void {
-  say({ kind: 'notice', text: fault instanceof Error ? fault.message : String(fault) });
+  const isSafe = fault instanceof Error && fault.name !== 'SyntaxError';
+  say({ kind: 'notice', text: isSafe ? fault.message : 'A record could not be read.' });
 }

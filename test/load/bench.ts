@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { accountRows } from './account-rows.ts';
 import { importRows } from './import-rows.ts';
 import { logRows } from './log-rows.ts';
 import { failures, markdown, putIntoPage } from './report.ts';
@@ -20,7 +21,7 @@ const { values } = parseArgs({ options: { quick: flag, readme: flag } });
 const settings = settingsOf(values);
 const { client, seconds, runs, connections, say } = settings;
 
-const requests = await requestRows(settings);
+const requests = [...(await requestRows(settings)), ...(await accountRows(settings))];
 const singles = [
   ...(await logRows(settings)),
   ...(await importRows(settings)),

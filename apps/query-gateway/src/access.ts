@@ -39,8 +39,8 @@ export function decide(
   const permission = restrictionOf(caller, action, type, facts, defaultPolicy());
   if (!permission.permit) return permission;
   const { basis, restriction } = permission;
-  const { organisation, careSetting } = caller;
-  const viewer = { restriction, organisation, careSetting };
+  const { organisation, careSetting, system, subject } = caller;
+  const viewer = { restriction, organisation, careSetting, asker: `${system} ${subject}` };
   return { permit: true, basis, viewer, seesAll: seesAll(restriction) };
 }
 

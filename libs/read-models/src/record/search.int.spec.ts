@@ -398,6 +398,21 @@ describe('the slow lane', () => {
     expect(answers.filter((it) => !('refused' in it)).length).toBeGreaterThanOrEqual(16);
   });
 
+  it('lets one caller have half of those that wait, and leaves room for the next', async () => {
+    const { record } = await recordOf(log);
+    const of = (asker: string, count: number) =>
+      Array.from({ length: count }, () => record.search(slow, request, { ...ownRecordOf('ada'), asker }));
+    const [greedy, modest] = [of('greedy', 40), of('modest', 2)];
+    const isRefused = (answer: SearchPage | SearchRefusal) => 'refused' in answer;
+    const answers = await Promise.all(greedy);
+    expect(answers.filter((it) => !isRefused(it))).toHaveLength(8);
+    expect(answers.find(isRefused)).toMatchObject({
+      refused: 'busy',
+      problem: { code: 'throttled', message: expect.stringContaining('your searches') },
+    });
+    expect((await Promise.all(modest)).filter(isRefused)).toEqual([]);
+  });
+
   it('refuses more values than a statement can have', async () => {
     const { record } = await recordOf(log);
     const values = Array.from({ length: 9_000 }, (_, i) => ({ prefix: 'eq' as const, low: i, high: i }));

@@ -31,7 +31,7 @@ export type SlowAnswer =
 /** More than this wait for nothing: their callers have gone by then. */
 const WAITING_MAX = 16;
 /** Of one asker, the one that runs among them: the others must find room too. */
-const OF_ONE_MAX = 4;
+const OF_ONE_MAX = 8;
 /** A statement that asks for the time too seldom is ended with its thread. */
 const GRACE_MS = 2_000;
 /** The thread reads the definitions of search and the units before its first search. */

@@ -97,11 +97,12 @@ function choiceOf({ id, name, birthDate }: Patient): Choice {
 function bornOn(birthDate: string | undefined): string {
   if (birthDate === undefined) return 'no date of birth';
   const [year, month, day] = birthDate.split('-').map(Number);
-  const parts = {
+  const parts: Intl.DateTimeFormatOptions = {
     year: 'numeric',
+    timeZone: 'UTC',
     ...(month === undefined ? {} : { month: 'long' }),
     ...(day === undefined ? {} : { day: 'numeric' }),
-  } as const;
+  };
   const date = new Date(Date.UTC(year ?? 0, (month ?? 1) - 1, day ?? 1));
-  return `born ${date.toLocaleDateString('en-GB', { ...parts, timeZone: 'UTC' })}`;
+  return `born ${date.toLocaleDateString('en-GB', parts)}`;
 }

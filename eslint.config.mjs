@@ -12,7 +12,7 @@ const arrows = {
   'lib:synthetic': [],
   'lib:activity': ['lib:fhir', 'lib:access'],
   'lib:projection': ['lib:event-store'],
-  'lib:read-models': ['lib:activity', 'lib:fhir', 'lib:projection', 'lib:event-store'],
+  'lib:read-models': ['lib:access', 'lib:activity', 'lib:fhir', 'lib:projection', 'lib:event-store'],
   'lib:service-kit': ['lib:fhir', 'lib:access'],
   'lib:testkit': ['lib:event-store', 'lib:activity'],
   'app:activity-writer': libs('access', 'activity', 'event-store', 'fhir', 'keyring', 'service-kit'),

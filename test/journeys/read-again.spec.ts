@@ -8,8 +8,14 @@ beforeAll(async () => {
 });
 afterAll(() => stack.remove());
 
+// Of the practice where the personas work.
+const generalPractitioner = [
+  { identifier: { system: 'https://fhir.nhs.uk/Id/ods-organization-code', value: 'Y90001' } },
+];
+
 async function person(): Promise<string> {
-  const { status, json } = await stack.fhir('POST', '/Patient', { body: { resourceType: 'Patient', gender: 'female' } }); // prettier-ignore
+  const body = { resourceType: 'Patient', gender: 'female', generalPractitioner };
+  const { status, json } = await stack.fhir('POST', '/Patient', { body });
   expect(status).toBe(201);
   return json.id as string;
 }

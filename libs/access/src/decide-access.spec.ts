@@ -653,6 +653,15 @@ describe('an S-flag', () => {
     expect(said(ask(caller, action, what, facts))).toBe(outcome);
   });
 
+  it('of one of two patients takes the location out for both', () => {
+    const linked = { ...patient, patients: ['p', 'q'] };
+    const known = new Map([
+      ['p', related],
+      ['q', flagged],
+    ]);
+    expect(said(decideAccess(callers.gp, 'read', linked, known, policy))).toBe('direct-care+redacted');
+  });
+
   it('takes out every element that could tell', () => {
     const decision = ask(callers.gp, 'read', patient, flagged);
     const elements = decision.permit ? decision.redact?.map(({ element }) => element) : [];
@@ -689,6 +698,23 @@ describe('the patient’s own view', () => {
   });
 });
 
+describe('a permission', () => {
+  it('names the relationship that it rests on, where it does', () => {
+    expect(
+      ask(callers.gp, 'read', observation, { ...stranger, relationships: ['caseload', 'registered'] }),
+    ).toEqual({
+      permit: true,
+      basis: 'direct-care',
+      relationship: 'caseload',
+    });
+    expect(ask(callers.gp, 'read', observation, glass)).toEqual({ permit: true, basis: 'broken-glass' });
+    expect(ask(callers.system, 'read', observation, related)).toEqual({
+      permit: true,
+      basis: 'system-to-system',
+    });
+  });
+});
+
 describe('breaking the glass', () => {
   const operation = (caller: Caller, what: ResourceFacts, facts: PatientFacts | undefined): string =>
     said(ask(caller, 'break-glass', what, facts));
@@ -700,6 +726,8 @@ describe('breaking the glass', () => {
     expect(operation(callers.system, patient, stranger)).toBe('-care-givers-only');
     expect(operation(callers.gp, patient, undefined)).toBe('-fact-missing?');
     expect(operation(callers.gp, { ...patient, patients: [] }, stranger)).toBe('-fact-missing?');
+    expect(operation(callers.gp, { ...patient, patients: ['p', 'q'] }, stranger)).toBe('-fact-missing?');
+    expect(operation(callers.gp, observation, stranger)).toBe('-type-not-permitted');
   });
 
   it('is worth nothing to a role that has lost the activity', () => {
@@ -803,6 +831,16 @@ describe('scopes', () => {
     ],
   ])('%s', (_, caller, action, facts, outcome) => {
     expect(said(ask(caller, action, { ...observation, meets: ['category=lab'] }, facts))).toBe(outcome);
+  });
+
+  it('of a launch cover nothing that names another patient too', () => {
+    const launched = scoped(gp, 'patient/*.rs', 'p');
+    const both = { ...observation, patients: ['p', 'q'] };
+    const known = new Map([
+      ['p', related],
+      ['q', related],
+    ]);
+    expect(said(decideAccess(launched, 'read', both, known, policy))).toBe('-other-launch-patient?');
   });
 
   it('count a condition of which nothing is known as not met', () => {

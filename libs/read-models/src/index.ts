@@ -4,15 +4,16 @@ export type {
   HistoryPage,
   PageRequest,
   RecordQueries,
-  Restriction,
   SearchPage,
   SearchRefusal,
   SearchRequest,
   Shown,
   VersionAnswer,
 } from './record/record.ts';
+export { seesAll, type Viewer } from './record/audience.ts';
+export type { Standpoint } from './record/known-patients.ts';
 export { namedBy } from './record/named-by.ts';
-export { recordProjection, type RecordChange } from './record/record-projection.ts';
+export { recordProjection, recordProjectionBy, type RecordChange } from './record/record-projection.ts';
 export { openRecord, type RecordOptions } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';
 export { INDEX_COLUMNS } from './record/tables.ts';

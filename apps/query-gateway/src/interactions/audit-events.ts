@@ -1,5 +1,5 @@
 /** Who looked: AuditEvents out of the access log, for auditors, and for patients about their own record. https://hl7.org/fhir/R4/auditevent.html */
-import type { AccessBasis } from '@carelog/access';
+import { noCallerFacts, type AccessBasis } from '@carelog/access';
 import type { AccessPlace, AccessQuery, FoundAccess } from '@carelog/access-log';
 import {
   nhsNumberSystem,
@@ -8,7 +8,7 @@ import {
   type Problem,
   type SearchCondition,
 } from '@carelog/fhir';
-import { decide, ownPatient, permitted } from '../access.ts';
+import { decide, permitted, standingOf } from '../access.ts';
 import { auditEventOf, type AuditFacts } from '../audit-event.ts';
 import { caughtUp } from '../consistency.ts';
 import { cursorOf } from '../cursor.ts';
@@ -117,11 +117,11 @@ async function readerOf(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   if (request.caller.kind !== 'patient')
-    return permitted(decide(request.caller, action, { type: 'AuditEvent' }));
-  const { ownPatient: own } = await ownPatient(gateway, request);
+    return permitted(decide(request.caller, action, 'AuditEvent'));
+  const { own } = await standingOf(gateway, request);
   // As for everything else of their own record: the policy says whether a patient has one at all.
-  const allowed = permitted(decide(request.caller, action, { type: 'Patient', ...(own !== undefined && { ownPatient: own }) })); // prettier-ignore
-  return allowed instanceof Refusal ? allowed : { basis: allowed.basis, own: own ?? '' };
+  const allowed = permitted(decide(request.caller, action, 'Patient', { ...noCallerFacts, own }));
+  return allowed instanceof Refusal ? allowed : { basis: allowed.basis, own: own[0] ?? '' };
 }
 
 const NOT_SUPPORTED: Problem = {

@@ -1,7 +1,7 @@
 /** FHIR read and vread. https://hl7.org/fhir/R4/http.html#read, #vread, #cread */
 import type { AccessBasis } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
-import { decide, ownPatient, permitted } from '../access.ts';
+import { decide, permitted, standingOf } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import {
   refuse,
@@ -24,8 +24,8 @@ export function read(gateway: Gateway, request: FhirRequest, type: string, id: s
   // In this order: moves are counted before the position is published.
   if (projected.position() >= gateway.head()) {
     const recent = recentReads.get(`${type}/${id}`);
-    const decision = recent && decide(request.caller, 'read', { type });
-    if (recent !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
+    const decision = recent && decide(request.caller, 'read', type);
+    if (recent !== undefined && decision?.permit === true && decision.seesAll) {
       return unlessKnown(request, recent, decision.basis);
     }
   }
@@ -56,8 +56,8 @@ async function answerVersion(
 ): Promise<FhirAnswer | Refusal> {
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  const own = await ownPatient(gateway, request);
-  const decision = decide(request.caller, version === undefined ? 'read' : 'vread', { type, ...own });
+  const facts = await standingOf(gateway, request);
+  const decision = decide(request.caller, version === undefined ? 'read' : 'vread', type, facts);
   const allowed = permitted(decision);
   if (allowed instanceof Refusal) return allowed;
   const { record, recentReads } = gateway;
@@ -65,15 +65,15 @@ async function answerVersion(
   const keep = recentReads.keeper(stream, [stream]);
   const answer =
     version === undefined
-      ? await record.read(type, id, allowed.restrictTo)
-      : await record.vread(type, id, version, allowed.restrictTo);
-  const parked = await record.parkedPartitionOf(type, id);
+      ? await record.read(type, id, allowed.viewer)
+      : await record.vread(type, id, version, allowed.viewer);
+  const parked = await record.parkedPartitionOf(type, id, allowed.viewer);
   if (answer.kind !== 'found') {
     if (parked !== undefined && answer.kind === 'unknown') return setAside();
     return missing(answer, type, id);
   }
   const found = { version: answer, answer: answerWith(answer, parked?.position) };
-  if (version === undefined && parked === undefined) keep(found, 2 * answer.body.length);
+  if (version === undefined && parked === undefined && allowed.seesAll) keep(found, 2 * answer.body.length);
   return unlessKnown(request, found, allowed.basis);
 }
 

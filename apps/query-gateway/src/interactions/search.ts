@@ -8,7 +8,7 @@ import {
   type Subset,
 } from '@carelog/fhir';
 import type { PageRequest } from '@carelog/read-models';
-import { decide, ownPatient, permitted } from '../access.ts';
+import { decide, permitted, standingOf } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
 import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Outcome } from '../gateway.ts'; // prettier-ignore
@@ -28,8 +28,8 @@ export function search(gateway: Gateway, request: FhirRequest, type: string, wit
   // In this order: moves are counted before the position is published.
   if (gateway.projected.position() >= gateway.head()) {
     const found = gateway.recentPages.get(keyOf(request));
-    const decision = found && decide(request.caller, 'search', { type });
-    if (found !== undefined && decision?.permit === true && decision.restrictTo === undefined) {
+    const decision = found && decide(request.caller, 'search', type);
+    if (found !== undefined && decision?.permit === true && decision.seesAll) {
       return answerAgain(gateway, request, found, decision.basis);
     }
   }
@@ -50,33 +50,33 @@ async function searchAnew(
   if (cursor instanceof Refusal) return cursor;
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  const own = await ownPatient(gateway, request);
-  const allowed = permitted(decide(request.caller, 'search', { type, ...own }));
+  const facts = await standingOf(gateway, request);
+  const allowed = permitted(decide(request.caller, 'search', type, facts));
   if (allowed instanceof Refusal) return allowed;
   // Who may look for Practitioners may not see through them whom they treat: what is included is of any type.
-  const included = parsed.includes.length === 0 ? allowed : permitted(decide(request.caller, 'search', own)); // prettier-ignore
+  const included = parsed.includes.length === 0 ? allowed : permitted(decide(request.caller, 'read', undefined, facts)); // prettier-ignore
   if (included instanceof Refusal) return included;
 
   if (within !== undefined) {
-    const owner = await gateway.record.read(within.type, within.id, allowed.restrictTo);
+    const owner = await gateway.record.read(within.type, within.id, allowed.viewer);
     if (owner.kind === 'unknown') return unknown(within.type);
   }
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
   const query = { ...parsed.query, conditions };
-  const keep = allowed.restrictTo === undefined ? keeperOf(gateway, request, parsed, query) : undefined;
+  const keep = allowed.seesAll ? keeperOf(gateway, request, parsed, query) : undefined;
   const page = parsed.countOnly
-    ? await gateway.record.count(query, allowed.restrictTo)
+    ? await gateway.record.count(query, allowed.viewer)
     : await gateway.record.search(
         query,
         {
           count: parsed.count ?? COUNT_DEFAULT,
           base: request.base,
           includes: parsed.includes,
-          ...(included.restrictTo !== undefined && { includeOnly: included.restrictTo }),
+          includesFor: included.viewer,
           ...(parsed.total !== undefined && { total: parsed.total }),
           ...(cursor !== undefined && { cursor }),
         },
-        allowed.restrictTo,
+        allowed.viewer,
       );
   if ('refused' in page) return new Refusal([page.problem]);
   const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));

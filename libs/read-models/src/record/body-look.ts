@@ -3,8 +3,9 @@
  * end of a search's time. Plans use these only where few rows are met, or in the slow lane.
  */
 import {
-  indexEntries,
+  indexResource,
   normaliseString,
+  searchParametersOf,
   sortValue,
   tokenTexts,
   type IndexEntry,
@@ -45,6 +46,7 @@ export class BodyLook {
     db.function('body_sort_value', { deterministic: true }, (which, body) => {
       const key = this.#looks.sort[Number(which)];
       if (key === undefined) return null;
+      if (body === null) return null;
       const { resource } = this.#look(String(body));
       return sortValue(this.#looks.type, key.parameter, resource, key.descending) ?? null;
     });
@@ -74,7 +76,7 @@ export class BodyLook {
       this.#read = {
         type: this.#looks.type,
         resource,
-        entries: indexEntries(this.#looks.type, resource),
+        ...indexResource(this.#looks.type, resource),
       };
     }
     return this.#read;
@@ -94,10 +96,33 @@ interface ReadBody {
   readonly type: string;
   readonly resource: Readonly<Record<string, unknown>>;
   readonly entries: readonly IndexEntry[];
+  readonly present: number;
 }
 type BodyTest = (body: ReadBody) => boolean;
 
+/** Whether a resource, as served, meets these conditions. */
+export function bodyMeetsAll(type: string, conditions: readonly SearchCondition[], body: string): boolean {
+  if (conditions.length === 0) return true;
+  const resource = JSON.parse(body) as Record<string, unknown>;
+  const read = { type, resource, ...indexResource(type, resource) };
+  return conditions.every((condition) => bodyTest(condition)(read));
+}
+
 function bodyTest(condition: SearchCondition): BodyTest {
+  if (condition.kind === 'id') return ({ resource }) => condition.values.includes(String(resource['id']));
+  if (condition.kind === 'last-updated') {
+    return ({ resource }) => {
+      const at = Date.parse(String((resource['meta'] as { lastUpdated?: unknown } | undefined)?.lastUpdated));
+      return condition.values.some((value) => meetsDate(value, at, at));
+    };
+  }
+  if (condition.kind === 'missing') {
+    const { parameter, missing } = condition;
+    return ({ type, present }) => {
+      const bit = searchParametersOf(type).findIndex((it) => it.code === parameter);
+      return (Math.floor(present / 2 ** bit) % 2 === 0) === missing;
+    };
+  }
   if (condition.kind === 'token-text') {
     const { parameter, values } = condition;
     return ({ type, resource }) =>
@@ -107,8 +132,8 @@ function bodyTest(condition: SearchCondition): BodyTest {
   }
   const isNot = condition.kind === 'token' && condition.not === true;
   const test = entryTest(condition);
-  const parameter = condition.kind === 'compartment' ? '' : condition.parameter;
-  return ({ entries }) => entries.some((it) => it.parameter === parameter && test(it)) !== isNot;
+  const parameters = condition.kind === 'compartment' ? condition.parameters : [condition.parameter];
+  return ({ entries }) => entries.some((it) => parameters.includes(it.parameter) && test(it)) !== isNot;
 }
 
 function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
@@ -154,6 +179,12 @@ function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
           );
         });
       };
+    case 'reference':
+      return (it) => it.kind === 'reference' && condition.values.some(({ target }) => it.target === target);
+    case 'compartment':
+      return (it) => it.kind === 'reference' && it.target === condition.of;
+    case 'uri':
+      return (it) => it.kind === 'uri' && condition.values.includes(it.value);
     default:
       throw new Error(`No look into a body answers a condition of kind ${condition.kind}.`);
   }

@@ -51,22 +51,23 @@ export function entryFrame(base: string, mode: Mode) {
 }
 
 /**
- * Entries of a searchset for the resources `r`, joined in the order in which the rows come: take them from a subquery that
+ * Entries of a searchset for the resources `r`, `body` of each, joined in the order in which the rows come: take them from a subquery that
  * is ordered and limited, one `r` for each row of it. Sorting again inside the aggregate doubles its cost.
  */
-export function searchEntries(): RawBuilder<Uint8Array | null> {
-  const row = sql`r.stream || '","resource":' || r.body`;
+export function searchEntries(body: RawBuilder<string>): RawBuilder<Uint8Array | null> {
+  const row = sql`r.stream || '","resource":' || ${body}`;
   return sql`cast(${given('head')} || string_agg(${row}, ${given('between')}) || ${given('tail')} as blob)`;
 }
 
 /** The entries of the resources with these keys, which come in the order of the keys, in one row. */
-export function entriesOf(keys: Expression<unknown>) {
+export function entriesOf(keys: Expression<unknown>, body: RawBuilder<string> = sql`r.body`) {
   return written(
-    sql<EntriesRow>`with page as (${keys}) select ${searchEntries()} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from page k join resource r on r.key = k.key`,
+    sql<EntriesRow>`with page as (${keys}) select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from page k join resource r on r.key = k.key`,
   );
 }
 
 /** The entries of the resources whose keys are given as a JSON array, in its order. */
-export const entriesInOrder = written(
-  sql<EntriesRow>`select ${searchEntries()} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
-);
+export const entriesInOrder = (body: RawBuilder<string>) =>
+  written(
+    sql<EntriesRow>`select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
+  );

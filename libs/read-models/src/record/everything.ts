@@ -3,7 +3,7 @@
  * https://hl7.org/fhir/R4/operation-patient-everything.html
  */
 import type { Parked } from '@carelog/projection';
-import { sql } from 'kysely';
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import {
   COMMA,
@@ -14,10 +14,12 @@ import {
   shownIn,
   type EntriesRow,
 } from './entries.ts';
+import { hasReference, isShown, shownAs, shownBody, type Admission } from './admission.ts';
+import { SHOWN, type Audience } from './audience.ts';
 import type { Numbers } from './numbers.ts';
 import type { Cursor, EverythingRequest, SearchPage } from './record.ts';
 import { given, givenLimit, record, Statement, type Values } from './statement.ts';
-import { ROLE, STATE } from './tables.ts';
+import { STATE } from './tables.ts';
 
 /** Where a page ends: in the compartment at a type and a key, or among the shared resources at a key. */
 type Place =
@@ -27,28 +29,43 @@ type Place =
 export class Everything {
   readonly #db: DatabaseSync;
   readonly #numbers: Numbers;
+  readonly #admission: Admission;
   readonly #patient: Statement<{ key: number }>;
+  readonly #shownPatient: Statement<{ key: number }>;
   readonly #byShape = new Map<string, ReturnType<typeof prepare>>();
 
-  constructor(db: DatabaseSync, numbers: Numbers) {
+  constructor(db: DatabaseSync, numbers: Numbers, admission: Admission) {
     this.#db = db;
     this.#numbers = numbers;
-    this.#patient = new Statement(
-      db,
-      record.selectFrom('resource').select('key').where('stream', '=', given('stream')),
-    );
+    this.#admission = admission;
+    const patient = record
+      .selectFrom('resource as r')
+      .select('r.key')
+      .where('r.stream', '=', given('stream'));
+    this.#patient = new Statement(db, patient);
+    this.#shownPatient = new Statement(db, patient.where(isShown('r')));
   }
 
-  /** Undefined when the Patient never existed. `ownOnly`: leave out what merely names the patient. */
+  /** Undefined when the Patient never existed, or is not shown to the audience. */
   page(
     patient: string,
     request: EverythingRequest,
-    ownOnly: boolean,
+    audience: Audience | undefined,
+    incomplete: readonly Parked[],
+  ): SearchPage | undefined {
+    return this.#admission.during(audience, () => this.#page(patient, request, audience, incomplete));
+  }
+
+  #page(
+    patient: string,
+    request: EverythingRequest,
+    audience: Audience | undefined,
     incomplete: readonly Parked[],
   ): SearchPage | undefined {
     const stream = `Patient/${patient}`;
     const number = this.#numbers.target(stream);
-    const self = number === undefined ? undefined : this.#patient.get({ stream })?.key;
+    const find = audience === undefined ? this.#patient : this.#shownPatient;
+    const self = number === undefined ? undefined : find.get({ stream })?.key;
     if (number === undefined || self === undefined) return undefined;
     // A type that has no number yet has no resources; 0 is no type's number.
     const types = request.types?.map((name) => this.#numbers.type(name) ?? 0);
@@ -56,18 +73,22 @@ export class Everything {
       self,
       patient: number,
       ...entryFrame(request.base, 'match'),
-      role: ownOnly ? ROLE.owned : ROLE.named,
       since: request.since ?? 0,
       ...Object.fromEntries((types ?? []).map((type, i) => [`type${i}`, type])),
     };
-    const statements = this.#statementsOf(types?.length, request.since !== undefined);
+    const statements = this.#statementsOf(types?.length, request.since !== undefined, audience);
     return { ...fill(this.#numbers, statements, values, request), incomplete };
   }
 
-  #statementsOf(types: number | undefined, since: boolean): ReturnType<typeof prepare> {
-    const shape = `${types} ${since}`;
+  #statementsOf(
+    types: number | undefined,
+    since: boolean,
+    audience: Audience | undefined,
+  ): ReturnType<typeof prepare> {
+    const shape = `${types} ${since} ${audience?.concealment}`;
     let statements = this.#byShape.get(shape);
-    if (statements === undefined) this.#byShape.set(shape, (statements = prepare(this.#db, types, since)));
+    if (statements === undefined)
+      this.#byShape.set(shape, (statements = prepare(this.#db, types, since, audience)));
     return statements;
   }
 }
@@ -136,7 +157,14 @@ const cursorOf = (place: Place): Cursor =>
 
 const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
 
-function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
+function prepare(
+  db: DatabaseSync,
+  types: number | undefined,
+  since: boolean,
+  audience: Audience | undefined,
+) {
+  const isRestricted = audience !== undefined;
+  const body = shownBody(audience);
   const names = Array.from({ length: types ?? 0 }, (_, i) => given(`type${i}`));
   const self = record
     .selectFrom('resource as r')
@@ -150,11 +178,10 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
     .select(['c.type', 'c.resource as key'])
     .where('c.patient', '=', given('patient'))
     .where(sql<boolean>`(c.type, c.resource) > (${given('type')}, ${given('key')})`)
-    .where('c.role', '>=', given('role'))
     .where('c.resource', '<>', given('self'))
-    .$if(since, (rows) =>
-      rows.innerJoin('resource as r', 'r.key', 'c.resource').where('r.updated', '>=', given('since')),
-    )
+    .$if(since || isRestricted, (rows) => rows.innerJoin('resource as r', 'r.key', 'c.resource'))
+    .$if(since, (rows) => rows.where(sql<boolean>`r.updated >= ${given('since')}`))
+    .$if(isRestricted, (rows) => rows.where(isShown('r')))
     .$if(types !== undefined, (rows) => rows.where('c.type', 'in', names))
     .orderBy('c.type')
     .orderBy('c.resource')
@@ -170,13 +197,14 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
     .where('r.key', '>', given('key'))
     .where('r.patient', '=', sql.lit(0))
     .where(live)
+    .$if(isRestricted, (rows) => rows.where(isShown('r')).where(isReferredTo(body)))
     .$if(since, (rows) => rows.where('r.updated', '>=', given('since')))
     .$if(types !== undefined, (rows) => rows.where('r.type', 'in', names))
     .orderBy('r.key')
     .limit(givenLimit);
   const lastType = sql<number | null>`(select max(type) from page)`;
   return {
-    self: new Statement(db, entriesOf(sql`select * from ${self}`)),
+    self: new Statement(db, entriesOf(sql`select * from ${self}`, body)),
     compartment: new Statement<EntriesRow & { lastType: number | null }>(
       db,
       record
@@ -184,13 +212,18 @@ function prepare(db: DatabaseSync, types: number | undefined, since: boolean) {
         .selectFrom('page as k')
         .innerJoin('resource as r', 'r.key', 'k.key')
         .select([
-          searchEntries().as('entries'),
+          searchEntries(body).as('entries'),
           sql<number>`count(*)`.as('count'),
           lastType.as('lastType'),
           sql<number | null>`(select max(key) from page where type = ${lastType})`.as('last'),
           ...shownColumns(),
         ]),
     ),
-    shared: new Statement(db, entriesOf(sql`select * from ${shared}`)),
+    shared: new Statement(db, entriesOf(sql`select * from ${shared}`, body)),
   };
+}
+
+// By something that is shown, and not only in what is taken out of it.
+function isReferredTo(body: RawBuilder<string>): RawBuilder<SqlBool> {
+  return sql`exists (select 1 from resource x where x.key = t.resource and x.state = ${sql.lit(STATE.live)} and ${isShown('x')} and (${shownAs('x')} = ${sql.lit(SHOWN.whole)} or ${hasReference(sql`(select ${body} from resource r where r.key = x.key)`, sql`n.name`)}))`;
 }

@@ -1,68 +1,50 @@
 /** Versions of one resource as entries of a history Bundle. https://hl7.org/fhir/R4/http.html#history */
 import type { Parked } from '@carelog/projection';
 import type { DatabaseSync } from 'node:sqlite';
+import { showsVersion, type Admission } from './admission.ts';
+import { SHOWN, type Audience } from './audience.ts';
 import type { Numbers } from './numbers.ts';
 import type { HistoryPage, PageRequest } from './record.ts';
+import { prepareReading, type CurrentRow, type DecidedRow, type VersionRow } from './reading.ts';
 import { given, givenLimit, record, Statement } from './statement.ts';
-import type { VersionRow } from './reading.ts';
 import { STATE } from './tables.ts';
 
 export class History {
-  readonly #current: Statement<VersionRow & { key: number; patient: number }>;
-  readonly #before: Statement<VersionRow>;
-  readonly #count: Statement<{ count: number }>;
-
   readonly #numbers: Numbers;
+  readonly #admission: Admission;
+  readonly #statements: ReturnType<typeof prepare>;
+  readonly #current: Statement<CurrentRow>;
 
-  constructor(db: DatabaseSync, numbers: Numbers) {
+  constructor(db: DatabaseSync, numbers: Numbers, admission: Admission) {
     this.#numbers = numbers;
-    const columns = ['position', 'version', 'updated', 'state', 'body'] as const;
-    this.#current = new Statement(
-      db,
-      record
-        .selectFrom('resource')
-        .select(['key', 'patient', ...columns])
-        .where('stream', '=', given('stream')),
-    );
-    this.#before = new Statement(
-      db,
-      record
-        .selectFrom('version')
-        .select(columns)
-        .where('resource', '=', given('resource'))
-        .where('version', '<', given('before'))
-        .orderBy('version', 'desc')
-        .limit(givenLimit),
-    );
-    this.#count = new Statement(
-      db,
-      record
-        .selectFrom('version')
-        .select((eb) => eb.fn.countAll<number>().as('count'))
-        .where('resource', '=', given('resource')),
-    );
+    this.#admission = admission;
+    this.#statements = prepare(db);
+    this.#current = prepareReading(db).current;
   }
 
-  /** Newest first; undefined when the resource never existed. */
-  page(stream: string, page: PageRequest, incomplete: readonly Parked[]): HistoryPage | undefined {
+  /** Newest first; undefined when the resource never existed, or is not shown to the audience as it is now. */
+  page(
+    stream: string,
+    page: PageRequest,
+    audience: Audience | undefined,
+    incomplete: readonly Parked[],
+  ): HistoryPage | undefined {
     const current = this.#current.get({ stream });
     if (current === undefined) return undefined;
     const before = page.cursor === undefined ? current.version + 1 : Number(page.cursor[0]);
-    const rows: VersionRow[] = current.version < before && page.count > 0 ? [current] : [];
+    const found =
+      audience === undefined
+        ? this.#versions(current, before, page.count)
+        : this.#versionsFor(audience, stream, current, before, page.count);
+    if (found === undefined) return undefined;
+    const { rows, total } = found;
     // One more than asked for tells whether there is a next page.
-    rows.push(
-      ...this.#before.all({
-        resource: current.key,
-        before: Math.min(before, current.version),
-        limit: page.count - rows.length + 1,
-      }),
-    );
     const shown = rows.slice(0, page.count);
     const last = shown.at(-1)?.version ?? before;
     return {
       entries: [encoder.encode(shown.map((row) => historyEntry(stream, row, page.base)).join(','))],
       count: shown.length,
-      total: (this.#count.get({ resource: current.key })?.count ?? 0) + 1,
+      total,
       incomplete,
       shown: {
         versions: shown.map((row) => row.position).join(','),
@@ -71,6 +53,65 @@ export class History {
       ...(rows.length > shown.length && { next: [last] }),
     };
   }
+
+  #versions(current: CurrentRow, before: number, count: number): Found {
+    const rows: VersionRow[] = current.version < before && count > 0 ? [current] : [];
+    const values = { resource: current.key, before: Math.min(before, current.version) };
+    rows.push(...this.#statements.before.all({ ...values, limit: count - rows.length + 1 }));
+    return { rows, total: (this.#statements.count.get({ resource: current.key })?.count ?? 0) + 1 };
+  }
+
+  // A version is shown where it would be if it were the current one, and the current one is.
+  #versionsFor(
+    audience: Audience,
+    stream: string,
+    current: CurrentRow,
+    before: number,
+    count: number,
+  ): Found | undefined {
+    if (showsVersion(audience, current) === SHOWN.no) return undefined;
+    const type = stream.slice(0, stream.indexOf('/'));
+    const rows: VersionRow[] = [];
+    let total = 0;
+    for (const version of [current, ...this.#statements.all.iterate({ resource: current.key })]) {
+      const row = { ...version, type: current.type };
+      const shown = showsVersion(audience, row);
+      if (shown === SHOWN.no) continue;
+      total += 1;
+      if (version.version >= before || rows.length > count) continue;
+      const isConcealed = shown === SHOWN.concealed || showsVersion(audience, current) === SHOWN.concealed;
+      rows.push(isConcealed ? { ...row, body: this.#admission.concealed(audience, type, row.body) } : row);
+    }
+    return { rows, total };
+  }
+}
+
+interface Found {
+  readonly rows: readonly VersionRow[];
+  readonly total: number;
+}
+
+function prepare(db: DatabaseSync) {
+  const columns = ['position', 'version', 'updated', 'state', 'body'] as const;
+  const versions = record.selectFrom('version').where('resource', '=', given('resource'));
+  return {
+    before: new Statement<VersionRow>(
+      db,
+      versions
+        .select(columns)
+        .where('version', '<', given('before'))
+        .orderBy('version', 'desc')
+        .limit(givenLimit),
+    ),
+    all: new Statement<Omit<DecidedRow, 'type'>>(
+      db,
+      versions.select([...columns, 'patient', 'labels']).orderBy('version', 'desc'),
+    ),
+    count: new Statement(
+      db,
+      versions.select((eb) => eb.fn.countAll<number>().as('count')),
+    ),
+  };
 }
 
 const encoder = new TextEncoder();

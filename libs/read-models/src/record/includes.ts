@@ -1,9 +1,12 @@
 /** `_include` and `_revinclude`: what the matches of a page refer to, and what refers to them. https://hl7.org/fhir/R4/search.html#include */
 import { indexEntries, searchParametersOf, subjectParametersOf, type Include } from '@carelog/fhir';
-import { sql } from 'kysely';
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
+import { isShown, shownAs, shownBody, type Admission } from './admission.ts';
+import { SHOWN, type Audience } from './audience.ts';
 import type { Numbers } from './numbers.ts';
 import { isPatient } from './record-projection.ts';
+import type { SearchAudiences } from './searching.ts';
 import { given, Statement, written } from './statement.ts';
 import { ROLE } from './tables.ts';
 
@@ -27,47 +30,61 @@ interface Met {
 }
 
 export class Includes {
+  readonly #db: DatabaseSync;
   readonly #numbers: Numbers;
-  readonly #byKeys: Statement<Met>;
+  readonly #admission: Admission;
+  readonly #byKeys = new Map<number, Statement<Met>>();
   readonly #byStreams: Statement<Met>;
-  readonly #referring: Statement<{ key: number }>;
-  readonly #about: Statement<{ key: number }>;
-  readonly #inside: Statement<{ key: number }>;
+  readonly #referring: ReturnType<typeof prepareReferring>;
+  readonly #referringShown: ReturnType<typeof prepareReferring>;
+  readonly #shown: Statement<{ key: number }>;
+  readonly #shownWhole: Statement<{ key: number }>;
 
-  constructor(db: DatabaseSync, numbers: Numbers) {
+  constructor(db: DatabaseSync, numbers: Numbers, admission: Admission) {
+    this.#db = db;
     this.#numbers = numbers;
-    const listed = (name: string) => sql`(select value from json_each(${given(name)}))`;
-    this.#byKeys = new Statement(db, written(sql`select key, stream, body from resource where key in ${listed('keys')} and state = 0 order by key`)); // prettier-ignore
+    this.#admission = admission;
     this.#byStreams = new Statement(db, written(sql`select key, stream, body from resource where stream in ${listed('streams')} and state = 0 order by key`)); // prettier-ignore
-    this.#referring = new Statement(db, written(sql`select resource as key from reference where parameter in ${listed('parameters')} and target in ${listed('targets')} limit ${sql.lit(READ_MAX)}`)); // prettier-ignore
-    this.#about = new Statement(db, written(sql`select resource as key from compartment where patient in ${listed('targets')} and type = ${given('type')} and role = ${sql.lit(ROLE.subject)} limit ${sql.lit(READ_MAX)}`)); // prettier-ignore
-    this.#inside = new Statement(db, written(sql`select r.key from resource r where r.key in ${listed('keys')} and exists (select 1 from compartment c where c.patient = ${given('patient')} and c.type = r.type and c.resource = r.key and c.role >= ${sql.lit(ROLE.owned)}) order by r.key`)); // prettier-ignore
+    this.#referring = prepareReferring(db, sql`1`);
+    this.#referringShown = prepareReferring(db, sql`exists (select 1 from resource r where r.key = i.resource and ${isShown('r')})`); // prettier-ignore
+    const decided = (test: RawBuilder<SqlBool>) =>
+      new Statement<{ key: number }>(db, written(sql`select r.key from resource r where r.key in ${listed('keys')} and ${test} order by r.key`)); // prettier-ignore
+    this.#shown = decided(isShown('r'));
+    this.#shownWhole = decided(sql`${shownAs('r')} = ${sql.lit(SHOWN.whole)}`);
   }
 
-  /** `restrictTo`: nothing but what lies in this patient's compartment. */
-  of(matches: readonly number[], includes: readonly Include[], restrictTo: string | undefined): Included {
-    const patient =
-      restrictTo === undefined ? undefined : (this.#numbers.target(`Patient/${restrictTo}`) ?? 0);
+  /** What the audience of the matches is not shown of them leads nowhere. */
+  of(matches: readonly number[], includes: readonly Include[], audiences: SearchAudiences): Included {
     const seen = new Set(matches);
     const included: number[] = [];
     let asked = includes;
-    let met = this.#read(matches);
-    while (met.length > 0 && asked.length > 0) {
-      const found = new Set(asked.flatMap((include) => this.#found(include, met)));
-      const fresh = this.#allowed([...found.difference(seen)], patient);
-      for (const key of fresh) {
-        if (included.length === INCLUDED_MAX) return { keys: included, isCut: true };
-        seen.add(key);
-        included.push(key);
+    let met = this.#admission.during(audiences.matches, () => this.#read(matches, audiences.matches));
+    return this.#admission.during(audiences.included, () => {
+      while (met.length > 0 && asked.length > 0) {
+        const found = new Set(asked.flatMap((include) => this.#found(include, met, audiences.included)));
+        const fresh = this.#allowed([...found.difference(seen)], audiences.included);
+        for (const key of fresh) {
+          if (included.length === INCLUDED_MAX) return { keys: included, isCut: true };
+          seen.add(key);
+          included.push(key);
+        }
+        asked = includes.filter((it) => it.iterate);
+        met = asked.length === 0 ? [] : this.#read(fresh, audiences.included);
       }
-      asked = includes.filter((it) => it.iterate);
-      met = asked.length === 0 ? [] : this.#read(fresh);
-    }
-    return { keys: included, isCut: false };
+      return { keys: included, isCut: false };
+    });
   }
 
-  #found(include: Include, met: readonly Met[]): number[] {
-    return include.direction === 'forward' ? this.#forward(include, met) : this.#reverse(include, met);
+  #found(include: Include, met: readonly Met[], audience: Audience | undefined): number[] {
+    if (include.direction === 'forward') return this.#forward(include, met);
+    const { source, parameter } = include;
+    const codes = parameter === '*' ? searchParametersOf(source).filter((it) => it.type === 'reference').map((it) => it.code) : [parameter]; // prettier-ignore
+    const unasked = new Set(audience?.unasked(source) ?? []);
+    const open = this.#reverse(include, codes.filter((it) => !unasked.has(it)), met, audience); // prettier-ignore
+    const concealed = this.#reverse(include, codes.filter((it) => unasked.has(it)), met, audience); // prettier-ignore
+    if (concealed.length === 0) return open;
+    const whole = this.#shownWhole.all({ keys: JSON.stringify(concealed) });
+    return [...open, ...whole.map((it) => it.key)];
   }
 
   #forward({ source, parameter, target }: Include, met: readonly Met[]): number[] {
@@ -82,28 +99,50 @@ export class Includes {
     return this.#byStreams.all({ streams: JSON.stringify([...streams]) }).map((it) => it.key);
   }
 
-  #reverse({ source, parameter, target }: Include, met: readonly Met[]): number[] {
+  #reverse(
+    { source, target }: Include,
+    codes: readonly string[],
+    met: readonly Met[],
+    audience: Audience | undefined,
+  ): number[] {
     const type = this.#numbers.type(source);
     const streams = met.map((it) => it.stream).filter((it) => target === undefined || typeOf(it) === target);
     const targets = streams.flatMap((it) => this.#numbers.target(it) ?? []);
-    if (type === undefined || targets.length === 0) return [];
-    const codes = parameter === '*' ? searchParametersOf(source).filter((it) => it.type === 'reference').map((it) => it.code) : [parameter]; // prettier-ignore
+    if (type === undefined || targets.length === 0 || codes.length === 0) return [];
     const parameters = codes.flatMap((code) => this.#numbers.parameters(source, code));
     const list = { targets: JSON.stringify(targets) };
-    const keys = this.#referring.all({ ...list, parameters: JSON.stringify(parameters) });
+    const { referring, about } = audience === undefined ? this.#referring : this.#referringShown;
+    const keys = referring.all({ ...list, parameters: JSON.stringify(parameters) });
     const asksSubject = codes.some((code) => subjectParametersOf(source).includes(code));
-    if (asksSubject && streams.some(isPatient)) keys.push(...this.#about.all({ ...list, type }));
+    if (asksSubject && streams.some(isPatient)) keys.push(...about.all({ ...list, type }));
     return keys.map((it) => it.key);
   }
 
-  #read(keys: readonly number[]): Met[] {
-    return this.#byKeys.all({ keys: JSON.stringify(keys) });
+  #read(keys: readonly number[], shownTo: Audience | undefined): Met[] {
+    const shape = shownTo?.concealment ?? 0;
+    let statement = this.#byKeys.get(shape);
+    if (statement === undefined) {
+      const body = shownBody(shownTo);
+      statement = new Statement(this.#db, written(sql<Met>`select r.key, r.stream, ${body} as body from resource r where r.key in ${listed('keys')} and r.state = 0 order by r.key`)); // prettier-ignore
+      this.#byKeys.set(shape, statement);
+    }
+    return statement.all({ keys: JSON.stringify(keys) });
   }
 
-  #allowed(keys: readonly number[], patient: number | undefined): number[] {
-    if (patient === undefined) return keys.toSorted((a, b) => a - b);
-    return this.#inside.all({ keys: JSON.stringify(keys), patient }).map((it) => it.key);
+  #allowed(keys: readonly number[], audience: Audience | undefined): number[] {
+    if (audience === undefined) return keys.toSorted((a, b) => a - b);
+    return this.#shown.all({ keys: JSON.stringify(keys) }).map((it) => it.key);
   }
 }
 
+// Cut off only behind the test, or what may be shown could be lost among what may not.
+function prepareReferring(db: DatabaseSync, test: RawBuilder<unknown>) {
+  const rows = (query: RawBuilder<{ key: number }>) => new Statement<{ key: number }>(db, written(query));
+  return {
+    referring: rows(sql`select i.resource as key from reference i where i.parameter in ${listed('parameters')} and i.target in ${listed('targets')} and ${test} limit ${sql.lit(READ_MAX)}`), // prettier-ignore
+    about: rows(sql`select i.resource as key from compartment i where i.patient in ${listed('targets')} and i.type = ${given('type')} and i.role = ${sql.lit(ROLE.subject)} and ${test} limit ${sql.lit(READ_MAX)}`), // prettier-ignore
+  };
+}
+
+const listed = (name: string) => sql`(select value from json_each(${given(name)}))`;
 const typeOf = (stream: string) => stream.slice(0, stream.indexOf('/'));

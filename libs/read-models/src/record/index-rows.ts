@@ -1,6 +1,7 @@
 /** What a resource is found by, as rows of the index. */
 import { normaliseString, type IndexEntry } from '@carelog/fhir';
 import type { SQLInputValue } from 'node:sqlite';
+import { accessRows } from './access-facts.ts';
 import type { Interning } from './interning.ts';
 import type { ResourceIndex } from './record-projection.ts';
 import { isByPatient, isStored } from './stored-parameters.ts';
@@ -13,6 +14,7 @@ export interface IndexRow {
 
 export interface Indexed {
   readonly type: string;
+  readonly stream: string;
   readonly key: number;
   /** The patient whose partition it lies in, 0 for none. */
   readonly owner: number;
@@ -37,6 +39,7 @@ export function indexRows(resource: Indexed, intern: Interning): IndexRow[] {
     for (const patient of roles.keys())
       rows.push({ table: 'patient_target', values: [patient, target, key] });
   }
+  rows.push(...accessRows(index.access, resource.stream, key, intern));
   return rows;
 }
 

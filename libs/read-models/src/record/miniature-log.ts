@@ -1,7 +1,7 @@
 /** For specs: a log in miniature, and what is written from it. */
 import { encodeContent } from '@carelog/fhir';
 import type { AppliedChange, OpenedContent, Touched } from '@carelog/projection';
-import { recordProjection, type RecordChange, type RecordWriter } from '../index.ts';
+import { recordProjection, type RecordChange, type RecordWriter, type Viewer } from '../index.ts';
 
 export type Resource = { resourceType: string; id: string } & Record<string, unknown>;
 export type Applied = AppliedChange<RecordChange>;
@@ -44,4 +44,23 @@ export const observation = (id: string, subject: string, code: string, more = {}
   code: { coding: [{ system: 'http://loinc.org', code }] },
   subject: { reference: `Patient/${subject}` },
   ...more,
+});
+
+/** Somebody who sees this patient's record and no other. */
+export const ownRecordOf = (id: string): Viewer => ({
+  organisation: 'none',
+  careSetting: 'any',
+  restriction: {
+    views: [
+      {
+        basis: 'own-record',
+        patients: { kind: 'these', ids: [id] },
+        denied: 0,
+        heedsWithheld: false,
+        heedsOptOut: false,
+        heedsReview: false,
+        conceals: false,
+      },
+    ],
+  },
 });

@@ -10,6 +10,7 @@ import {
   type TokenValue,
 } from '@carelog/fhir';
 import type { DatabaseSync } from 'node:sqlite';
+import type { Audience } from './audience.ts';
 import { isPatient } from './record-projection.ts';
 import { given, record, Statement } from './statement.ts';
 import { isByPatient, storedUnder } from './stored-parameters.ts';
@@ -20,8 +21,17 @@ export interface NumberedSearch {
   readonly typeName: string;
   readonly type: number;
   readonly conditions: readonly NumberedCondition[];
-  /** The one patient whose record the caller may see. */
-  readonly restrictTo?: number;
+  /** The conditions as they came. */
+  readonly asked: readonly SearchCondition[];
+  /** For whom only what they may see matches; undefined where that is everything. */
+  readonly audience?: Audience;
+  /** What the scopes of the audience ask, any one of which is enough. */
+  readonly limits?: readonly NumberedLimit[];
+}
+
+export interface NumberedLimit {
+  readonly patient?: number;
+  readonly conditions: readonly NumberedCondition[];
 }
 
 /** `parameters`: all those that the values are kept under. `asked`: what the condition was, for a look into the body. */
@@ -167,23 +177,24 @@ export class Numbers {
   }
 
   /** Undefined where nothing can match, because a name that the search needs is in no row. */
-  search(query: SearchQuery, restrictTo: string | undefined): NumberedSearch | undefined {
+  search(query: SearchQuery, audience: Audience | undefined): NumberedSearch | undefined {
     const type = this.type(query.type);
-    if (type === undefined) return undefined;
-    const restriction = restrictTo === undefined ? undefined : this.target(`Patient/${restrictTo}`);
-    if (restrictTo !== undefined && restriction === undefined) return undefined;
-    const conditions: NumberedCondition[] = [];
-    for (const condition of query.conditions) {
-      const numbered = this.#condition(query.type, condition);
-      if (numbered === 'nothing') return undefined;
-      if (numbered !== 'everything') conditions.push(numbered);
-    }
-    return {
-      typeName: query.type,
-      type,
-      conditions,
-      ...(restriction !== undefined && { restrictTo: restriction }),
-    };
+    const conditions = this.#conditions(query.type, query.conditions);
+    if (type === undefined || conditions === undefined) return undefined;
+    const search = { typeName: query.type, type, conditions, asked: query.conditions };
+    if (audience === undefined) return search;
+    const limits = audience.limits(query.type)?.flatMap((limit) => {
+      const conditions = this.#conditions(query.type, limit.conditions);
+      return conditions === undefined ? [] : [{ ...limit, conditions }];
+    });
+    if (limits?.length === 0) return undefined;
+    return { ...search, audience, ...(limits !== undefined && { limits }) };
+  }
+
+  #conditions(typeName: string, asked: readonly SearchCondition[]): NumberedCondition[] | undefined {
+    const numbered = asked.map((condition) => this.#condition(typeName, condition));
+    if (numbered.includes('nothing')) return undefined;
+    return numbered.filter((it) => typeof it !== 'string');
   }
 
   #condition(typeName: string, asked: SearchCondition): NumberedCondition | 'nothing' | 'everything' {

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import { given, record, Statement } from './statement.ts';
-import { ROLE, STATE, type State } from './tables.ts';
+import { STATE, type State } from './tables.ts';
 
 export interface VersionRow {
   readonly position: number;
@@ -10,6 +10,17 @@ export interface VersionRow {
   readonly updated: number;
   readonly state: State;
   readonly body: string | null;
+}
+
+/** With what access to it is decided by. */
+export interface DecidedRow extends VersionRow {
+  readonly patient: number;
+  readonly labels: number;
+  readonly type: number;
+}
+
+export interface CurrentRow extends DecidedRow {
+  readonly key: number;
 }
 
 /** Prepared once for a connection. */
@@ -23,28 +34,16 @@ export function prepareReading(db: DatabaseSync) {
       db,
       record
         .selectFrom('resource')
-        .select(['key', 'position', 'patient', 'version', 'updated', 'state', 'body'])
+        .select(['key', 'type', 'position', 'patient', 'labels', 'version', 'updated', 'state', 'body'])
         .where('stream', '=', given('stream')),
     ),
     version: new Statement(
       db,
       record
         .selectFrom('version')
-        .select(['position', 'version', 'updated', 'state', 'body'])
+        .select(['position', 'patient', 'labels', 'version', 'updated', 'state', 'body'])
         .where('resource', '=', given('resource'))
         .where('version', '=', given('version')),
-    ),
-    isOf: new Statement(
-      db,
-      record
-        .selectFrom('resource as r')
-        .innerJoin('compartment as c', (join) =>
-          join.onRef('c.type', '=', 'r.type').onRef('c.resource', '=', 'r.key'),
-        )
-        .select('r.key')
-        .where('r.stream', '=', given('stream'))
-        .where('c.patient', '=', given('patient'))
-        .where('c.role', '>=', sql.lit(ROLE.owned)),
     ),
     checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
     glance: new Statement(
@@ -84,6 +83,10 @@ export function prepareReading(db: DatabaseSync) {
             ),
         )
         .limit(sql.lit(1)),
+    ),
+    personOf: new Statement(
+      db,
+      record.selectFrom('person').select('patient').where('partition', '=', given('partition')),
     ),
     countOfType: new Statement(db, countLive.where('type', '=', given('type'))),
     countOfAll: new Statement(db, countLive),

@@ -26,13 +26,48 @@ function name(table: 'target' | 'type', id: Expression<unknown>) {
 const contents = {
   resource: record
     .selectFrom('resource')
-    .select(['key', 'stream', 'version', 'position', 'updated', 'state', 'present', 'body'])
+    .select(['key', 'stream', 'labels', 'version', 'position', 'updated', 'state', 'present', 'body'])
     .select(patientOf('resource.patient').as('home'))
     .orderBy('key'),
   version: record
     .selectFrom('version')
-    .select(['resource', 'version', 'position', 'until', 'updated', 'state', 'body'])
+    .select(['resource', 'labels', 'version', 'position', 'until', 'updated', 'state', 'body'])
+    .select(patientOf('version.patient').as('home'))
     .orderBy('position'),
+  more_patient: record
+    .selectFrom('more_patient')
+    .select(['position', patientOf('more_patient.patient').as('patientName')])
+    .orderBy('position')
+    .orderBy('patientName'),
+  relationship: record
+    .selectFrom('relationship as i')
+    .select(['resource', 'basis', 'begins', 'ended', 'ends'])
+    .select([patientOf('i.patient').as('patientName'), name('target', sql.ref('i.party')).as('partyName')])
+    .orderBy('resource')
+    .orderBy('patientName')
+    .orderBy('partyName'),
+  part_of: record
+    .selectFrom('part_of as i')
+    .select(['resource', name('target', sql.ref('i.whole')).as('wholeName')])
+    .orderBy('resource')
+    .orderBy('wholeName'),
+  decision: record
+    .selectFrom('decision as i')
+    .select(['resource', 'kind', 'begins', 'ends', 'detail', patientOf('i.patient').as('patientName')])
+    .orderBy('resource')
+    .orderBy('patientName')
+    .orderBy('kind')
+    .orderBy('begins')
+    .orderBy('ends')
+    .orderBy('detail'),
+  proxy: record
+    .selectFrom('proxy as i')
+    .select(['resource', 'begins', 'ends', name('target', sql.ref('i.who')).as('whoName')])
+    .select(patientOf('i.patient').as('patientName'))
+    .orderBy('resource')
+    .orderBy('whoName')
+    .orderBy('begins')
+    .orderBy('ends'),
   compartment: record
     .selectFrom('compartment')
     .select(['resource', 'role', patientOf('compartment.patient').as('patientName')])

@@ -1,4 +1,5 @@
 /** The record's rule: what one event says of one resource, and what that version is found by. */
+import { defaultPolicy, type Policy } from '@carelog/access';
 import {
   indexResource,
   isResourceType,
@@ -8,6 +9,7 @@ import {
   type IndexEntry,
 } from '@carelog/fhir';
 import type { OpenedContent, Projection } from '@carelog/projection';
+import { accessFactsOf, accessFactsOfType, type AccessFacts } from './access-facts.ts';
 import { RECORD_VERSION, ROLE, STATE, type State } from './tables.ts';
 
 export interface RecordChange {
@@ -26,24 +28,36 @@ export interface ResourceIndex {
   readonly targets: readonly string[];
   /** A bit for each search parameter of the type, in order, that has a value. */
   readonly present: number;
+  readonly access: AccessFacts;
 }
 
-export const recordProjection: Projection<RecordChange> = {
-  name: 'record',
-  version: RECORD_VERSION,
-  evolve({ stream, action, revision, recordedAt }, content: OpenedContent) {
-    const type = stream.slice(0, stream.indexOf('/'));
-    if (!isResourceType(type)) return undefined;
-    if (action === 'retract') return { type, state: STATE.deleted, body: null, index: NOTHING };
-    if (content.kind === 'unreadable') return { type, state: STATE.erased, body: null, index: NOTHING };
-    const text = decoder.decode(content.bytes);
-    const body = toServed(text, { versionId: String(revision), lastUpdated: recordedAt });
-    return { type, state: STATE.live, body, index: indexOf(type, text) };
-  },
-};
+/** `policy`: by which resources are labelled, and relationships and decisions read. */
+export function recordProjectionBy(policy: Policy): Projection<RecordChange> {
+  return {
+    name: 'record',
+    version: RECORD_VERSION,
+    evolve({ stream, action, revision, recordedAt }, content: OpenedContent) {
+      const type = stream.slice(0, stream.indexOf('/'));
+      if (!isResourceType(type)) return undefined;
+      if (action === 'retract' || content.kind === 'unreadable') {
+        const state = action === 'retract' ? STATE.deleted : STATE.erased;
+        return { type, state, body: null, index: { ...NOTHING, access: accessFactsOfType(type, policy) } };
+      }
+      const text = decoder.decode(content.bytes);
+      const body = toServed(text, { versionId: String(revision), lastUpdated: recordedAt });
+      return { type, state: STATE.live, body, index: indexOf(type, text, policy, Date.parse(recordedAt)) };
+    },
+  };
+}
 
-/** What a resource is found by, from its JSON text. Throws where the text is no JSON object. */
-export function indexOf(type: string, text: string): ResourceIndex {
+/** By the policy that is shipped. */
+export const recordProjection = recordProjectionBy(defaultPolicy());
+
+/**
+ * What a resource is found by, from its JSON text; of relationships those that last beyond `since` (milliseconds UTC).
+ * Throws where the text is no JSON object.
+ */
+export function indexOf(type: string, text: string, policy: Policy, since = 0): ResourceIndex {
   const resource = JSON.parse(text) as Record<string, unknown>;
   const entries: IndexEntry[] = [];
   const patients = new Map<string, number>();
@@ -63,13 +77,19 @@ export function indexOf(type: string, text: string): ResourceIndex {
     }
     entries.push(entry);
   }
-  return { entries, patients, targets: targetsOutsideCompartments(text), present: found.present };
+  return {
+    entries,
+    patients,
+    targets: targetsOutsideCompartments(text),
+    present: found.present,
+    access: accessFactsOf(resource, policy, since),
+  };
 }
 
 /** Whether a reference is to a Patient of this record, whichever version. */
 export const isPatient = (target: string) => target.startsWith('Patient/') && !target.includes('/', 8);
 
-const NOTHING: ResourceIndex = { entries: [], patients: new Map(), targets: [], present: 0 };
+const NOTHING: Omit<ResourceIndex, 'access'> = { entries: [], patients: new Map(), targets: [], present: 0 };
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 // Read off the text: a walk over the parsed resource costs several times as much. A quotation mark inside a JSON string is

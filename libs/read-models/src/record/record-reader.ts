@@ -1,9 +1,13 @@
 /** Answers the gateway's questions from the record, over one read-only connection. */
+import type { CallerFacts, PatientFacts } from '@carelog/access';
 import type { SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { DatabaseSync } from 'node:sqlite';
+import { Admission, showsVersion } from './admission.ts';
+import { Audiences, SHOWN, type Audience, type Viewer } from './audience.ts';
 import { Everything } from './everything.ts';
 import { History } from './history.ts';
+import type { Standpoint } from './known-patients.ts';
 import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
 import { namedBy } from './named-by.ts';
@@ -12,7 +16,6 @@ import type {
   HistoryPage,
   PageRequest,
   RecordQueries,
-  Restriction,
   SearchPage,
   SearchRefusal,
   SearchRequest,
@@ -28,14 +31,19 @@ import { loadUnits } from './units.ts';
 export interface RecordOptions {
   /** Milliseconds that a search may take which is not known to be quick; 5,000 unless told. */
   readonly searchTimeLimit?: number;
+  /** Milliseconds UTC; relationships and decisions hold as of then. */
+  readonly now?: () => number;
 }
 
 /** Opens the record to read. Throws where there is no record at this path: the projector makes it. */
-export function openRecord(path: string, { searchTimeLimit = 5_000 }: RecordOptions = {}): RecordQueries {
+export function openRecord(
+  path: string,
+  { searchTimeLimit = 5_000, now = Date.now }: RecordOptions = {},
+): RecordQueries {
   const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
   try {
     db.exec('PRAGMA cache_size = -65536');
-    return new RecordReader(db, new SlowLane(path, searchTimeLimit));
+    return new RecordReader(db, new SlowLane(path, searchTimeLimit), now);
   } catch (fault) {
     db.close();
     throw fault;
@@ -50,28 +58,35 @@ class RecordReader implements RecordQueries {
   readonly #everything: Everything;
   readonly #searching: Searching;
   readonly #slowLane: SlowLane;
+  readonly #admission: Admission;
+  readonly #audiences: Audiences;
+  readonly #now: () => number;
 
-  constructor(db: DatabaseSync, slowLane: SlowLane) {
+  constructor(db: DatabaseSync, slowLane: SlowLane, now: () => number) {
+    this.#now = now;
     this.#db = db;
     this.#slowLane = slowLane;
     this.#numbers = new Numbers(this.#db);
     this.#statements = prepareReading(this.#db);
-    this.#history = new History(this.#db, this.#numbers);
-    this.#everything = new Everything(this.#db, this.#numbers);
-    this.#searching = new Searching(this.#db, this.#numbers);
+    this.#admission = new Admission(db);
+    this.#audiences = new Audiences(db, this.#numbers);
+    this.#history = new History(this.#db, this.#numbers, this.#admission);
+    this.#everything = new Everything(this.#db, this.#numbers, this.#admission);
+    this.#searching = new Searching(this.#db, this.#numbers, this.#admission);
   }
 
-  async read(type: string, id: string, restrictTo?: Restriction): Promise<VersionAnswer> {
+  async read(type: string, id: string, viewer?: Viewer): Promise<VersionAnswer> {
     const stream = `${type}/${id}`;
-    if (!this.#mayShow(stream, restrictTo)) return { kind: 'unknown' };
+    const audience = this.#audienceOf(viewer);
+    if (audience !== undefined) return this.#readFor(audience, type, id);
     const row = this.#statements.current.get({ stream });
     return answerOf(row, this.#patientOf(row));
   }
 
-  async vread(type: string, id: string, version: number, restrictTo?: Restriction): Promise<VersionAnswer> {
-    const stream = `${type}/${id}`;
-    if (!this.#mayShow(stream, restrictTo)) return { kind: 'unknown' };
-    const current = this.#statements.current.get({ stream });
+  async vread(type: string, id: string, version: number, viewer?: Viewer): Promise<VersionAnswer> {
+    const audience = this.#audienceOf(viewer);
+    if (audience !== undefined) return this.#readFor(audience, type, id, version);
+    const current = this.#statements.current.get({ stream: `${type}/${id}` });
     const patients = this.#patientOf(current);
     if (current === undefined || current.version === version) return answerOf(current, patients);
     return answerOf(this.#statements.version.get({ resource: current.key, version }), patients);
@@ -81,39 +96,64 @@ class RecordReader implements RecordQueries {
     type: string,
     id: string,
     page: PageRequest,
-    restrictTo?: Restriction,
+    viewer?: Viewer,
   ): Promise<HistoryPage | undefined> {
     const stream = `${type}/${id}`;
-    if (!this.#mayShow(stream, restrictTo)) return undefined;
     const parked = await this.parkedPartitionOf(type, id);
-    return this.#history.page(stream, page, parked === undefined ? [] : [parked]);
+    const incomplete = parked === undefined ? [] : [parked];
+    return this.#reading(viewer, (audience) => this.#history.page(stream, page, audience, incomplete));
   }
 
   async search(
     query: SearchQuery,
     request: SearchRequest,
-    restrictTo?: Restriction,
+    viewer?: Viewer,
   ): Promise<SearchPage | SearchRefusal> {
-    return this.#answer({ query, request, restrictTo: restrictTo?.patient });
+    return this.#answer({ query, request, viewer, now: this.#now() });
   }
 
-  async count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage | SearchRefusal> {
-    return this.#answer({ query, request: undefined, restrictTo: restrictTo?.patient });
+  async count(query: SearchQuery, viewer?: Viewer): Promise<SearchPage | SearchRefusal> {
+    return this.#answer({ query, request: undefined, viewer, now: this.#now() });
   }
 
   async everything(
     patient: string,
     page: EverythingRequest,
-    restrictTo?: Restriction,
+    viewer?: Viewer,
   ): Promise<SearchPage | undefined> {
-    if (restrictTo !== undefined && restrictTo.patient !== patient) return undefined;
     const parked = await this.parkedPartitionOf('Patient', patient);
-    return this.#everything.page(
-      patient,
-      page,
-      restrictTo !== undefined,
-      parked === undefined ? [] : [parked],
-    );
+    const incomplete = parked === undefined ? [] : [parked];
+    return this.#reading(viewer, (audience) => this.#everything.page(patient, page, audience, incomplete));
+  }
+
+  async patientFacts(
+    { organisation, careSetting }: Standpoint,
+    { own, proxyFor, brokenGlass }: CallerFacts,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, PatientFacts>> {
+    return this.#searching.reading(() => {
+      this.#glance();
+      const now = this.#now();
+      const { known } = this.#audiences;
+      const ours = known.parties(organisation);
+      const facts = new Map<string, PatientFacts>();
+      for (const id of ids) {
+        const patient = this.#numbers.target(`Patient/${id}`);
+        if (patient === undefined) continue;
+        const standsFor = own.includes(id) ? 'own' : proxyFor.includes(id) ? 'proxy' : undefined;
+        facts.set(id, {
+          relationships: known.relationships(patient, ours, now),
+          ...known.decisions(patient, ours, careSetting, now),
+          ...(standsFor !== undefined && { ownOrProxy: standsFor }),
+          ...(brokenGlass.includes(id) && { brokenGlass: true }),
+        });
+      }
+      return facts;
+    });
+  }
+
+  async standsFor(nhsNumber: string): Promise<Pick<CallerFacts, 'own' | 'proxyFor'>> {
+    return this.#searching.reading(() => this.#audiences.known.standsFor(nhsNumber, this.#now()));
   }
 
   async stats(): Promise<{ people: number; resources: number }> {
@@ -133,8 +173,9 @@ class RecordReader implements RecordQueries {
     return this.#statements.parked.all();
   }
 
-  async parkedPartitionOf(type: string, id: string): Promise<Parked | undefined> {
-    return this.#parkedPartitionOf(`${type}/${id}`);
+  async parkedPartitionOf(type: string, id: string, viewer?: Viewer): Promise<Parked | undefined> {
+    const parked = this.#parkedPartitionOf(`${type}/${id}`);
+    return parked && this.#ofFamiliar([parked], this.#audienceOf(viewer))[0];
   }
 
   async hash(): Promise<string> {
@@ -147,15 +188,36 @@ class RecordReader implements RecordQueries {
   }
 
   async #answer(asked: SlowRequest): Promise<SearchPage | SearchRefusal> {
-    const { query, request, restrictTo } = asked;
-    if (query.conditions.some((it) => it.kind === 'quantity')) await loadUnits();
-    const incomplete = this.#incomplete(query, restrictTo);
+    const { query, request, viewer } = asked;
+    const scopes = [viewer, request?.includesFor].flatMap((it) => it?.restriction.scopes ?? []);
+    if (query.conditions.some((it) => it.kind === 'quantity') || scopes.some((it) => it.where.length > 0))
+      await loadUnits();
+    const audience = this.#audienceOf(viewer);
+    const incomplete = this.#incomplete(query, audience);
+    const isOpen = audience === undefined && request?.includesFor === undefined;
+    const quick = isOpen ? this.#quickly(asked) : this.#searching.reading(() => this.#quickly(asked)); // prettier-ignore
+    const answered = quick ?? (await this.#slowLane.answer(asked));
+    return 'refused' in answered ? answered : { ...answered, incomplete };
+  }
+
+  /** Undefined where it may take longer. */
+  #quickly({ query, request, viewer, now }: SlowRequest): Answered | SearchRefusal | undefined {
+    this.#glance();
     const planned =
       request === undefined
-        ? this.#searching.count(query, restrictTo)
-        : this.#searching.search(query, request, restrictTo);
-    const answered = planned.isSlow ? await this.#slowLane.answer(asked) : quickly(planned);
-    return 'refused' in answered ? answered : { ...answered, incomplete };
+        ? this.#searching.count(query, this.#audiences.of(viewer, now))
+        : this.#searching.search(query, request, this.#audiences.ofSearch(viewer, request, now));
+    return planned.isSlow ? undefined : quickly(planned);
+  }
+
+  // All of it one state: what is found out about the audience is true of what it is shown.
+  #reading<Result>(viewer: Viewer | undefined, work: (audience: Audience | undefined) => Result): Result {
+    return this.#searching.reading(() => work(this.#audienceOf(viewer)));
+  }
+
+  #audienceOf(viewer: Viewer | undefined): Audience | undefined {
+    if (viewer !== undefined) this.#glance();
+    return this.#audiences.of(viewer, this.#now());
   }
 
   // Before every question that goes by numbers: notices when they were given anew, and tells whether anybody is parked.
@@ -165,12 +227,25 @@ class RecordReader implements RecordQueries {
     return row !== undefined && row.parked !== null;
   }
 
-  #mayShow(stream: string, restrictTo: Restriction | undefined): boolean {
-    if (restrictTo === undefined) return true;
-    this.#glance();
-    const patient = this.#numbers.target(`Patient/${restrictTo.patient}`);
-    if (patient === undefined) return false;
-    return this.#statements.isOf.get({ stream, patient }) !== undefined;
+  #readFor(audience: Audience, type: string, id: string, version?: number): VersionAnswer {
+    return this.#searching.reading(() => {
+      const current = this.#statements.current.get({ stream: `${type}/${id}` });
+      if (current === undefined) return { kind: 'unknown' };
+      const asked =
+        version === undefined || current.version === version
+          ? current
+          : this.#statements.version.get({ resource: current.key, version });
+      if (asked === undefined) return { kind: 'unknown' };
+      const shown = [
+        showsVersion(audience, current),
+        showsVersion(audience, { ...asked, type: current.type }),
+      ];
+      if (shown.includes(SHOWN.no)) return { kind: 'unknown' };
+      const body = shown.includes(SHOWN.concealed)
+        ? this.#admission.concealed(audience, type, asked.body)
+        : asked.body;
+      return answerOf({ ...asked, body }, this.#patientOf(current));
+    });
   }
 
   #patientOf(row: { readonly patient: number } | undefined): readonly string[] {
@@ -186,12 +261,21 @@ class RecordReader implements RecordQueries {
   }
 
   /** Those set aside whose resources the search would have met. */
-  #incomplete(query: SearchQuery, restrictTo: string | undefined): readonly Parked[] {
+  #incomplete(query: SearchQuery, audience: Audience | undefined): readonly Parked[] {
     if (!this.#glance()) return [];
-    const streams = restrictTo === undefined ? namedBy(query) : [`Patient/${restrictTo}`];
-    if (streams === undefined) return this.#statements.parked.all();
+    const streams = namedBy(query);
+    if (streams === undefined) return this.#ofFamiliar(this.#statements.parked.all(), audience);
     const parked = streams.flatMap((stream) => this.#parkedPartitionOf(stream) ?? []);
-    return [...new Map(parked.map((it) => [it.partition, it])).values()];
+    return this.#ofFamiliar([...new Map(parked.map((it) => [it.partition, it])).values()], audience);
+  }
+
+  // That somebody is parked is not to be told to whom they are a stranger.
+  #ofFamiliar(parked: readonly Parked[], audience: Audience | undefined): readonly Parked[] {
+    if (audience === undefined) return parked;
+    return parked.filter(({ partition }) => {
+      const person = this.#statements.personOf.get({ partition });
+      return person === undefined || audience.waysTo(person.patient).length > 0;
+    });
   }
 }
 

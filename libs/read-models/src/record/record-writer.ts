@@ -2,14 +2,16 @@
  * Writes the record read model: one connection, one transaction a batch, rows changed only where a new version differs
  * from the one before.
  */
+import { defaultPolicy, labels as everyLabel, maskOf, type Policy } from '@carelog/access';
 import type { AppliedChange, Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection'; // prettier-ignore
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
+import { digestOfRules } from './access-facts.ts';
 import { indexRows, type IndexRow } from './index-rows.ts';
 import { Interning } from './interning.ts';
 import { indexOf, isPatient, type RecordChange, type ResourceIndex } from './record-projection.ts';
 import { given, record, Statement } from './statement.ts';
-import { ALL_TABLES, CREATE_TABLES, RECORD_VERSION, STATE } from './tables.ts';
+import { ALL_TABLES, CREATE_TABLES, RECORD_VERSION, SEVERAL, STATE } from './tables.ts';
 import { prepareWriting } from './writing.ts';
 
 export interface RecordWriter extends ReadModel<RecordChange> {
@@ -19,36 +21,40 @@ export interface RecordWriter extends ReadModel<RecordChange> {
 export interface RecordWriterOptions {
   /** A file nobody else has open, to be thrown away if this process dies: faster, for a rebuild. */
   readonly disposable?: boolean;
+  /** That of the projection; the shipped one unless told. */
+  readonly policy?: Policy;
 }
 
 /**
- * Opens the record in this file, made if it is not there. A file of another version of the record is emptied, so that the
- * projection builds it anew. Throws where the file cannot be used.
+ * Opens the record in this file, made if it is not there. A file of another version of the record, or in which access was
+ * read by other rules, is emptied, so that the projection builds it anew. Throws where the file cannot be used.
  */
 export function openRecordWriter(
   path: string,
-  { disposable = false }: RecordWriterOptions = {},
+  { disposable = false, policy = defaultPolicy() }: RecordWriterOptions = {},
 ): RecordWriter {
   const db = new DatabaseSync(path, { timeout: 5_000 });
   try {
     db.exec(disposable ? 'PRAGMA journal_mode = OFF' : 'PRAGMA journal_mode = WAL');
     // The log is the truth: what a power cut takes from this file is projected again.
     db.exec(`PRAGMA synchronous = ${disposable ? 'OFF' : 'NORMAL'}; PRAGMA cache_size = -65536;`);
-    createTables(db);
-    return new SqliteRecordWriter(db);
+    createTables(db, digestOfRules(policy));
+    return new SqliteRecordWriter(db, policy);
   } catch (fault) {
     db.close();
     throw fault;
   }
 }
 
-function createTables(db: DatabaseSync): void {
+function createTables(db: DatabaseSync, digest: string): void {
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (user_version === RECORD_VERSION) return;
+  const rules = record.selectFrom('rules').select('digest');
+  if (user_version === RECORD_VERSION && new Statement(db, rules).get()?.digest === digest) return;
   db.exec('BEGIN IMMEDIATE');
   const tables = db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
   for (const { name } of tables) db.exec(`DROP TABLE "${String(name)}"`);
   db.exec(`${CREATE_TABLES} PRAGMA user_version = ${RECORD_VERSION}`);
+  new Statement(db, record.insertInto('rules').values({ digest: given('digest') })).run({ digest });
   beginGeneration(db);
   db.exec('COMMIT');
 }
@@ -62,12 +68,19 @@ class SqliteRecordWriter implements RecordWriter {
   readonly #intern: Interning;
   readonly #statements: ReturnType<typeof prepareWriting>;
   readonly #persons = new Map<string, Person>();
+  readonly #policy: Policy;
+  readonly #ofTypes: LabelSums;
+  readonly #ofPatients: LabelSums;
   #touched = new Set<string>();
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, policy: Policy) {
     this.#db = db;
+    this.#policy = policy;
     this.#intern = new Interning(db);
     this.#statements = prepareWriting(db);
+    const { typeLabels, addTypeLabels, patientLabels, addPatientLabels } = this.#statements;
+    this.#ofTypes = new LabelSums(typeLabels, addTypeLabels);
+    this.#ofPatients = new LabelSums(patientLabels, addPatientLabels);
   }
 
   async checkpoint(): Promise<Checkpoint | undefined> {
@@ -97,8 +110,7 @@ class SqliteRecordWriter implements RecordWriter {
       for (const table of ALL_TABLES) this.#db.exec(`DELETE FROM "${table}"`);
       beginGeneration(this.#db);
     });
-    this.#intern.forget();
-    this.#persons.clear();
+    this.#forget();
   }
 
   close(): void {
@@ -112,10 +124,17 @@ class SqliteRecordWriter implements RecordWriter {
       this.#db.exec('COMMIT');
     } catch (fault) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      this.#intern.forget();
-      this.#persons.clear();
+      this.#forget();
       throw fault;
     }
+  }
+
+  // What was known may have been rolled back or deleted.
+  #forget(): void {
+    this.#intern.forget();
+    this.#persons.clear();
+    this.#ofTypes.forget();
+    this.#ofPatients.forget();
   }
 
   #applyOne({ event, change }: AppliedChange<RecordChange>): void {
@@ -128,10 +147,13 @@ class SqliteRecordWriter implements RecordWriter {
     const owner = person?.patient ?? 0;
     this.#touch(stream, person, index);
     const rows =
-      state === STATE.live ? indexRows({ type: change.type, key, owner, index }, this.#intern) : [];
+      state === STATE.live ? indexRows({ type: change.type, stream, key, owner, index }, this.#intern) : [];
+    const facts =
+      state === STATE.live || before === undefined ? factsOf(rows, owner, index) : this.#factsBefore(before);
     const current = {
       key,
-      patient: Number(rows.find((row) => row.table === 'compartment')?.values[0] ?? 0),
+      patient: facts.patients[0] ?? 0,
+      labels: facts.labels,
       version: revision,
       position,
       updated: Date.parse(event.recordedAt),
@@ -139,6 +161,10 @@ class SqliteRecordWriter implements RecordWriter {
       present: index.present,
       body,
     };
+    for (const patient of facts.patients.slice(1)) this.#statements.addPatient.run({ position, patient });
+    this.#ofTypes.add(type, facts.labels);
+    const hiding = (facts.labels & HIDING) >>> 0;
+    if (hiding !== 0) for (const patient of facts.patients) this.#ofPatients.add(patient, hiding);
     if (before === undefined) {
       this.#statements.insertResource.run({ ...current, stream, type });
       for (const { table, values } of rows) this.#statements.index[table].insert.runInOrder(values);
@@ -147,9 +173,16 @@ class SqliteRecordWriter implements RecordWriter {
     this.#statements.keepVersion.run({ ...before, until: position });
     this.#statements.updateResource.run(current);
     if (before.state !== STATE.live || before.body === null) return this.#replace([], rows);
-    const indexBefore = indexOf(change.type, before.body);
+    const indexBefore = indexOf(change.type, before.body, this.#policy);
     this.#touch(stream, person, indexBefore);
-    this.#replace(indexRows({ type: change.type, key, owner, index: indexBefore }, this.#intern), rows);
+    const indexed = { type: change.type, stream, key, owner, index: indexBefore };
+    this.#replace(indexRows(indexed, this.#intern), rows);
+  }
+
+  // What ended, or cannot be opened any more, is whose it was and as confidential.
+  #factsBefore({ position, patient, labels }: { position: number; patient: number; labels: number }): Facts {
+    const more = this.#statements.patientsOf.all({ position }).map((it) => it.patient);
+    return { patients: patient === 0 ? [] : [patient, ...more], labels };
   }
 
   #touch(stream: string, person: Person | undefined, { patients }: ResourceIndex): void {
@@ -190,6 +223,46 @@ interface Person {
   readonly patient: number;
   /** `Patient/id`. */
   readonly stream: string;
+}
+
+interface Facts {
+  readonly patients: readonly number[];
+  readonly labels: number;
+}
+
+function factsOf(rows: readonly IndexRow[], owner: number, { access }: ResourceIndex): Facts {
+  const named = rows.filter(({ table }) => table === 'compartment').map(({ values }) => Number(values[0]));
+  const patients = named.length === 0 && owner !== 0 ? [owner] : named;
+  return { patients, labels: access.labels + (patients.length > 1 ? SEVERAL : 0) };
+}
+
+/** Of a patient the record classes are left out: everybody has most of them. */
+const HIDING = maskOf(everyLabel) | SEVERAL;
+
+const SUMS_MAX = 100_000;
+
+/** Bits that were ever met, by number of a type or a patient, added to as new ones come. */
+class LabelSums {
+  readonly #known = new Map<number, number>();
+  readonly #find: Statement<{ labels: number }>;
+  readonly #put: Statement<unknown>;
+
+  constructor(find: Statement<{ labels: number }>, put: Statement<unknown>) {
+    this.#find = find;
+    this.#put = put;
+  }
+
+  add(of: number, bits: number): void {
+    const known = this.#known.get(of) ?? this.#find.get({ of })?.labels ?? 0;
+    const labels = (known | bits) >>> 0;
+    if (labels !== known) this.#put.run({ of, labels });
+    if (this.#known.size >= SUMS_MAX) this.#known.clear();
+    this.#known.set(of, labels);
+  }
+
+  forget(): void {
+    this.#known.clear();
+  }
 }
 
 /** Equal rows share a name. */

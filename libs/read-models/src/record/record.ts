@@ -2,57 +2,54 @@
  * The record read model: every current resource with its versions and its search index, as the gateway asks it.
  * Answers are JSON text as served, never parsed on the way. Every answer about a person whose partition is parked says so.
  */
+import type { CallerFacts, PatientFacts } from '@carelog/access';
 import type { Include, Problem, SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
+import type { Viewer } from './audience.ts';
+import type { Standpoint } from './known-patients.ts';
 
+/**
+ * `viewer`: for whom is asked. What they may not see is left out of every answer, total and page as if it were not there; what
+ * is concealed from them is taken out of what is shown and finds nothing. Without a viewer nothing is kept back.
+ */
 export interface RecordQueries {
   /** The current version. */
-  read(type: string, id: string, restrictTo?: Restriction): Promise<VersionAnswer>;
+  read(type: string, id: string, viewer?: Viewer): Promise<VersionAnswer>;
   /** One version; `unknown` when the resource never had it. */
-  vread(type: string, id: string, version: number, restrictTo?: Restriction): Promise<VersionAnswer>;
-  /** Versions of one resource, newest first; undefined when the resource never existed. */
-  history(
-    type: string,
-    id: string,
-    page: PageRequest,
-    restrictTo?: Restriction,
-  ): Promise<HistoryPage | undefined>;
+  vread(type: string, id: string, version: number, viewer?: Viewer): Promise<VersionAnswer>;
+  /** Versions of one resource, newest first; undefined when the resource never existed, or is not shown as it is now. */
+  history(type: string, id: string, page: PageRequest, viewer?: Viewer): Promise<HistoryPage | undefined>;
   /**
    * Resources that match, in the order asked for or one that does not change while they are updated: what matches while
    * all pages are read is on just one of them. What could take long runs aside, and is refused when it takes too long.
    */
-  search(
-    query: SearchQuery,
-    request: SearchRequest,
-    restrictTo?: Restriction,
-  ): Promise<SearchPage | SearchRefusal>;
+  search(query: SearchQuery, request: SearchRequest, viewer?: Viewer): Promise<SearchPage | SearchRefusal>;
   /** How many resources match. */
-  count(query: SearchQuery, restrictTo?: Restriction): Promise<SearchPage | SearchRefusal>;
+  count(query: SearchQuery, viewer?: Viewer): Promise<SearchPage | SearchRefusal>;
   /**
    * The Patient, then its compartment, then the shared resources (practitioners, organisations, …) that those refer to
-   * directly. Undefined when the Patient never existed.
+   * directly. Undefined when the Patient never existed, or is not shown.
    * https://hl7.org/fhir/R4/operation-patient-everything.html
    */
-  everything(
-    patient: string,
-    page: EverythingRequest,
-    restrictTo?: Restriction,
-  ): Promise<SearchPage | undefined>;
+  everything(patient: string, page: EverythingRequest, viewer?: Viewer): Promise<SearchPage | undefined>;
+  /** Facts of these Patients, by id, of whom the record knows anything; times are as of now. */
+  patientFacts(
+    of: Standpoint,
+    caller: CallerFacts,
+    ids: readonly string[],
+  ): Promise<ReadonlyMap<string, PatientFacts>>;
+  /** Whom the person with this NHS number is in the record, and whom they are a proxy for now. */
+  standsFor(nhsNumber: string): Promise<Pick<CallerFacts, 'own' | 'proxyFor'>>;
   stats(): Promise<{ readonly people: number; readonly resources: number }>;
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;
   /** Partitions that stopped at an event which could not be projected. */
   parked(): Promise<readonly Parked[]>;
-  /** The parked partition that this resource belongs to, also where the resource itself was set aside. */
-  parkedPartitionOf(type: string, id: string): Promise<Parked | undefined>;
+  /** The parked partition that this resource belongs to, also where the resource itself was set aside; none of a stranger's. */
+  parkedPartitionOf(type: string, id: string, viewer?: Viewer): Promise<Parked | undefined>;
   /** A digest of the whole view; equal views have equal digests, in whatever order they were projected. */
   hash(): Promise<string>;
   close(): void;
-}
-
-/** The caller may see this patient's compartment only (FHIR id of the Patient); totals and pages count nothing else. */
-export interface Restriction {
-  readonly patient: string;
 }
 
 export type VersionAnswer =
@@ -66,7 +63,7 @@ export type VersionAnswer =
   | { readonly kind: 'deleted'; readonly versionId: number; readonly lastUpdated: string }
   /** The version was recorded, but its content can no longer be opened. */
   | { readonly kind: 'erased'; readonly versionId: number; readonly lastUpdated: string }
-  /** Never existed, or lies outside the caller's restriction. */
+  /** Never existed, or is not shown. */
   | { readonly kind: 'unknown' };
 
 /** Which versions an answer shows and whose they are: what an access record needs to know of it. */
@@ -90,8 +87,8 @@ export interface PageRequest {
 
 export interface SearchRequest extends PageRequest {
   readonly includes?: readonly Include[];
-  /** What is included lies in this patient's compartment, though the matches need not: reference data that everybody may see. */
-  readonly includeOnly?: Restriction;
+  /** For whom what comes along is looked up; the viewer unless told. */
+  readonly includesFor?: Viewer;
   /** `none` never tells a total, `accurate` always; else it is told where it is known. */
   readonly total?: 'none' | 'estimate' | 'accurate';
 }

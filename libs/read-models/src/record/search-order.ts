@@ -4,6 +4,8 @@
  */
 import type { SortKey } from '@carelog/fhir';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
+import { shownAs } from './admission.ts';
+import { SHOWN } from './audience.ts';
 import { bodySortValue } from './body-look.ts';
 import { anyOf, type Names } from './comparisons.ts';
 import type { SearchPlan } from './search-plan.ts';
@@ -31,6 +33,8 @@ export interface Ordering {
   readonly sort: readonly SortKey[];
   /** The one parameter that each date key's values are kept under; undefined for keys that no index of dates has. */
   readonly dates: readonly (number | undefined)[];
+  /** Parameters whose values are not counted where a resource is shown in part. */
+  readonly unasked: readonly string[];
   readonly place: Place | undefined;
 }
 
@@ -57,7 +61,7 @@ export function readsBodies({ plan, sort, dates }: Ordering): boolean {
 /** All that match with their values, in order. */
 export function gather(ordering: Ordering): Ordered {
   const shape = shapeOf(ordering);
-  const { plan, sort, dates, place } = ordering;
+  const { plan, sort, dates, unasked, place } = ordering;
   const isFirst = place === undefined;
   const selects: RawBuilder<unknown>[] = [];
   let readsRows = !isFirst;
@@ -73,7 +77,9 @@ export function gather(ordering: Ordering): Ordered {
     readsRows = true;
     if (parameter === '_id') return sql`r.stream`;
     if (parameter === '_lastUpdated') return isFirst ? sql`r.updated` : sql`coalesce(v.updated, r.updated)`;
-    return bodySortValue(i, isFirst ? sql`r.body` : sql`coalesce(v.body, r.body)`);
+    const body = isFirst ? sql`r.body` : sql`coalesce(v.body, r.body)`;
+    if (!unasked.includes(parameter)) return bodySortValue(i, body);
+    return bodySortValue(i, sql`case when ${shownAs('r')} = ${sql.lit(SHOWN.whole)} then ${body} end`);
   });
   const columns = sql.join(values.map((value, i) => sql`${value} as ${sql.ref(`s${i}`)}`));
   const asOf = sql`left join version v on r.position > ${given('asOf')} and v.resource = r.key and v.position <= ${given('asOf')} and +v.until > ${given('asOf')}`;
@@ -219,9 +225,10 @@ function behindPlace(names: Names, sort: readonly SortKey[], { key, values }: Pl
 }
 
 // Told before anything more is named: the names that follow depend on how many there were.
-function shapeOf({ plan, sort, dates, place }: Ordering): string {
+function shapeOf({ plan, sort, dates, unasked, place }: Ordering): string {
   const keys = sort.map(({ parameter, descending }, i) => {
-    const of = parameter.startsWith('_') ? parameter : dates[i] === undefined ? 'body' : 'date';
+    const body = unasked.includes(parameter) ? 'shown body' : 'body';
+    const of = parameter.startsWith('_') ? parameter : dates[i] === undefined ? body : 'date';
     return `${of}${descending ? ' desc' : ''}`;
   });
   const from = place?.values.map((value) => (value === null ? 'null' : 'value')).join() ?? 'first';

@@ -3,14 +3,15 @@
  * key wherever it can, so that a page begins where the last one ended whatever was written in between.
  */
 import type { SearchCondition } from '@carelog/fhir';
-import { sql, type RawBuilder } from 'kysely';
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { SQLInputValue } from 'node:sqlite';
 import { bodyMeets, inTime } from './body-look.ts';
 import { anyOf, compareDates, Names } from './comparisons.ts';
-import type { NumberedCondition, NumberedSearch } from './numbers.ts';
-import { column, inCompartment, isOneOf, live, pointTest, rowsOf, type Keys, type Rows, type Test } from './search-tests.ts'; // prettier-ignore
+import type { NumberedCondition, NumberedLimit, NumberedSearch } from './numbers.ts';
+import { admit } from './search-admission.ts';
+import { column, isOneOf, live, pointTest, rowsOf, type Keys, type Rows, type Test } from './search-tests.ts'; // prettier-ignore
 import { shapeOf } from './search-shape.ts';
-import { ROLE } from './tables.ts';
+import { ROLE, SEVERAL } from './tables.ts';
 
 export interface SearchPlan {
   readonly typeName: string;
@@ -36,6 +37,8 @@ export interface SearchPlan {
   readonly isPure: boolean;
   /** Conditions are looked up in rows that nothing bounds. */
   readonly isUnbounded: boolean;
+  /** Some matches may be shown without their concealed elements. */
+  readonly conceals: boolean;
   /** Keys that match, each once, as one select; `where` is asked of each as well. `inOrder`: by key. */
   keys(where?: Test, inOrder?: boolean): Keys;
   /** The tests alone, asked of a resource that was met otherwise. */
@@ -70,57 +73,77 @@ export function planSearch(
   { timed = false, byType = false }: PlanOptions = {},
 ): SearchPlan {
   const names = new Names();
-  const rest = [...search.conditions];
+  const [limit, ...others] = search.limits ?? [];
+  const isOneLimit = limit !== undefined && others.length === 0;
+  const rest = [...search.conditions, ...(isOneLimit ? limit.conditions : [])];
   const walk = byType ? walkType(search.type, names, probe) : chooseWalk(search, rest, names, probe);
-  const { type, restrictTo } = search;
+  const { type } = search;
   const tests: Test[] = timed ? [() => inTime] : [];
   const looks: SearchCondition[] = [];
   const shapes = [walk.shape];
   let isUnbounded = false;
-  for (const condition of rest) {
+  const testOf = (condition: NumberedCondition): Test => {
     const point = pointTest(condition, type, names) ?? datesOfPatient(condition, walk.patient, names);
-    if (point !== undefined) tests.push(point);
-    else if (condition.kind === 'token-text' || walk.bound() <= BODIES_MAX) {
-      const which = looks.push(condition.asked) - 1;
-      tests.push((key) => bodyMeets(which, sql`(select r.body from resource r where r.key = ${key})`));
-    } else {
-      const isNot = condition.kind === 'token-system' && condition.not;
-      const rows = rowsOf(isNot ? { ...condition, not: false } : condition, type, names);
-      isUnbounded ||= countOf(condition, type, probe) > ROWS_MAX;
-      const isIn = isNot ? sql`not in` : sql`in`;
-      // The plus keeps SQLite from entering an index by each pair of two such lists, of thousands each.
-      tests.push((key) => sql`+${key} ${isIn} (${sql.join(rows?.selects ?? [], sql` union all `)})`);
+    if (point !== undefined) {
+      shapes.push(shapeOf(condition));
+      return point;
     }
-    shapes.push(
-      `${shapeOf(condition)}${point === undefined ? (isLook(looks, condition) ? ' look' : ' in') : ''}`,
-    );
-  }
-  if (restrictTo !== undefined && (walk.patient?.number !== restrictTo || walk.patient.role < ROLE.owned)) {
-    tests.push(inCompartment([restrictTo], ROLE.owned, type, names));
-    shapes.push('restricted');
+    if (condition.kind === 'token-text' || walk.bound() <= BODIES_MAX) {
+      shapes.push(`${shapeOf(condition)} look`);
+      const which = looks.push(condition.asked) - 1;
+      return (key) => bodyMeets(which, sql`(select r.body from resource r where r.key = ${key})`);
+    }
+    const isNot = condition.kind === 'token-system' && condition.not;
+    const rows = rowsOf(isNot ? { ...condition, not: false } : condition, type, names);
+    isUnbounded ||= countOf(condition, type, probe) > ROWS_MAX;
+    const isIn = isNot ? sql`not in` : sql`in`;
+    shapes.push(`${shapeOf(condition)} in`);
+    // The plus keeps SQLite from entering an index by each pair of two such lists, of thousands each.
+    return (key) => sql`+${key} ${isIn} (${sql.join(rows?.selects ?? [], sql` union all `)})`;
+  };
+  const limitTest = ({ patient, conditions }: NumberedLimit): Test => {
+    shapes.push(`limit ${patient !== undefined} ${conditions.length}`);
+    const all = [
+      ...(patient === undefined ? [] : [ofPatientOnly(patient, names)]),
+      ...conditions.map(testOf),
+    ];
+    return (key) => sql`(${sql.join([sql`1`, ...all.map((test) => test(key))], sql` and `)})`;
+  };
+  tests.push(...rest.map(testOf));
+  if (isOneLimit) {
+    if (limit.patient !== undefined) tests.push(limitTest({ patient: limit.patient, conditions: [] }));
+  } else if (search.limits !== undefined) {
+    const any = search.limits.map(limitTest);
+    tests.push((key) => anyOf(any.map((test) => test(key))));
   }
   const isTested = tests.length > (timed ? 1 : 0);
+  const admission = admit(search, walk.patient?.number, names, (condition) => looks.push(condition) - 1);
+  tests.push(...admission.tests);
   return {
     typeName: search.typeName,
     timed,
-    shape: `${shapes.join(';')}${timed ? ' timed' : ''}`,
+    shape: `${shapes.join(';')};${admission.shape}${timed ? ' timed' : ''}`,
     values: names.values,
     names,
     looks,
     ...(walk.patient && { patient: walk.patient }),
     walk: walk.shape,
     bound: walk.bound,
-    isTested,
+    isTested: isTested || (walk.patient === undefined && admission.tests.length > 0),
     isOrdered: walk.rows.ordered,
-    isPure: walk.rows.ordered && !isTested,
+    isPure: walk.rows.ordered && !isTested && admission.tests.length === 0,
     isUnbounded,
+    conceals: admission.conceals,
     keys: (where, inOrder = false) =>
       merged(walk.rows, where === undefined ? tests : [...tests, where], inOrder),
     tests,
   };
 }
 
-const isLook = (looks: readonly SearchCondition[], { asked }: NumberedCondition) => looks.includes(asked);
+function ofPatientOnly(patient: number, names: Names): Test {
+  const only = sql<SqlBool>`(r.patient = 0 or (r.patient = ${names.bind(patient)} and r.labels < ${sql.lit(SEVERAL)}))`;
+  return (key) => sql`exists (select 1 from resource r where r.key = ${key} and ${only})`;
+}
 
 interface Walk {
   readonly shape: string;
@@ -131,7 +154,7 @@ interface Walk {
 
 // Takes out of `rest` the conditions that the walk itself fulfils.
 function chooseWalk(search: NumberedSearch, rest: NumberedCondition[], names: Names, probe: Probe): Walk {
-  const { type, restrictTo } = search;
+  const { type, typeName, audience } = search;
   const few = take(rest, (it) => it.kind === 'streams') ?? take(rest, (it) => it.kind === 'token' && it.rows === 'few' && !it.not); // prettier-ignore
   if (few !== undefined) {
     const rows = rowsOf(few, type, names) ?? NO_ROWS;
@@ -150,9 +173,11 @@ function chooseWalk(search: NumberedSearch, rest: NumberedCondition[], names: Na
   const compartment = rest.find((it) => it.kind === 'compartment');
   if (compartment !== undefined)
     return walkPatient(type, { number: compartment.patient, role: ROLE.named }, rest, names, probe);
-  if (restrictTo !== undefined)
-    return walkPatient(type, { number: restrictTo, role: ROLE.owned }, rest, names, probe);
-  return walkEverybody(type, rest, names, probe);
+  const reach = audience?.reach(typeName, ROWS_MAX);
+  const [only] = reach ?? [];
+  if (only !== undefined && reach?.length === 1)
+    return walkPatient(type, { number: only, role: ROLE.named }, rest, names, probe);
+  return walkEverybody(type, rest, reach, names, probe);
 }
 
 function walkPatient(
@@ -187,7 +212,13 @@ function walkPatient(
   return walk('compartment', { selects: [keys], ordered: true });
 }
 
-function walkEverybody(type: number, rest: NumberedCondition[], names: Names, probe: Probe): Walk {
+function walkEverybody(
+  type: number,
+  rest: NumberedCondition[],
+  reach: readonly number[] | undefined,
+  names: Names,
+  probe: Probe,
+): Walk {
   const counted = rest.map((condition) => ({
     condition,
     count: countOf(condition, type, probe, rest.length === 1),
@@ -197,6 +228,8 @@ function walkEverybody(type: number, rest: NumberedCondition[], names: Names, pr
     undefined,
   );
   const isFew = fewest !== undefined && fewest.count <= ROWS_MAX;
+  const within = reach && walkPatients(type, reach, names, probe, Math.min(fewest?.count ?? ROWS_MAX, ROWS_MAX)); // prettier-ignore
+  if (within !== undefined) return within;
   const all = walkType(type, names, probe);
   if (!isFew && rest.length > 0 && all.bound() <= BODIES_MAX) return all;
   // Of many rows those that come in order are best: the walk may end with the page.
@@ -212,6 +245,24 @@ function walkEverybody(type: number, rest: NumberedCondition[], names: Names, pr
     };
   }
   return all;
+}
+
+// Undefined where these patients have more than `most` of the type; then nothing was named.
+function walkPatients(
+  type: number,
+  patients: readonly number[],
+  names: Names,
+  probe: Probe,
+  most: number,
+): Walk | undefined {
+  const rows = (names: Names): Rows => {
+    const [listed, of] = [names.bind(JSON.stringify(patients)), names.bind(type)];
+    const keys: Keys = sql`select d.resource as key from compartment d where d.patient in (select value from json_each(${listed})) and d.type = ${of}`;
+    return { selects: [keys], ordered: false };
+  };
+  const counted = new Names();
+  const count = probe('patients', rows(counted), counted);
+  return count > most ? undefined : { shape: 'patients', rows: rows(names), bound: () => count };
 }
 
 function walkType(type: number, names: Names, probe: Probe): Walk {

@@ -16,7 +16,7 @@ import {
   type SearchRefusal,
   type SearchRequest,
 } from '../index.ts';
-import { apply, Log, observation, patient, type Resource } from './miniature-log.ts';
+import { apply, Log, observation, ownRecordOf, patient, type Resource } from './miniature-log.ts';
 import { Numbers } from './numbers.ts';
 import { Searching } from './searching.ts';
 
@@ -193,12 +193,13 @@ describe('a store too large for the quick plans', () => {
     made.filter((it) => texts.every((text) => questions[text]?.(it)) && (mine ?? it.who) === it.who);
 
   it.each(Object.keys(questions))('answers ?%s', async (text) => {
-    for (const restrictTo of [undefined, { patient: 'p3' }]) {
-      const right = expected([text], restrictTo?.patient).map((it) => it.id);
+    for (const mine of [undefined, 'p3']) {
+      const viewer = mine === undefined ? undefined : ownRecordOf(mine);
+      const right = expected([text], mine).map((it) => it.id);
       const { query } = parsed('Observation', text);
-      const page = pageOf(await record.search(query, { count: 1000, base }, restrictTo));
+      const page = pageOf(await record.search(query, { count: 1000, base }, viewer));
       expect(idsOf(page)).toEqual(right.slice(0, 1000));
-      expect(pageOf(await record.count(query, restrictTo)).total).toBe(right.length);
+      expect(pageOf(await record.count(query, viewer)).total).toBe(right.length);
     }
   });
 
@@ -220,11 +221,11 @@ describe('a store too large for the quick plans', () => {
           const order = sort.map(([name, descending]) => `${descending ? '-' : ''}${name}`).join();
           const text = [...texts.filter((it) => it !== ''), ...(order ? [`_sort=${order}`] : [])].join('&');
           const { query } = parsed('Observation', text);
-          const restriction = mine === null ? undefined : { patient: mine };
+          const viewer = mine === null ? undefined : ownRecordOf(mine);
           let cursor: Cursor | undefined;
           for (let at = 0; at <= right.length; at += count) {
             const request = { count, base, ...(cursor && { cursor }), total: 'accurate' as const };
-            const page = pageOf(await record.search(query, request, restriction));
+            const page = pageOf(await record.search(query, request, viewer));
             expect([text, idsOf(page), page.total]).toEqual([
               text,
               right.slice(at, at + count),
@@ -328,8 +329,8 @@ describe('includes', () => {
   const found = async (type: string, text: string, restrictTo?: string) => {
     const { record } = await recordOf(log);
     const { query, includes } = parsed(type, text);
-    const restriction = restrictTo === undefined ? undefined : { patient: restrictTo };
-    const page = pageOf(await record.search(query, { count: 100, base, includes }, restriction));
+    const viewer = restrictTo === undefined ? undefined : ownRecordOf(restrictTo);
+    const page = pageOf(await record.search(query, { count: 100, base, includes }, viewer));
     const entries = entriesOf(page).map((it) => ({ id: it.resource.id, mode: it.search.mode }));
     expect(entries.filter((it) => it.mode === 'match').length).toBe(page.count);
     return entries
@@ -395,6 +396,21 @@ describe('the slow lane', () => {
     const answers = await crowd;
     expect(answers.filter((it) => 'refused' in it && it.refused === 'busy').length).toBeGreaterThan(0);
     expect(answers.filter((it) => !('refused' in it)).length).toBeGreaterThanOrEqual(16);
+  });
+
+  it('lets one caller have half of those that wait, and leaves room for the next', async () => {
+    const { record } = await recordOf(log);
+    const of = (asker: string, count: number) =>
+      Array.from({ length: count }, () => record.search(slow, request, { ...ownRecordOf('ada'), asker }));
+    const [greedy, modest] = [of('greedy', 40), of('modest', 2)];
+    const isRefused = (answer: SearchPage | SearchRefusal) => 'refused' in answer;
+    const answers = await Promise.all(greedy);
+    expect(answers.filter((it) => !isRefused(it))).toHaveLength(8);
+    expect(answers.find(isRefused)).toMatchObject({
+      refused: 'busy',
+      problem: { code: 'throttled', message: expect.stringContaining('your searches') },
+    });
+    expect((await Promise.all(modest)).filter(isRefused)).toEqual([]);
   });
 
   it('refuses more values than a statement can have', async () => {

@@ -1,7 +1,9 @@
 /** Answers searches over one connection: plans them, tells which are quick, and writes their pages. */
-import { searchParametersOf, type SearchQuery, type SortKey } from '@carelog/fhir';
+import { searchParametersOf, type Include, type SearchQuery, type SortKey } from '@carelog/fhir';
 import { sql, type RawBuilder } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
+import { Admission, shownBody } from './admission.ts';
+import type { Audience } from './audience.ts';
 import { BodyLook } from './body-look.ts';
 import {
   COMMA,
@@ -32,25 +34,42 @@ export interface PlannedSearch {
   page(): Answered;
 }
 
+/** Who sees what: undefined where everything is seen. */
+export interface SearchAudiences {
+  readonly matches?: Audience | undefined;
+  /** Of what comes along with them. */
+  readonly included?: Audience | undefined;
+}
+
 export class Searching {
   readonly #db: DatabaseSync;
   readonly #numbers: Numbers;
   readonly #look: BodyLook;
+  readonly #admission: Admission;
   readonly #includes: Includes;
   readonly #checkpoint: Statement<{ position: number }>;
   readonly #statements = new Map<string, Statement<unknown>>();
 
-  constructor(db: DatabaseSync, numbers: Numbers) {
+  constructor(db: DatabaseSync, numbers: Numbers, admission = new Admission(db)) {
     this.#db = db;
     this.#numbers = numbers;
+    this.#admission = admission;
     this.#look = new BodyLook(db);
-    this.#includes = new Includes(db, numbers);
+    this.#includes = new Includes(db, numbers, admission);
     this.#checkpoint = new Statement(db, record.selectFrom('checkpoint').select('position'));
   }
 
-  /** `timeLimit`: milliseconds, after which `page` throws OutOfTime. */
-  search(query: SearchQuery, request: SearchRequest, restrictTo?: string, timeLimit?: number): PlannedSearch {
-    const search = this.#numbers.search(query, restrictTo);
+  /**
+   * Where there is an audience, planning and answering must be one `reading`: what was found out about it is true of one
+   * state. `timeLimit`: milliseconds, after which `page` throws OutOfTime.
+   */
+  search(
+    query: SearchQuery,
+    request: SearchRequest,
+    audiences: SearchAudiences = {},
+    timeLimit?: number,
+  ): PlannedSearch {
+    const search = this.#numbers.search(query, audiences.matches);
     if (search === undefined) return { isSlow: false, page: () => ({ ...NOTHING, total: 0 }) };
     const timed = timeLimit !== undefined;
     const byType = isByUpdate(query.sort ?? []) && this.#walksType(search);
@@ -61,65 +80,71 @@ export class Searching {
     const isSlow =
       (ordering === undefined ? isSlowWalk(plan) : isSlowOrder(plan, ordering)) ||
       (request.includes?.length &&
-        (request.count > INCLUDING_MAX || request.includes.some((it) => it.iterate))) ||
+        (request.count > INCLUDING_MAX ||
+          request.includes.some((it) => it.iterate || isWide(it, plan, audiences)))) ||
       (request.total === 'accurate' && isSlowCount(plan));
     return {
       isSlow: isSlow === true,
       page: () =>
-        this.#during(plan, query.sort ?? [], timeLimit, () => {
+        this.#during(plan, query.sort ?? [], timeLimit, audiences.matches, () => {
           if (isOneStatement(plan, ordering, request))
-            return this.#withTotal(plan, request, this.#quickPage(plan, request));
+            return this.#withTotal(plan, request, this.#quickPage(plan, request, audiences.matches));
           // All statements of the page read the same state.
-          return this.#inTransaction(() =>
-            this.#withTotal(plan, request, this.#page(plan, ordering, request, restrictTo)),
+          return this.reading(() =>
+            this.#withTotal(plan, request, this.#page(plan, ordering, request, audiences)),
           );
         }),
     };
   }
 
-  count(query: SearchQuery, restrictTo?: string, timeLimit?: number): PlannedSearch {
-    const search = this.#numbers.search(query, restrictTo);
+  count(query: SearchQuery, audience?: Audience, timeLimit?: number): PlannedSearch {
+    const search = this.#numbers.search(query, audience);
     if (search === undefined) return { isSlow: false, page: () => ({ ...NOTHING, total: 0 }) };
     const plan = planSearch(search, this.#probe, { timed: timeLimit !== undefined });
     return {
       isSlow: isSlowCount(plan),
-      page: () => this.#during(plan, [], timeLimit, () => ({ ...NOTHING, total: this.#count(plan) })),
+      page: () =>
+        this.#during(plan, [], timeLimit, audience, () => ({ ...NOTHING, total: this.#count(plan) })),
     };
   }
 
   #walksType(search: NumberedSearch): boolean {
-    if (search.conditions.length === 0) return search.restrictTo === undefined;
+    if (search.conditions.length === 0 && search.audience === undefined) return true;
     const plan = planSearch(search, this.#probe);
     return plan.patient === undefined && plan.bound() > ROWS_MAX;
   }
 
   #ordering(plan: SearchPlan, search: NumberedSearch, sort: readonly SortKey[], cursor?: Cursor): Ordering {
+    const unasked = plan.conceals ? (search.audience?.unasked(search.typeName) ?? []) : [];
     const dates = sort.map(({ parameter }) => {
-      const numbers = isDate(search.typeName, parameter)
-        ? this.#numbers.parameters(search.typeName, parameter)
-        : [];
+      const numbers =
+        isDate(search.typeName, parameter) && !unasked.includes(parameter)
+          ? this.#numbers.parameters(search.typeName, parameter)
+          : [];
       return numbers.length === 1 ? numbers[0] : undefined;
     });
-    return { plan, type: search.type, sort, dates, place: placeOf(cursor) };
+    return { plan, type: search.type, sort, dates, unasked, place: placeOf(cursor) };
   }
 
   #page(
     plan: SearchPlan,
     ordering: Ordering | undefined,
     request: SearchRequest,
-    restrictTo: string | undefined,
+    audiences: SearchAudiences,
   ): Answered {
     const found = ordering === undefined ? this.#inKeyOrder(plan, request) : this.#inOrder(ordering, request);
     const { keys, next } = found;
-    const matches = this.#entries(keys, request.base, 'match');
+    const matches = this.#entries(keys, request.base, 'match', plan.conceals ? audiences.matches : undefined);
     const total = request.cursor === undefined && next === undefined ? { total: keys.length } : {};
     const entries = partsOf(matches);
     const shown = shownIn(this.#numbers, [matches]);
     const page: Answered = { entries, count: keys.length, ...total, ...(next && { next }), shown };
     if (!request.includes?.length) return page;
-    const included = this.#includes.of(keys, request.includes, request.includeOnly?.patient ?? restrictTo);
+    const included = this.#includes.of(keys, request.includes, audiences);
     if (included.keys.length === 0) return page;
-    const added = this.#entries(included.keys, request.base, 'include');
+    const added = this.#admission.during(audiences.included, () =>
+      this.#entries(included.keys, request.base, 'include', audiences.included),
+    );
     return {
       ...page,
       entries: [...entries, COMMA, ...partsOf(added)],
@@ -130,9 +155,16 @@ export class Searching {
   }
 
   // One statement for the page, one to look whether there is more.
-  #quickPage(plan: SearchPlan, { count: limit, cursor, base }: SearchRequest): Answered {
+  #quickPage(
+    plan: SearchPlan,
+    { count: limit, cursor, base }: SearchRequest,
+    audience: Audience | undefined,
+  ): Answered {
     const after = Number(cursor?.[0] ?? 0);
-    const page = this.#statement<EntriesRow>(`page ${plan.shape}`, () => entriesOf(keysAfter(plan)));
+    const shownTo = plan.conceals ? audience : undefined;
+    const page = this.#statement<EntriesRow>(`page ${shownTo?.concealment ?? 0} ${plan.shape}`, () =>
+      entriesOf(keysAfter(plan), shownBody(shownTo)),
+    );
     const row = page.get({ ...plan.values, ...entryFrame(base, 'match'), after, limit });
     const count = row?.count ?? 0;
     const last = row?.last ?? after;
@@ -178,8 +210,16 @@ export class Searching {
     return [...dated, ...run(gather({ ...ordering, place: undated }), limit - dated.length)];
   }
 
-  #entries(keys: readonly number[], base: string, mode: 'match' | 'include'): EntriesRow | undefined {
-    const statement = this.#statement<EntriesRow>('entries', () => entriesInOrder);
+  /** `shownTo`: for whom elements may have to be left out. */
+  #entries(
+    keys: readonly number[],
+    base: string,
+    mode: 'match' | 'include',
+    shownTo: Audience | undefined,
+  ): EntriesRow | undefined {
+    const statement = this.#statement<EntriesRow>(`entries ${shownTo?.concealment ?? 0}`, () =>
+      entriesInOrder(shownBody(shownTo)),
+    );
     return statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) });
   }
 
@@ -212,14 +252,19 @@ export class Searching {
     plan: SearchPlan,
     sort: readonly SortKey[],
     timeLimit: number | undefined,
+    audience: Audience | undefined,
     work: () => Result,
   ): Result {
     const { looks } = plan;
     const deadline = timeLimit === undefined ? {} : { deadline: performance.now() + timeLimit };
-    return this.#look.during({ type: plan.typeName, conditions: looks, sort, ...deadline }, work);
+    return this.#admission.during(audience, () =>
+      this.#look.during({ type: plan.typeName, conditions: looks, sort, ...deadline }, work),
+    );
   }
 
-  #inTransaction<Result>(work: () => Result): Result {
+  /** Everything that is read meanwhile is of one state. */
+  reading<Result>(work: () => Result): Result {
+    if (this.#db.isTransaction) return work();
     this.#db.exec('BEGIN');
     try {
       return work();
@@ -271,6 +316,11 @@ function isOneStatement(
   { includes, total }: SearchRequest,
 ): boolean {
   return ordering === undefined && plan.isOrdered && !includes?.length && total !== 'accurate';
+}
+
+// Of what refers to one match, as to a practice, all are met to find those that may be shown.
+function isWide({ direction }: Include, { patient }: SearchPlan, { included }: SearchAudiences): boolean {
+  return direction === 'reverse' && patient === undefined && included !== undefined;
 }
 
 function isSlowWalk(plan: SearchPlan): boolean {

@@ -1,10 +1,11 @@
 /** The thread of the slow lane: answers one search at a time, over a connection of its own. */
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import { Audiences } from './audience.ts';
 import { OutOfTime } from './body-look.ts';
 import { Numbers } from './numbers.ts';
 import { prepareReading } from './reading.ts';
-import { Searching } from './searching.ts';
+import { Searching, type Answered } from './searching.ts';
 import type { SlowAnswer, SlowLaneData, SlowRequest } from './slow-lane.ts';
 import { TooManyValues } from './statement.ts';
 import { loadUnits } from './units.ts';
@@ -12,6 +13,7 @@ import { loadUnits } from './units.ts';
 const { path, timeLimit } = workerData as SlowLaneData;
 const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
 const numbers = new Numbers(db);
+const audiences = new Audiences(db, numbers);
 const searching = new Searching(db, numbers);
 const { glance } = prepareReading(db);
 await loadUnits();
@@ -20,16 +22,17 @@ parentPort?.on('message', (asked: SlowRequest) => {
   parentPort?.postMessage(answerTo(asked));
 });
 
-function answerTo({ query, request, restrictTo }: SlowRequest): SlowAnswer {
+function answerTo(asked: SlowRequest): SlowAnswer {
   try {
-    numbers.ofGeneration(glance.get()?.id ?? '');
-    const planned =
-      request === undefined
-        ? searching.count(query, restrictTo, timeLimit)
-        : searching.search(query, request, restrictTo, timeLimit);
-    return { kind: 'answered', answered: planned.page() };
+    return { kind: 'answered', answered: searching.reading(() => answered(asked)) };
   } catch (fault) {
     const isTooMuch = fault instanceof OutOfTime || fault instanceof TooManyValues;
     return isTooMuch ? { kind: 'too-much' } : { kind: 'fault', fault };
   }
+}
+
+function answered({ query, request, viewer, now }: SlowRequest): Answered {
+  numbers.ofGeneration(glance.get()?.id ?? '');
+  if (request === undefined) return searching.count(query, audiences.of(viewer, now), timeLimit).page();
+  return searching.search(query, request, audiences.ofSearch(viewer, request, now), timeLimit).page();
 }

@@ -4,6 +4,7 @@
  */
 import type { SearchQuery } from '@carelog/fhir';
 import { Worker } from 'node:worker_threads';
+import type { Viewer } from './audience.ts';
 import type { SearchRefusal, SearchRequest } from './record.ts';
 import type { Answered } from './searching.ts';
 
@@ -11,7 +12,9 @@ export interface SlowRequest {
   readonly query: SearchQuery;
   /** Undefined where only the number of matches is asked. */
   readonly request: SearchRequest | undefined;
-  readonly restrictTo: string | undefined;
+  readonly viewer: Viewer | undefined;
+  /** Milliseconds UTC at which it was asked. */
+  readonly now: number;
 }
 
 /** What the thread is started with. */
@@ -27,6 +30,8 @@ export type SlowAnswer =
 
 /** More than this wait for nothing: their callers have gone by then. */
 const WAITING_MAX = 16;
+/** Of one asker, the one that runs among them: the others must find room too. */
+const OF_ONE_MAX = 8;
 /** A statement that asks for the time too seldom is ended with its thread. */
 const GRACE_MS = 2_000;
 /** The thread reads the definitions of search and the units before its first search. */
@@ -54,6 +59,7 @@ export class SlowLane {
   /** The thread is started with the first search. Rejects on a fault. */
   answer(asked: SlowRequest): Promise<Answered | SearchRefusal> {
     if (this.#waiting.length >= WAITING_MAX) return Promise.resolve(BUSY);
+    if (this.#countOf(asked.viewer?.asker) >= OF_ONE_MAX) return Promise.resolve(BUSY_WITH_YOURS);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ asked, resolve, reject });
       this.#next();
@@ -63,6 +69,11 @@ export class SlowLane {
   close(): void {
     this.#end(new Error('The record was closed.'));
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('The record was closed.'));
+  }
+
+  #countOf(asker: string | undefined): number {
+    if (asker === undefined) return 0;
+    return [this.#running, ...this.#waiting].filter((it) => it?.asked.viewer?.asker === asker).length;
   }
 
   #next(): void {
@@ -138,5 +149,14 @@ const BUSY: SearchRefusal = {
     code: 'throttled',
     message:
       'Many searches that look through much are waiting already. Send this one again in a moment, or narrow it to a patient, a code or an identifier.',
+  },
+};
+
+const BUSY_WITH_YOURS: SearchRefusal = {
+  refused: 'busy',
+  problem: {
+    category: 'busy',
+    code: 'throttled',
+    message: `${OF_ONE_MAX} of your searches that look through much are waiting already. Send this one again when they are answered, or narrow it to a patient, a code or an identifier.`,
   },
 };

@@ -69,6 +69,11 @@ export class Statement<Row> {
     return this.#statement.all(...this.#bind(values)) as Row[];
   }
 
+  /** Row by row, for what may be much. */
+  iterate(values: Values = {}): IterableIterator<Row> {
+    return this.#statement.iterate(...this.#bind(values)) as IterableIterator<Row>;
+  }
+
   get(values: Values = {}): Row | undefined {
     return this.#statement.get(...this.#bind(values)) as Row | undefined;
   }

@@ -5,7 +5,7 @@ import { INDEX_COLUMNS, type IndexTable } from './tables.ts';
 
 /** Prepared once for a connection. */
 export function prepareWriting(db: DatabaseSync) {
-  const columns = ['key', 'patient', 'version', 'position', 'updated', 'state', 'present', 'body'] as const;
+  const columns = ['key', 'patient', 'labels', 'version', 'position', 'updated', 'state', 'present', 'body'] as const; // prettier-ignore
   const current = Object.fromEntries(columns.map((column) => [column, given(column)])) as Record<
     (typeof columns)[number],
     never
@@ -52,7 +52,7 @@ export function prepareWriting(db: DatabaseSync) {
       db,
       record
         .selectFrom('resource')
-        .select(['key', 'version', 'position', 'updated', 'state', 'body'])
+        .select(['key', 'patient', 'labels', 'version', 'position', 'updated', 'state', 'body'])
         .where('stream', '=', given('stream')),
     ),
     insertResource: new Statement(
@@ -65,6 +65,7 @@ export function prepareWriting(db: DatabaseSync) {
         .updateTable('resource')
         .set({
           patient: given('patient'),
+          labels: given('labels'),
           version: given('version'),
           position: given('position'),
           updated: given('updated'),
@@ -79,12 +80,41 @@ export function prepareWriting(db: DatabaseSync) {
       record.insertInto('version').values({
         position: given('position'),
         resource: given('key'),
+        patient: given('patient'),
+        labels: given('labels'),
         version: given('version'),
         until: given('until'),
         updated: given('updated'),
         state: given('state'),
         body: given('body'),
       }),
+    ),
+    addPatient: new Statement(
+      db,
+      record
+        .insertInto('more_patient')
+        .values({ position: given('position'), patient: given('patient') })
+        .onConflict((conflict) => conflict.doNothing()),
+    ),
+    patientsOf: new Statement(
+      db,
+      record.selectFrom('more_patient').select('patient').where('position', '=', given('position')),
+    ),
+    typeLabels: new Statement(
+      db,
+      record.selectFrom('type_labels').select('labels').where('type', '=', given('of')),
+    ),
+    patientLabels: new Statement(
+      db,
+      record.selectFrom('patient_labels').select('labels').where('patient', '=', given('of')),
+    ),
+    addTypeLabels: new Statement(
+      db,
+      record.replaceInto('type_labels').values({ type: given('of'), labels: given('labels') }),
+    ),
+    addPatientLabels: new Statement(
+      db,
+      record.replaceInto('patient_labels').values({ patient: given('of'), labels: given('labels') }),
     ),
     index: Object.fromEntries(
       Object.entries(INDEX_COLUMNS).map(([table, columns]) => [

@@ -62,7 +62,8 @@ function mount(scope: FastifyInstance, load: () => Promise<LoadedProvider>, url:
     const aboutToken = asksForToken && path !== tokenPath;
     const received = aboutToken ? await withNameOfToken(raw, loaded, `${url()}${scope.prefix}`) : raw;
     reply.hijack();
-    reply.raw.setHeader('x-content-type-options', 'nosniff');
+    const { open } = request.server.standingHeaders;
+    for (let i = 0; i < open.length; i += 2) reply.raw.setHeader(open[i]!, open[i + 1]!);
     await loaded.provider.callback()(addressedTo(received, url(), scope.prefix), reply.raw);
   }
   for (const path of ['/', '/*']) scope.all(path, { config: { open: true } }, serve);

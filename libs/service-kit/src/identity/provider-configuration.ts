@@ -48,7 +48,7 @@ export function providerConfiguration(parts: ProviderParts): Configuration {
       ...metadata,
       id_token_signed_response_alg: 'ES256',
     })),
-    jwks: { keys: [files.signingKey as never] },
+    jwks: { keys: [files.signingKey] },
     enabledJWA: {
       idTokenSigningAlgValues: ['ES256'],
       clientAuthSigningAlgValues: ['ES384', 'RS384', 'ES256'],
@@ -91,7 +91,7 @@ export function providerConfiguration(parts: ProviderParts): Configuration {
       };
       return { accountId: id, claims: () => claims };
     },
-    extraTokenClaims: (context, token) => tokenClaims(parts, context, token) as never,
+    extraTokenClaims: (context, token) => tokenClaims(parts, context, token),
     clientBasedCORS: (_context, origin, client) =>
       client.tokenEndpointAuthMethod === 'none' &&
       (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),

@@ -50,7 +50,7 @@ function ofPersona({ name, title }: Persona, files: IdentityFiles): Registration
     redirect_uris: [],
     token_endpoint_auth_method: 'client_secret_basic',
   } as const;
-  return { clientId: name, title, mayAsk: everything, metadata: metadata as never };
+  return { clientId: name, title, mayAsk: everything, metadata: metadata };
 }
 
 /** A public app on the user's own machine; any port, as RFC 8252 §7.3 has it. */
@@ -82,7 +82,7 @@ function backend(files: IdentityFiles): Registration {
       redirect_uris: [],
       token_endpoint_auth_method: 'private_key_jwt',
       token_endpoint_auth_signing_alg: 'ES384',
-      jwks: { keys: [publicPart(files.clientKeys.get(demoBackend) ?? {}) as never] },
+      jwks: { keys: [publicPart(files.clientKeys.get(demoBackend) ?? {})] },
     },
   };
 }
@@ -94,7 +94,7 @@ function resourceServerWith(files: IdentityFiles): Registration {
     mayAsk: [],
     metadata: {
       client_id: resourceServer,
-      client_secret: files.secrets.get(resourceServer) as string,
+      client_secret: files.secrets.get(resourceServer),
       grant_types: [],
       response_types: [],
       redirect_uris: [],

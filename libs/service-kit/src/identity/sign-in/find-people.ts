@@ -90,5 +90,19 @@ const isPatient = ({ resourceType }: Patient): boolean => resourceType === 'Pati
 function choiceOf({ id, name, birthDate }: Patient): Choice {
   const [first] = name ?? [];
   const text = first?.text ?? [...(first?.given ?? []), first?.family ?? ''].join(' ').trim();
-  return { value: id, text: text || 'No name', hint: birthDate ? `born ${birthDate}` : 'no date of birth' };
+  return { value: id, text: text || 'No name', hint: bornOn(birthDate) };
+}
+
+/** Also a year, or a year and a month: https://hl7.org/fhir/R4/datatypes.html#date */
+function bornOn(birthDate: string | undefined): string {
+  if (birthDate === undefined) return 'no date of birth';
+  const [year, month, day] = birthDate.split('-').map(Number);
+  const parts: Intl.DateTimeFormatOptions = {
+    year: 'numeric',
+    timeZone: 'UTC',
+    ...(month === undefined ? {} : { month: 'long' }),
+    ...(day === undefined ? {} : { day: 'numeric' }),
+  };
+  const date = new Date(Date.UTC(year ?? 0, (month ?? 1) - 1, day ?? 1));
+  return `born ${date.toLocaleDateString('en-GB', parts)}`;
 }

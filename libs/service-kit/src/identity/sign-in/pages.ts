@@ -109,7 +109,7 @@ export function inWords(scope: string): string[] {
 
 const sentences: Readonly<Record<string, string>> = {
   fhirUser: 'know who you are',
-  offline_access: 'go on until you take it back or 14 days have passed, also while you are not using it',
+  offline_access: 'go on for up to 14 days, also while you are not using it',
 };
 
 const verbs: readonly (readonly [string, string])[] = [

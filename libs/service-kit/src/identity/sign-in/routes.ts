@@ -53,7 +53,7 @@ export function signInRoutes(
       const action = `/openid/sign-in/${interaction.uid}`;
       const redirectsTo = String(interaction.params['redirect_uri']);
       const app = appOf(parts, interaction);
-      return show(reply, renderSignIn({ ...next.page, action, app } as SignInPage, redirectsTo));
+      return show(reply, renderSignIn({ ...next.page, action, app }, redirectsTo));
     }
     const to = await parts.provider.interactionResult(request.raw, reply.raw, next.result, {
       mergeWithLastSubmission: false,
@@ -109,10 +109,10 @@ async function step(parts: SignInParts, interaction: Interaction, answers: URLSe
 function signIn({ personas }: SignInParts, answers: URLSearchParams): Next {
   const choices = personas
     .filter(({ kind }) => kind !== 'system')
-    .map(({ name, title, careSetting, organisation }) => ({
+    .map(({ name, title, roles = [] }) => ({
       value: name,
       text: title,
-      hint: careSetting === 'any' ? name : `${name}, ${organisation}`,
+      hint: [name, ...roles.map(({ organisation }) => organisation)].join(', '),
     }));
   const name = answers.get('persona');
   const persona = choices.some(({ value }) => value === name)

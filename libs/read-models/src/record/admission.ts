@@ -1,0 +1,116 @@
+/** An audience's decisions inside statements: which rows are met, and what of their bodies leaves the database. */
+import { sql, type RawBuilder, type SqlBool } from 'kysely';
+import type { DatabaseSync } from 'node:sqlite';
+import { isWithin, SHOWN, type Audience, type ShownAs, type StoredFacts } from './audience.ts';
+import { bodyMeetsAll } from './body-look.ts';
+import { given, Statement, written } from './statement.ts';
+
+export class Admission {
+  readonly #db: DatabaseSync;
+  readonly #concealed = new Map<string, Statement<{ body: string }>>();
+  #audience: Audience | undefined;
+
+  /** Makes the functions known to this connection. */
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    db.function('shown_as', { deterministic: true }, (position, patient, labels, type) =>
+      this.#current.shows({
+        position: Number(position),
+        patient: Number(patient),
+        labels: Number(labels),
+        type: Number(type),
+      }),
+    );
+    db.function('in_scope', { deterministic: true }, (patient, labels, type, body) => {
+      const facts = { patient: Number(patient), labels: Number(labels), type: Number(type) };
+      return isInScope(this.#current, facts, typeof body === 'string' ? body : null) ? 1 : 0;
+    });
+    // Before concealed bodies are searched for a reference: it may stand in what was taken out.
+    db.function('has_reference', { deterministic: true }, (body, target) =>
+      String(body).includes(`"reference":"${String(target)}"`) ? 1 : 0,
+    );
+  }
+
+  /** Statements that run meanwhile decide for this audience. */
+  during<Result>(audience: Audience | undefined, work: () => Result): Result {
+    const before = this.#audience;
+    this.#audience = audience;
+    try {
+      return work();
+    } finally {
+      this.#audience = before;
+    }
+  }
+
+  /** A body of this type without what is concealed. */
+  concealed(audience: Audience, type: string, body: string | null): string | null {
+    const elements = audience.conceal?.redacts[type];
+    if (body === null || elements === undefined) return body;
+    const shape = `${audience.concealment} ${type}`;
+    let statement = this.#concealed.get(shape);
+    if (statement === undefined) {
+      const query = sql<{ body: string }>`select ${without(given('body'), elements)} as body`;
+      this.#concealed.set(shape, (statement = new Statement(this.#db, written(query))));
+    }
+    return statement.get({ body })?.body ?? null;
+  }
+
+  get #current(): Audience {
+    if (this.#audience === undefined) throw new Error('A statement decides about access for nobody.');
+    return this.#audience;
+  }
+}
+
+/** The body of the row `r` as the audience is shown it. Equal for audiences of one `concealment`. */
+export function shownBody(audience: Audience | undefined): RawBuilder<string> {
+  const redacts = Object.entries(audience?.conceal?.redacts ?? {});
+  if (redacts.length === 0) return sql`r.body`;
+  // By name: statements outlive the numbers of types.
+  const cases = redacts.map(
+    ([type, elements]) => sql`when ${sql.lit(type)} then ${without(sql`r.body`, elements)}`,
+  );
+  return sql`case when ${shownAs('r')} = ${sql.lit(SHOWN.concealed)} then case (select name from type where id = r.type) ${sql.join(cases, sql` `)} else r.body end else r.body end`;
+}
+
+// SQLite leaves all else as it is written.
+function without(body: unknown, elements: readonly string[]): RawBuilder<string> {
+  const paths = elements.flatMap((element) => [sql.lit(`$.${element}`), sql.lit(`$._${element}`)]);
+  return sql`json_remove(${body}, ${sql.join(paths)})`;
+}
+
+/** How a version is shown, conditions of scopes included. */
+export function showsVersion(
+  audience: Audience,
+  facts: StoredFacts & { readonly body: string | null },
+): ShownAs {
+  return isInScope(audience, facts, facts.body) ? audience.shows(facts) : SHOWN.no;
+}
+
+/** `ShownAs` of the version in this row, conditions of scopes left out. */
+export const shownAs = (alias: string): RawBuilder<number> =>
+  sql`shown_as(${sql.ref(`${alias}.position`)}, ${sql.ref(`${alias}.patient`)}, ${sql.ref(`${alias}.labels`)}, ${sql.ref(`${alias}.type`)})`;
+
+/** Whether the resource in this row is shown, conditions of scopes included. */
+export function isShown(alias: string): RawBuilder<SqlBool> {
+  const columns = ['patient', 'labels', 'type', 'body'].map((name) => sql.ref(`${alias}.${name}`));
+  return sql`(${shownAs(alias)} <> ${sql.lit(SHOWN.no)} and in_scope(${sql.join(columns)}))`;
+}
+
+export const hasReference = (body: RawBuilder<unknown>, target: RawBuilder<unknown>) =>
+  sql<SqlBool>`has_reference(${body}, ${target})`;
+
+function isInScope(
+  audience: Audience,
+  facts: Pick<StoredFacts, 'patient' | 'labels' | 'type'>,
+  body: string | null,
+): boolean {
+  if (!audience.isLimited) return true;
+  const type = audience.typeName(facts.type);
+  const limits = audience.limits(type);
+  if (limits === undefined) return true;
+  return limits.some(
+    (limit) =>
+      isWithin(limit, facts) &&
+      (limit.conditions.length === 0 || (body !== null && bodyMeetsAll(type, limit.conditions, body))),
+  );
+}

@@ -102,7 +102,8 @@ function leave(
   const { interaction } = request;
   const status = result instanceof Refusal ? statusOfProblems(result.problems) : result.status;
   const answered = answeredOf(gateway, asked, result, { interaction, status });
-  const isFlushed = answered.decision === 'refused';
+  // What may not be known of is answered like what there is not, and is a refusal all the same.
+  const isFlushed = answered.decision === 'refused' || status === 404;
   gateway.accessLog.record(asked.caller, answered, isFlushed, (isKept) => {
     try {
       send(gateway, reply, isKept ? result : unaccounted(result));

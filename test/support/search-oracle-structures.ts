@@ -33,6 +33,15 @@ export function nameOf({ path }: Structure): string {
   return path.slice(path.lastIndexOf('.') + 1).replace(/\[x\]$/, '');
 }
 
+/** Whether a member of an object is this element; of a choice, with one of its types. */
+export function isNamed(member: string, element: Structure): boolean {
+  const name = nameOf(element);
+  if (!element.path.endsWith('[x]')) return member === name;
+  return (element.type ?? []).some(
+    ({ code }) => member === name + code.charAt(0).toUpperCase() + code.slice(1),
+  );
+}
+
 export type Codes = ReadonlyMap<string, ReadonlySet<string>>;
 
 const codesByPath = new Map<string, Codes>();

@@ -3,7 +3,7 @@
  * https://hl7.org/fhir/R4/search.html#elements, https://hl7.org/fhir/R4/search.html#summary
  */
 import type { Resource } from './search-oracle-definitions.ts';
-import { childrenOf, insideOf, nameOf, type Structure } from './search-oracle-structures.ts';
+import { childrenOf, insideOf, isNamed, nameOf, type Structure } from './search-oracle-structures.ts';
 import type { Pair } from './search-oracle.ts';
 
 const MARK = {
@@ -52,13 +52,5 @@ function keep(value: object, path: string, isWanted: Wanted, inside: boolean): R
         keep(part, into, (each) => isWanted(each) || nameOf(each) === 'id', inside);
       return [[member, Array.isArray(held) ? held.map(deeper) : deeper(held as object)]];
     }),
-  );
-}
-
-function isNamed(member: string, element: Structure): boolean {
-  const name = nameOf(element);
-  if (!element.path.endsWith('[x]')) return member === name;
-  return (element.type ?? []).some(
-    ({ code }) => member === name + code.charAt(0).toUpperCase() + code.slice(1),
   );
 }

@@ -8,7 +8,7 @@ import {
   type Parameter,
   type Resource,
 } from './search-oracle-definitions.ts';
-import { childrenOf, nameOf } from './search-oracle-structures.ts';
+import { childrenOf, isNamed, nameOf } from './search-oracle-structures.ts';
 import type { Pair } from './search-oracle.ts';
 import { values } from './search-values.ts';
 
@@ -94,7 +94,7 @@ function questions(type: string, { types, seen, searchable, base }: About): fc.A
       fc.array(including(type, types, searchable), { maxLength: 2 }).filter(({ length }) => length !== 1),
       maybe(fc.constant<Pair>(['_total', 'accurate']), 4),
       // Of EvidenceVariable the bundled definitions are those of a later version.
-      type === 'EvidenceVariable' ? fc.constant(undefined) : maybe(shaping(type), 5),
+      type === 'EvidenceVariable' ? fc.constant(undefined) : maybe(shaping(type, seen), 5),
     )
     .map(([asked, sort, includes, total, shape]) => {
       // The narrative alone has no references to follow.
@@ -103,8 +103,12 @@ function questions(type: string, { types, seen, searchable, base }: About): fc.A
     });
 }
 
-function shaping(type: string): fc.Arbitrary<Pair> {
-  const names = childrenOf(type).map(nameOf);
+/** Of elements only those that some resource has: the bundled definitions have more than R4. */
+function shaping(type: string, seen: readonly Resource[]): fc.Arbitrary<Pair> {
+  const members = [...new Set(seen.flatMap((resource) => Object.keys(resource)))];
+  const names = childrenOf(type)
+    .filter((element) => members.some((member) => isNamed(member, element)))
+    .map(nameOf);
   const elements = fc
     .array(fc.constantFrom(...names), { minLength: 1, maxLength: 4 })
     .map((each): Pair => ['_elements', each.join(',')]);

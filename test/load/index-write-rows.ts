@@ -13,7 +13,7 @@ const KINDS: Readonly<Record<string, readonly Table[]>> = {
   date: ['date', 'patient_date'],
   string: ['string'],
   number: ['number'],
-  quantity: ['quantity'],
+  quantity: ['quantity', 'quantity_range'],
 };
 
 /** `record`: a record that nobody writes to. Writes beside it, in `folder`. */
@@ -23,7 +23,7 @@ export async function indexWriteRows(record: string, folder: string, runs: numbe
     const resources = Number(source.prepare('SELECT count(*) AS n FROM resource').get()!['n']);
     const rows: SingleRow[] = [];
     for (const [kind, tables] of Object.entries(KINDS)) {
-      const written = tables.map((table) => rowsOf(source, table));
+      const written = tables.map((table) => rowsOf(source, table)).filter(({ rows }) => rows.length > 0);
       const count = written.reduce((sum, { rows }) => sum + rows.length, 0);
       if (count === 0) continue;
       const cell = await cellOf(async () => {

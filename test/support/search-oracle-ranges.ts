@@ -21,14 +21,14 @@ const sign = (n: bigint): bigint => (n > 0n ? 1n : n < 0n ? -1n : 0n);
 
 /** The number as written, and half of the unit of its last digit: `5.40` and 0.005. */
 export function parseNumber(text: string): { readonly value: Exact; readonly half: Exact } | undefined {
-  const [, minusSign, whole, fraction = '', power = '0'] =
+  const [, minusSign, whole, fraction = '', power] =
     /^(-)?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
   if (whole === undefined) return undefined;
-  const exponent = Number(power) - fraction.length;
+  const exponent = Number(power ?? 0) - fraction.length;
   const unit = exponent < 0 ? exact(1n, 10n ** BigInt(-exponent)) : exact(10n ** BigInt(exponent));
   const digits = BigInt(whole + fraction);
   // The specification's example: 1e2 is 95 up to 105.
-  const single = power !== '0' && (whole + fraction).length === 1;
+  const single = power !== undefined && (whole + fraction).length === 1;
   return {
     value: times(exact(minusSign ? -digits : digits), unit),
     half: divide(unit, exact(single ? 20 : 2)),

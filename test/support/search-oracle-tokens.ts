@@ -46,6 +46,13 @@ export function codes({ type, value }: Element): Coded[] {
 }
 
 export function isToken(element: Element, value: string): boolean {
+  const [system, code] = split(value, '|').map(unescape);
+  // A code has no system of its own: that of its value set is meant.
+  if (element.type === 'code' && code !== undefined && system !== '')
+    return (
+      (code === '' || code === element.value) &&
+      element.codes?.get(system!)?.has(String(element.value)) === true
+    );
   return isCoded(codes(element), value);
 }
 

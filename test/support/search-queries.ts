@@ -1,7 +1,15 @@
 /** Searches drawn from what resources hold: values that occur, near misses, other precisions, zones, units and spellings. */
 import fc from 'fast-check';
-import { elementsOf, parametersOf, type Parameter, type Resource } from './search-oracle-definitions.ts';
-import { isOfPatients, type Pair } from './search-oracle.ts';
+import { isShared, ownersOf, type Owner } from './search-oracle-compartments.ts';
+import {
+  elementsOf,
+  parametersOf,
+  type Asking,
+  type Parameter,
+  type Resource,
+} from './search-oracle-definitions.ts';
+import { childrenOf, isNamed, nameOf } from './search-oracle-structures.ts';
+import type { Pair } from './search-oracle.ts';
 import { values } from './search-values.ts';
 
 export interface Query {
@@ -11,46 +19,104 @@ export interface Query {
   readonly pages: number;
   /** By `POST /Type/_search`. */
   readonly posted: boolean;
-  /** The patient in whose compartment to look. */
-  readonly within: string | undefined;
+  /** In whose compartment to look. */
+  readonly within: Owner | undefined;
+  /** By the patient, who may see their own record. */
+  readonly own: boolean;
 }
 
 /** What the server says it can be asked: names of parameters by type. */
 export type Searchable = ReadonlyMap<string, readonly string[]>;
 
-export function queries(
-  resources: readonly Resource[],
-  searchable: Searchable,
-  base: string,
-): fc.Arbitrary<Query> {
-  const byType = Map.groupBy(resources, ({ resourceType }) => resourceType);
-  const types = [...byType.keys()].filter((type) => searchable.has(type)).sort();
-  const large = types.filter((type) => byType.get(type)!.length >= 20);
-  const people = (byType.get('Patient') ?? []).map(({ id }) => id);
-  const someone = fc.tuple(oneIn(8), fc.constantFrom(...people)).map(([is, id]) => (is ? id : undefined));
-  return fc.oneof(fc.constantFrom(...types), fc.constantFrom(...large)).chain((type) => {
-    const condition = conditions(type, byType.get(type)!, searchable, base);
-    const pairs = fc.tuple(
-      fc.array(condition, { minLength: 1, maxLength: 3 }),
-      optional(sorting(type, searchable), 3),
-      fc.array(including(type, types, searchable), { maxLength: 2 }).filter(({ length }) => length !== 1),
-      optional(fc.constant<Pair>(['_total', 'accurate']), 4),
-    );
-    return fc.record({
-      type: fc.constant(type),
-      pairs: pairs.map(([asked, sort, includes, total]) => [...asked, ...sort, ...includes, ...total]),
-      pages: fc.constantFrom(1, 1, 1, 2, 5),
-      posted: oneIn(10),
-      within: isOfPatients(type) && type !== 'Patient' ? someone : fc.constant(undefined),
-    });
-  });
+export interface Drawn {
+  readonly resources: readonly Resource[];
+  /** `Type/id` of what the patient who asks may see. */
+  readonly own: ReadonlySet<string>;
+  readonly searchable: Searchable;
 }
 
-const optional = (pair: fc.Arbitrary<Pair>, times: number): fc.Arbitrary<Pair[]> =>
-  fc.tuple(pair, oneIn(times)).map(([each, is]) => (is ? [each] : []));
+export function queries({ resources, own, searchable }: Drawn, asking: Asking): fc.Arbitrary<Query> {
+  const byType = Map.groupBy(resources, ({ resourceType }) => resourceType);
+  const names = new Set(resources.map(nameOfResource));
+  const types = [...byType.keys()].filter((type) => searchable.has(type)).sort();
+  const large = types.filter((type) => byType.get(type)!.length >= 20);
+  const isOwn = (each: Resource) => own.has(nameOfResource(each));
+  const ownTypes = types.filter((type) => byType.get(type)!.some(isOwn));
+  const openTypes = types.filter(isShared);
+  const drawn = (type: string, isOwner: boolean): fc.Arbitrary<Query> => {
+    const all = byType.get(type)!;
+    const seen = isOwner && all.some(isOwn) ? all.filter(isOwn) : all;
+    const owners = ownersOf(seen, names, asking);
+    return fc.record({
+      type: fc.constant(type),
+      pairs: questions(type, { types, seen, searchable, base: asking.base }),
+      pages: fc.constantFrom(1, 1, 1, 2, 5),
+      posted: oneIn(10),
+      within: owners.length === 0 ? fc.constant(undefined) : maybe(fc.constantFrom(...owners), 6),
+      own: fc.constant(isOwner),
+    });
+  };
+  const arbitraries = new Map<string, fc.Arbitrary<Query>>();
+  const remembered = (type: string, isOwner: boolean) => {
+    const name = `${type} ${isOwner}`;
+    const arbitrary = arbitraries.get(name) ?? drawn(type, isOwner);
+    arbitraries.set(name, arbitrary);
+    return arbitrary;
+  };
+  const anybody = fc.oneof(fc.constantFrom(...types), fc.constantFrom(...large));
+  const patient = fc.oneof(fc.constantFrom(...ownTypes), fc.constantFrom(...ownTypes, ...openTypes));
+  return oneIn(5).chain((isOwner) =>
+    (isOwner ? patient : anybody).chain((type) => remembered(type, isOwner)),
+  );
+}
+
+const nameOfResource = ({ resourceType, id }: Resource): string => `${resourceType}/${id}`;
+
+const maybe = <T>(arbitrary: fc.Arbitrary<T>, times: number): fc.Arbitrary<T | undefined> =>
+  fc.tuple(arbitrary, oneIn(times)).map(([each, is]) => (is ? each : undefined));
 
 const oneIn = (times: number): fc.Arbitrary<boolean> =>
   fc.integer({ min: 1, max: times }).map((n) => n === 1);
+
+interface About {
+  readonly types: readonly string[];
+  /** Of the type, to draw values from. */
+  readonly seen: readonly Resource[];
+  readonly searchable: Searchable;
+  readonly base: string;
+}
+
+function questions(type: string, { types, seen, searchable, base }: About): fc.Arbitrary<readonly Pair[]> {
+  return fc
+    .tuple(
+      fc.array(conditions(type, seen, searchable, base), { minLength: 1, maxLength: 3 }),
+      maybe(sorting(type, searchable), 3),
+      fc.array(including(type, types, searchable), { maxLength: 2 }).filter(({ length }) => length !== 1),
+      maybe(fc.constant<Pair>(['_total', 'accurate']), 4),
+      // Of EvidenceVariable the bundled definitions are those of a later version.
+      type === 'EvidenceVariable' ? fc.constant(undefined) : maybe(shaping(type, seen), 5),
+    )
+    .map(([asked, sort, includes, total, shape]) => {
+      // The narrative alone has no references to follow.
+      const followed = shape?.[1] === 'text' ? [] : includes;
+      return [...asked, ...followed, ...[sort, total, shape].filter((pair) => pair !== undefined)];
+    });
+}
+
+/** Of elements only those that some resource has: the bundled definitions have more than R4. */
+function shaping(type: string, seen: readonly Resource[]): fc.Arbitrary<Pair> {
+  const members = [...new Set(seen.flatMap((resource) => Object.keys(resource)))];
+  const names = childrenOf(type)
+    .filter((element) => members.some((member) => isNamed(member, element)))
+    .map(nameOf);
+  const elements = fc
+    .array(fc.constantFrom(...names), { minLength: 1, maxLength: 4 })
+    .map((each): Pair => ['_elements', each.join(',')]);
+  const summary = fc
+    .constantFrom('true', 'text', 'data', 'count', 'false')
+    .map((each): Pair => ['_summary', each]);
+  return fc.oneof(elements, summary);
+}
 
 function conditions(
   type: string,

@@ -42,12 +42,18 @@ function tokens(held: ReturnType<typeof codes>, element: Element): fc.Arbitrary<
   const plain = !['Coding', 'CodeableConcept', 'Identifier'].includes(element.type);
   return fc.constantFrom(...coded).chain(({ system = '', code = 'none' }) => {
     const spelt = spellings(code).map(escape);
-    if (element.type === 'code')
+    if (element.type === 'code') {
+      const systems = fc
+        .constantFrom(...(element.codes?.keys() ?? []), 'http://example.org/other')
+        .map(escape);
       return fc.oneof(
         spelt,
         spelt,
         spelt.map((each) => `|${each}`),
+        fc.tuple(systems, spelt).map((parts) => parts.join('|')),
+        systems.map((each) => `${each}|`),
       );
+    }
     if (plain) return spelt;
     return fc.oneof(
       spelt,
@@ -130,7 +136,7 @@ function references(
     const [type = '', id = ''] = target.split('/');
     const local = /^[A-Z]\w+\/[A-Za-z0-9.-]+(\/_history\/|$)/.test(target);
     if (modifier !== '') return fc.constant(local ? id : 'nobody');
-    if (!local) return spellings(target).map(escape);
+    if (!local) return (target.includes(':') ? spellings(target) : fc.constant(target)).map(escape);
     return fc.constantFrom(
       id,
       `${type}/${id}`,

@@ -18,7 +18,7 @@ export interface SearchedServer {
   readonly searchable: Searchable;
   get(path: string, as?: string): Promise<Answer>;
   /** By `POST /Type/_search`. */
-  ask(type: string, query: URLSearchParams): Promise<Answer>;
+  ask(type: string, query: URLSearchParams, as?: string): Promise<Answer>;
   send(method: string, path: string, body?: unknown): Promise<Answer>;
   remove(): Promise<void>;
 }
@@ -65,8 +65,8 @@ export async function startSearchedServer(
       rest[0].resource.map(({ type, searchParam = [] }) => [type, searchParam.map(({ name }) => name)]),
     ),
     get: (path, as) => call('GET', path, '', undefined, as),
-    ask: (type, query) =>
-      call('POST', `/${type}/_search`, 'application/x-www-form-urlencoded', query.toString()),
+    ask: (type, query, as) =>
+      call('POST', `/${type}/_search`, 'application/x-www-form-urlencoded', query.toString(), as),
     send,
     async remove() {
       await server.kill();

@@ -40,13 +40,13 @@ const AS_IN_R4: Record<string, Partial<SnapshotElement>> = {
 };
 
 const EVIDENCE_VARIABLE_CHARACTERISTIC: SnapshotElement[] = [
-  characteristic('', ['BackboneElement'], { min: 1, max: '*' }),
+  characteristic('', ['BackboneElement'], { min: 1, max: '*', isSummary: true }),
   characteristic('.id', ['http://hl7.org/fhirpath/System.String']),
   characteristic('.extension', ['Extension'], { max: '*' }),
-  characteristic('.modifierExtension', ['Extension'], { max: '*' }),
+  characteristic('.modifierExtension', ['Extension'], { max: '*', isModifier: true, isSummary: true }),
   characteristic('.description', ['string']),
   {
-    ...characteristic('.definition[x]', [], { min: 1 }),
+    ...characteristic('.definition[x]', [], { min: 1, isSummary: true }),
     type: [
       { code: 'Reference', targetProfile: ['http://hl7.org/fhir/StructureDefinition/Group'] },
       ...['canonical', 'CodeableConcept', 'Expression', 'DataRequirement', 'TriggerDefinition'].map(
@@ -64,11 +64,7 @@ const EVIDENCE_VARIABLE_CHARACTERISTIC: SnapshotElement[] = [
   },
 ];
 
-function characteristic(
-  name: string,
-  types: string[],
-  cardinality: { min?: number; max?: string } = {},
-): SnapshotElement {
+function characteristic(name: string, types: string[], more: Partial<SnapshotElement> = {}): SnapshotElement {
   const type = types.map((code) => ({ code }));
-  return { path: `EvidenceVariable.characteristic${name}`, min: 0, max: '1', ...cardinality, type };
+  return { path: `EvidenceVariable.characteristic${name}`, min: 0, max: '1', ...more, type };
 }

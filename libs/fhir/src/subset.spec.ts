@@ -48,6 +48,14 @@ describe('a subset', () => {
     expect(component).toEqual([{ code: { text: 'Rhythm' }, valueString: 'regular' }]);
   });
 
+  it('has the summary of R4 where the bundled definitions are of a later version', () => {
+    const characteristic = { description: 'Adults', definitionCodeableConcept: { text: 'Adult' } };
+    const variable = { resourceType: 'EvidenceVariable', status: 'draft', characteristic: [characteristic] };
+    expect(subsetOf(variable, { kind: 'summary', of: 'true' })['characteristic']).toEqual([
+      { definitionCodeableConcept: { text: 'Adult' } },
+    ]);
+  });
+
   it('is marked once, and keeps the rest of meta', () => {
     const once = subsetOf(observation, { kind: 'summary', of: 'data' });
     expect(once['meta']).toMatchObject({ versionId: '2', tag: [{ code: 'SUBSETTED' }] });

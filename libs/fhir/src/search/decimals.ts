@@ -17,7 +17,7 @@ export function numberComparison(text: string): NumberComparison | undefined {
   const scale = Number(exponent ?? 0) - fraction.length;
   const size = digits < 0n ? -digits : digits;
   // R4 takes `1e2` for 95 up to 105: a single digit before an exponent counts as two (`1.0e2`).
-  const single = exponent !== undefined && size > 0n && size < 10n && fraction === '';
+  const single = exponent !== undefined && whole.length === 1 && fraction === '';
   // In hundredths of the last digit.
   const half = single ? 5n : 50n;
   const slack = prefix === 'ap' && size * 10n > half ? size * 10n : half;

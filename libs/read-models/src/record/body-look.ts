@@ -15,7 +15,7 @@ import {
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import { meetsDate, meetsNumber } from './comparisons.ts';
-import { conversion } from './units.ts';
+import { inUnit } from './units.ts';
 
 /** What a statement's looks are about; set before it runs. */
 export interface Looks {
@@ -165,18 +165,10 @@ function entryTest(condition: SearchCondition): (entry: IndexEntry) => boolean {
     case 'quantity':
       return (it) => {
         if (it.kind !== 'quantity') return false;
-        const { system = '', code = '', unit = '' } = it;
+        const { low, high, system = '', code = '', unit = '' } = it;
         return condition.values.some((asked) => {
-          if (asked.system === undefined && asked.unit === undefined)
-            return meetsNumber(asked, it.low, it.high);
-          const convert = conversion(asked, { system, code, unit });
-          if (convert === undefined) return false;
-          const { prefix, value, low, high } = asked;
-          return meetsNumber(
-            { prefix, value: convert(value), low: convert(low), high: convert(high) },
-            it.low,
-            it.high,
-          );
+          const range = inUnit(asked, { system, code, unit });
+          return range !== undefined && meetsNumber(range, low, high);
         });
       };
     case 'reference':

@@ -4,7 +4,6 @@ import {
   subjectParametersOf,
   type DateComparison,
   type NumberComparison,
-  type Prefix,
   type SearchCondition,
   type SearchQuery,
   type TokenValue,
@@ -14,7 +13,7 @@ import type { Audience } from './audience.ts';
 import { isPatient } from './record-projection.ts';
 import { given, record, Statement } from './statement.ts';
 import { isByPatient, storedUnder } from './stored-parameters.ts';
-import { conversion, type WrittenUnit } from './units.ts';
+import { UnitRanges, type UnitComparison } from './unit-ranges.ts';
 
 /** A search whose names were exchanged for the record's numbers. Every list holds at least one. */
 export interface NumberedSearch {
@@ -93,15 +92,6 @@ export type NumberedCondition = { readonly asked: SearchCondition } & (
   | { readonly kind: 'token-text' }
 );
 
-/** A range in the terms of these units; in any unit where there are none. */
-export interface UnitComparison {
-  readonly units: readonly number[] | undefined;
-  readonly prefix: Prefix;
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
-
 const CACHED_MAX = 20_000;
 
 export class Numbers {
@@ -110,11 +100,10 @@ export class Numbers {
   readonly #target: Statement<{ id: number }>;
   readonly #token: Statement<{ id: number }>;
   readonly #tokens: Statement<{ id: number }>;
-  readonly #newUnits: Statement<WrittenUnit & { id: number }>;
+  readonly #units: UnitRanges;
   readonly #name: Statement<{ name: string }>;
   readonly #known = new Map<string, number>();
   readonly #patientIds = new Map<number, string>();
-  #units: (WrittenUnit & { id: number })[] = [];
   #generation = '';
 
   constructor(db: DatabaseSync) {
@@ -129,10 +118,7 @@ export class Numbers {
     this.#name = new Statement(db, record.selectFrom('target').select('name').where('id', '=', given('id')));
     this.#token = new Statement(db, token.where('system', '=', given('system')));
     this.#tokens = new Statement(db, token);
-    this.#newUnits = new Statement(
-      db,
-      record.selectFrom('unit').selectAll().where('id', '>', given('known')).orderBy('id'),
-    );
+    this.#units = new UnitRanges(db);
   }
 
   /** Numbers are given anew when the record is emptied or replaced: what was known then is forgotten. */
@@ -141,7 +127,7 @@ export class Numbers {
     this.#generation = generation;
     this.#known.clear();
     this.#patientIds.clear();
-    this.#units = [];
+    this.#units.forget();
   }
 
   type(name: string): number | undefined {
@@ -242,7 +228,7 @@ export class Numbers {
       case 'number':
         return { asked, kind: 'number', parameters, comparisons: asked.values };
       case 'quantity': {
-        const comparisons = asked.values.flatMap((value) => this.#inUnits(value));
+        const comparisons = asked.values.flatMap((value) => this.#units.of(value));
         return comparisons.length === 0 ? 'nothing' : { asked, kind: 'quantity', parameters, comparisons };
       }
     }
@@ -307,29 +293,6 @@ export class Numbers {
     const known = `token ${values.code}\u0000${values.system}`;
     const id = this.#remember(known, () => this.#token.get(values)?.id);
     return id === undefined ? [] : [id];
-  }
-
-  // The range in each unit that compares with the one asked for; units that read it alike share one.
-  #inUnits(comparison: NumberComparison & { system: string | undefined; unit: string | undefined }) {
-    const { prefix, value, low, high, system, unit } = comparison;
-    if (unit === undefined && system === undefined)
-      return [{ units: undefined, prefix, value, low, high }] as UnitComparison[];
-    const ranges = new Map<string, UnitComparison & { units: number[] }>();
-    for (const written of this.#allUnits()) {
-      const convert = conversion({ system, unit }, written);
-      if (convert === undefined) continue;
-      const range = { prefix, value: convert(value), low: convert(low), high: convert(high) };
-      const name = JSON.stringify(range);
-      const same = ranges.get(name);
-      if (same === undefined) ranges.set(name, { ...range, units: [written.id] });
-      else same.units.push(written.id);
-    }
-    return [...ranges.values()];
-  }
-
-  #allUnits(): readonly (WrittenUnit & { id: number })[] {
-    this.#units.push(...this.#newUnits.all({ known: this.#units.at(-1)?.id ?? 0 }));
-    return this.#units;
   }
 
   #remember(name: string, find: () => number | undefined): number | undefined {

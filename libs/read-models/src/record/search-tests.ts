@@ -2,9 +2,10 @@
 import { normaliseString } from '@carelog/fhir';
 import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely';
 import { anyOf, compareDates, compareNumberRanges, compareNumbers, type Names } from './comparisons.ts';
-import type { NumberedCondition, UnitComparison } from './numbers.ts';
+import type { NumberedCondition } from './numbers.ts';
 import { LIST_MAX } from './search-shape.ts';
 import { ROLE, STATE } from './tables.ts';
+import type { UnitComparison } from './unit-ranges.ts';
 
 /** One condition as a predicate on the key of a resource. */
 export type Test = (key: RawBuilder<number>) => Expression<SqlBool>;

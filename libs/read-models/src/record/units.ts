@@ -1,5 +1,6 @@
 /** Which units compare, and how a value in one reads in the other. https://ucum.org/ucum */
 import type { ucum as Ucum } from '@atomic-ehr/ucum';
+import type { NumberComparison, QuantityComparison } from '@carelog/fhir';
 
 /** A unit as a resource has it; empty texts are none. */
 export interface WrittenUnit {
@@ -19,6 +20,14 @@ export const UCUM = 'http://unitsofmeasure.org';
 /** Must have resolved before units of UCUM are converted; the units cost some 30 ms to load, so only who asks pays. */
 export async function loadUnits(): Promise<void> {
   library ??= await import('@atomic-ehr/ucum');
+}
+
+/** The comparison in the terms of the written unit; undefined where the two do not compare. Without a unit it is as asked. */
+export function inUnit(asked: QuantityComparison, written: WrittenUnit): NumberComparison | undefined {
+  const { system, unit, prefix, value, low, high } = asked;
+  if (system === undefined && unit === undefined) return { prefix, value, low, high };
+  const convert = conversion(asked, written);
+  return convert && { prefix, value: convert(value), low: convert(low), high: convert(high) };
 }
 
 /** Takes a value in the unit asked for to the written one; undefined where the two do not compare. */

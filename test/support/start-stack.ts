@@ -9,7 +9,8 @@ export interface Stack {
   readonly url: string;
   readonly base: string;
   readonly folder: string;
-  token(persona: string): Promise<string>;
+  /** `limits`: the role of a persona that has several, SMART scopes, a purpose. */
+  token(persona: string, limits?: TokenLimits): Promise<string>;
   /** A FHIR request; the body is sent as JSON unless it is text. */
   fhir(method: string, path: string, options?: FhirOptions): Promise<Answer>;
   /** Stops; `restart` continues on the same data. */
@@ -19,8 +20,15 @@ export interface Stack {
   remove(): Promise<void>;
 }
 
+export interface TokenLimits {
+  readonly role?: string;
+  readonly scope?: string;
+  readonly purpose?: string;
+}
+
 export interface FhirOptions {
   readonly as?: string;
+  readonly limits?: TokenLimits;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -57,9 +65,10 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
   const service = await startCarelog(config, createLog('error'));
   const url = service.url();
   const tokens = new Map<string, Promise<string>>();
-  const token = (persona: string): Promise<string> => {
-    const known = tokens.get(persona) ?? tokenOf(folder, url, persona);
-    tokens.set(persona, known);
+  const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
+    const key = JSON.stringify([persona, limits]);
+    const known = tokens.get(key) ?? tokenOf(folder, url, persona, limits);
+    tokens.set(key, known);
     return known;
   };
   return {
@@ -67,12 +76,12 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     base: `${url}/fhir/R4`,
     folder,
     token,
-    async fhir(method, path, { as = 'publisher', body, headers } = {}) {
+    async fhir(method, path, { as = 'publisher', limits = {}, body, headers } = {}) {
       const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
       const response = await fetch(path.startsWith('http') ? path : `${url}/fhir/R4${path}`, {
         method,
         headers: {
-          authorization: `Bearer ${await token(as)}`,
+          authorization: `Bearer ${await token(as, limits)}`,
           ...(body !== undefined && { 'content-type': 'application/fhir+json' }),
           ...headers,
         },
@@ -94,8 +103,13 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
   };
 }
 
-async function tokenOf(dataFolder: string, url: string, persona: string): Promise<string> {
-  const outcome = await issueToken({ dataFolder, personas, persona, url });
+async function tokenOf(
+  dataFolder: string,
+  url: string,
+  persona: string,
+  limits: TokenLimits,
+): Promise<string> {
+  const outcome = await issueToken({ dataFolder, personas, persona, url, ...limits });
   if (outcome.kind === 'refused') throw new Error(outcome.message);
   return outcome.token;
 }

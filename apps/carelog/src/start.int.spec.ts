@@ -1,7 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, defaultAllowances, issueToken, personas } from '@carelog/service-kit';
+import { createLog, defaultAllowances, issueToken, personas, readConfig } from '@carelog/service-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCarelog } from './start.ts';
 import type { Carelog } from './start.ts';
@@ -65,6 +68,43 @@ describe('without a token', () => {
       if (method !== 'HEAD')
         expect(await response.json()).toMatchObject({ resourceType: 'OperationOutcome' });
     }
+  });
+});
+
+describe('where others say who people are', () => {
+  it('no persona gets a token, and clients are sent there', async () => {
+    const issuer = createServer((_request, response) => {
+      const { port } = issuer.address() as AddressInfo;
+      const url = `http://127.0.0.1:${port}`;
+      response.end(
+        JSON.stringify({ issuer: url, jwks_uri: `${url}/keys`, authorization_endpoint: `${url}/authorize` }),
+      );
+    }).listen(0, '127.0.0.1');
+    await once(issuer, 'listening');
+    const { port } = issuer.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}`;
+    const folder = await mkdtemp(join(tmpdir(), 'carelog-issuers-'));
+    const file = join(folder, 'issuers.json');
+    await writeFile(file, JSON.stringify({ issuers: [{ issuer: url, shapes: ['nhs-login'] }] }));
+    const env = { PORT: '0', CARELOG_DATA: folder, CARELOG_ISSUERS: file, NODE_ENV: 'production' };
+    const outcome = readConfig(env);
+    if (outcome.kind === 'invalid') throw new Error(outcome.problems.join(' '));
+    const site = await startCarelog(outcome.config, createLog('silent'));
+    const at = async (path: string) => fetch(site.url() + path, { headers: { accept: 'application/json' } });
+    expect((await at('/openid/.well-known/openid-configuration')).status).toBe(404);
+    expect(await (await at('/fhir/R4/.well-known/smart-configuration')).json()).toMatchObject({
+      issuer: url,
+      authorization_endpoint: `${url}/authorize`,
+    });
+    expect(await (await at('/fhir/R4/metadata')).text()).not.toContain('oauth-uris');
+    expect(await (await at('/.well-known/oauth-protected-resource/fhir/R4')).json()).toMatchObject({
+      authorization_servers: [url],
+    });
+    issuer.close();
+    issuer.closeAllConnections();
+    expect((await at('/fhir/R4/.well-known/smart-configuration')).status).toBe(503);
+    await site.close();
+    await rm(folder, { recursive: true });
   });
 });
 

@@ -100,6 +100,37 @@ describe('a persona', () => {
     },
   );
 
+  const whoIs = async (persona: string, limits: object): Promise<unknown> => {
+    const authorization = `Bearer ${await tokenFor(persona, service, limits)}`;
+    return (await fetch(`${service.url()}/fhir/R4/who`, { headers: { authorization } })).json();
+  };
+
+  it('acts in the role that is chosen, and has to choose where there are several', async () => {
+    const [, hospital] = personas.find(({ name }) => name === 'locum')?.roles ?? [];
+    expect(await whoIs('locum', { role: hospital?.id })).toMatchObject({
+      organisation: 'RZZ',
+      careSetting: 'urgent-care',
+      roleProfile: hospital?.id,
+    });
+    expect(await whoIs('locum', { role: undefined })).toMatchObject({
+      issue: [{ diagnostics: expect.stringMatching(/several roles.+--role/) }],
+    });
+    await expect(tokenFor('locum', service, { role: '1' })).rejects.toThrow(/999100000008 \(Locum/);
+  });
+
+  it('limits itself to scopes and to a purpose', async () => {
+    const caller = await whoIs('gp', { scope: 'user/Observation.rs user/Patient.r', purpose: 'planning' });
+    expect(caller).toMatchObject({
+      scopes: [
+        { type: 'Observation', actions: 'rs' },
+        { type: 'Patient', actions: 'r' },
+      ],
+      purpose: 'planning',
+    });
+    await expect(tokenFor('gp', service, { scope: 'everything' })).rejects.toThrow(/SMART scope/);
+    await expect(tokenFor('gp', service, { purpose: 'curiosity' })).rejects.toThrow(/direct-care/);
+  });
+
   it('that does not exist: all that do are listed', async () => {
     const outcome = await issueToken({ dataFolder, personas, persona: 'wizard', url: service.url() });
     expect(outcome).toMatchObject({ kind: 'refused' });

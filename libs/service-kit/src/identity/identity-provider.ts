@@ -16,7 +16,7 @@ import type { Persona } from './personas.ts';
 import type { ProviderParts } from './provider-configuration.ts';
 import { openProviderStorage } from './provider-storage.ts';
 import { demoBackend, registrationsOf, resourceServer } from './registrations.ts';
-import type { SignInParts } from './sign-in/routes.ts';
+import type { SignInParts } from './sign-in/steps.ts';
 import type { EndpointAddresses } from './smart-configuration.ts';
 
 export interface IdentityOptions {

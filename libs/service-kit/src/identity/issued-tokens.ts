@@ -26,9 +26,10 @@ export function recordTokens(provider: Provider, { storage }: ProviderParts): vo
     provider.on(`${kind}.issued` as 'access_token.issued', remember);
   }
   provider.use(async (context, next) => {
-    // Apps that ask for offline access without saying how are asked for consent, as they always are here.
-    if (context.path === '/auth' && context.query['prompt'] === undefined) {
-      context.query = { ...context.query, prompt: 'consent' };
+    // SMART apps ask for offline access without the `prompt` that OpenID Connect wants; users are always asked here.
+    const prompt = [context.query['prompt'] ?? ''].flat().join(' ');
+    if (context.path === '/auth' && !/\b(none|consent)\b/.test(prompt)) {
+      context.query = { ...context.query, prompt: `${prompt} consent`.trim() };
       // The provider finds out where it is mounted by comparing the two.
       Object.assign(context.req, { originalUrl: `${new URL(provider.issuer).pathname}${context.url}` });
     }

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { sendProblems } from '../problem-response.ts';
 import type { LoadedProvider } from './identity-provider.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { createSignIn } from './sign-in/steps.ts';
 
 export const tokenPath = '/openid/token';
 const tokensPerMinute = 600;
@@ -19,19 +20,37 @@ export function mountProvider(
   url: () => string,
 ): void {
   fastify.register(
-    async (scope) => {
+    (scope, _options, done) => {
       mount(scope, load, url);
-      const { signInRoutes } = await import('./sign-in/routes.ts');
-      scope.register((pages, _options, done) => {
-        signInRoutes(pages, async (request) => {
-          addressedTo(request.raw, url(), scope.prefix);
-          return (await load()).signIn;
-        });
-        done();
+      scope.register((pages, _none, ready) => {
+        mountSignIn(pages, load, url);
+        ready();
       });
+      done();
     },
     { prefix: '/openid' },
   );
+}
+
+/** The pages that the provider sends users to. */
+function mountSignIn(scope: FastifyInstance, load: () => Promise<LoadedProvider>, url: () => string): void {
+  scope.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: 16 * 1024 },
+    (_request, body, done) => done(null, new URLSearchParams(body as string)),
+  );
+  let signIn: ReturnType<typeof createSignIn> | undefined;
+  async function serve(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    // Loaded with the first visit, as the provider is.
+    const steps = await import('./sign-in/steps.ts');
+    signIn ??= steps.createSignIn(async ({ raw }) => {
+      addressedTo(raw, url(), scope.prefix);
+      return (await load()).signIn;
+    });
+    return signIn(request, reply);
+  }
+  for (const method of ['GET', 'POST'] as const)
+    scope.route({ method, url: '/sign-in/:uid', config: { open: true }, handler: serve });
 }
 
 function mount(scope: FastifyInstance, load: () => Promise<LoadedProvider>, url: () => string): void {

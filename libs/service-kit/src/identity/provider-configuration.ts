@@ -94,7 +94,7 @@ export function providerConfiguration(parts: ProviderParts): Configuration {
     extraTokenClaims: (context, token) => tokenClaims(parts, context, token),
     clientBasedCORS: (_context, origin, client) =>
       client.tokenEndpointAuthMethod === 'none' &&
-      (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
+      (client.redirectUris ?? []).some((uri) => isAppAt(uri, origin)),
     renderError(context, out) {
       const { html, headers } = renderRefusal(out.error_description ?? out.error);
       context.set(headers);
@@ -136,6 +136,14 @@ export function providerConfiguration(parts: ProviderParts): Configuration {
       },
     },
   };
+}
+
+/** An app on the user's own machine may be at any port. */
+function isAppAt(redirectUri: string, origin: string): boolean {
+  const [app, page] = [URL.parse(redirectUri), URL.parse(origin)];
+  if (app === null || page === null || app.protocol !== page.protocol) return false;
+  const local = app.port === '' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(app.hostname);
+  return local ? app.hostname === page.hostname : app.origin === page.origin;
 }
 
 /** What was settled at sign-in about the grant; nothing where there was no sign-in. */

@@ -2,7 +2,7 @@
  * Signing in at the embedded provider: choose a persona, its role, the patient where an app is launched for one, and allow
  * the app what it asks for. Every answer is checked again; nothing is kept between the steps but what the provider keeps.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Interaction, InteractionResults, Provider } from 'oidc-provider';
 import { parseScopes } from '@carelog/access';
 import { accountWith } from '../accounts.ts';
@@ -26,18 +26,10 @@ export interface SignInParts extends Pick<
 /** Slow enough that nobody tries out what is not theirs; a person needs a handful. */
 const stepsPerMinute = 60;
 
-/** Serves `/sign-in/…` below the prefix of `scope`. `load`: opened with the first visit. */
-export function signInRoutes(
-  scope: FastifyInstance,
-  load: (request: FastifyRequest) => Promise<SignInParts>,
-): void {
+/** Answers each request for `…/sign-in/<uid>`, with forms as `URLSearchParams`. `load`: opened with the first visit. */
+export function createSignIn(load: (request: FastifyRequest) => Promise<SignInParts>) {
   const steps = new RateLimit(stepsPerMinute);
-  scope.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string', bodyLimit: 16 * 1024 },
-    (_request, body, done) => done(null, new URLSearchParams(body as string)),
-  );
-  const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     if (steps.exceeded(request.ip)) return show(reply, tooMany, 429);
     steps.count(request.ip);
     // A form on a page of somebody else must not answer in the user's name.
@@ -60,8 +52,6 @@ export function signInRoutes(
     });
     return reply.redirect(to, 303);
   };
-  for (const method of ['GET', 'POST'] as const)
-    scope.route({ method, url: '/sign-in/:uid', config: { open: true }, handler: serve });
 }
 
 const tooMany = renderRefusal('Too many steps of signing in came from your address. Wait a minute.');

@@ -3,7 +3,7 @@
  * for where operators look: logs, metrics, status, what commands print, names of files; and in the log, which is sealed.
  */
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,9 @@ const [NUMBER, PHONE, POSTCODE, BORN] = SHAPED;
 const IDENT = 'zqident';
 
 const folder = temporaryFolder();
+/** There before the server, and open to all, as a careless operator makes it. */
 const data = join(folder, 'data');
+mkdirSync(data, { mode: 0o755 });
 const statuses = new Map<string, number>();
 const secrets: string[] = [];
 let server: ServerProcess;
@@ -338,6 +340,12 @@ describe('of that, nothing is', () => {
     const names = readdirSync(data, { recursive: true, encoding: 'utf8' });
     expect(names.length).toBeGreaterThan(5);
     expect(leaked(names.join('\n'))).toEqual([]);
+  });
+
+  it('open to other users of the machine', () => {
+    const paths = readdirSync(data, { recursive: true, encoding: 'utf8' }).map((name) => join(data, name));
+    const open = paths.filter((path) => (statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077);
+    expect(open).toEqual([]);
   });
 
   it('in the clear in the log and in the access log, also when the server is killed', async () => {

@@ -255,6 +255,7 @@ describe('refusals', () => {
     ['a count that is none', 'GET', '/Patient?_count=many', undefined, {}, 400],
     ['a date that is none', 'GET', '/Observation?date=yesterday', undefined, {}, 400],
     ['a forged cursor', 'GET', '/Patient?_cursor=W10.x', undefined, {}, 400],
+    ['more entries than a Bundle may have', 'POST', '', { resourceType: 'Bundle', type: 'batch', entry: Array(5_001).fill({ request: { method: 'GET', url: 'Patient/1' } }) }, {}, 413], // prettier-ignore
     ['a document at the base', 'POST', '', { resourceType: 'Bundle', type: 'document' }, {}, 400],
     ['bytes that are not UTF-8 in the address', 'GET', '/Patient/%E0%A4%A', undefined, {}, 400],
   ])('%s: %s %s', async (_, method, path, body, headers, status) => {

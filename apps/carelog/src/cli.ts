@@ -4,6 +4,9 @@ import { CommandFailure } from './command-failure.ts';
 import type { TokenLimits } from './commands/token.ts';
 import { version } from './version.ts';
 
+// As in the server: backups and rebuilt views too are for this user alone.
+process.umask(0o077);
+
 const program = new Command('carelog')
   .description('Carelog, a shared care record kept as a log. Served as FHIR R4.')
   .version(version)

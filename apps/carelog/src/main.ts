@@ -3,6 +3,8 @@ import { closeOnSignal, createLog, readConfigOrExit } from '@carelog/service-kit
 import { loadDemoPopulation } from './demo-population.ts';
 import { startCarelog } from './start.ts';
 
+// Whatever is written from here on is for the user alone that runs this: the view holds in the clear what it is searched for.
+process.umask(0o077);
 const config = readConfigOrExit();
 const log = createLog(config.logLevel);
 try {

@@ -69,7 +69,7 @@ describe('what was answered', () => {
 
   it.each([
     ['permitted', { status: 200, basis: 'direct-care', shown } as const],
-    ['redacted', { status: 200, basis: 'direct-care', shown, isRedacted: true } as const],
+    ['redacted', { status: 200, basis: 'direct-care', shown: { ...shown, isConcealed: true } } as const],
     ['undecided', { status: 200 }],
     ['refused', new Refusal([], {}, { reason: 'no-relationship', patients: ['p'] })],
     ['refused', new Refusal([{ category: 'forbidden', code: 'forbidden', message: '' }])],

@@ -23,8 +23,8 @@ export function answeredOf(
     const { reason: basis = '', patients = NOBODY } = withheld ?? {};
     return { interaction, status, correlation, query, position, decision, basis, patients, shown: '' };
   }
-  const { basis = '', isRedacted } = result;
-  const decision = isRedacted === true ? 'redacted' : basis === '' ? 'undecided' : 'permitted';
+  const { basis = '' } = result;
+  const decision = result.shown?.isConcealed === true ? 'redacted' : basis === '' ? 'undecided' : 'permitted';
   const { patients = NOBODY, versions: shown = '' } = result.shown ?? {};
   return { interaction, status, correlation, query, position, decision, basis, patients, shown };
 }

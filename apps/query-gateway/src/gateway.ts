@@ -65,10 +65,9 @@ export interface FhirAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. */
   readonly body?: string | readonly Uint8Array[];
-  /** For the access record: what is shown and whose it is, why that was permitted, and whether something was left out. */
+  /** For the access record: what is shown and whose it is, and why that was permitted. */
   readonly shown?: Shown;
   readonly basis?: AccessBasis | 'recorded';
-  readonly isRedacted?: true;
   /** Its record is kept already. */
   readonly isAccounted?: true;
   /** The parts of the body are given again to whoever asks next. */

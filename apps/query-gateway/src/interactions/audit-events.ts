@@ -116,8 +116,7 @@ async function readerOf(
 ): Promise<Reader | Refusal> {
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  if (request.caller.kind !== 'patient')
-    return permitted(decide(request.caller, action, 'AuditEvent'));
+  if (request.caller.kind !== 'patient') return permitted(decide(request.caller, action, 'AuditEvent'));
   const { own } = await standingOf(gateway, request);
   // As for everything else of their own record: the policy says whether a patient has one at all.
   const allowed = permitted(decide(request.caller, action, 'Patient', { ...noCallerFacts, own }));

@@ -237,6 +237,7 @@ function together(parts: readonly Shown[]): Shown {
   return {
     versions: parts.flatMap(({ versions }) => (versions === '' ? [] : versions)).join(','),
     patients: [...new Set(parts.flatMap(({ patients }) => patients))],
+    isConcealed: parts.some(({ isConcealed }) => isConcealed),
   };
 }
 

@@ -72,6 +72,13 @@ export function shownBody(audience: Audience | undefined): RawBuilder<string> {
   return sql`case when ${shownAs('r')} = ${sql.lit(SHOWN.concealed)} then case (select name from type where id = r.type) ${sql.join(cases, sql` `)} else r.body end else r.body end`;
 }
 
+/** 1 where one of the rows `r` of a page is shown without something. */
+export function anyConcealed(audience: Audience | undefined): RawBuilder<number> {
+  const types = Object.keys(audience?.conceal?.redacts ?? {}).map((type) => sql.lit(type));
+  if (types.length === 0) return sql`0`;
+  return sql`max((select name from type where id = r.type) in (${sql.join(types)}) and ${shownAs('r')} = ${sql.lit(SHOWN.concealed)})`;
+}
+
 // SQLite leaves all else as it is written.
 function without(body: unknown, elements: readonly string[]): RawBuilder<string> {
   const paths = elements.flatMap((element) => [sql.lit(`$.${element}`), sql.lit(`$._${element}`)]);

@@ -3,6 +3,7 @@ import { sql, type Expression, type RawBuilder } from 'kysely';
 import type { Numbers } from './numbers.ts';
 import type { Shown } from './record.ts';
 import { given, written } from './statement.ts';
+import { SEVERAL } from './tables.ts';
 
 export interface EntriesRow {
   /** UTF-8 JSON joined by commas; null when there are none. */
@@ -13,23 +14,53 @@ export interface EntriesRow {
   /** Positions of the versions, and the numbers of the patients whose they are, each joined by commas. */
   readonly versions: string | null;
   readonly patients: string | null;
+  /** Positions of those that name more patients than one. */
+  readonly several: string | null;
+  readonly isConcealed: number | null;
 }
 
 /** What the rows show. Of pages that are put together from several, all are given. */
 export function shownIn(numbers: Numbers, rows: readonly (EntriesRow | undefined)[]): Shown {
   const listed = rows.filter((row) => row !== undefined && row.versions !== null);
-  const patients = new Set(listed.flatMap((row) => row?.patients?.split(',') ?? []));
+  const several = listed.flatMap((row) => row?.several ?? []).join(',');
+  const patients = new Set(listed.flatMap((row) => row?.patients?.split(',').map(Number) ?? []));
+  for (const patient of several === '' ? [] : numbers.morePatients(several)) patients.add(patient);
   return {
     versions: listed.map((row) => row?.versions).join(','),
-    patients: [...patients].flatMap((number) => numbers.patientId(Number(number)) ?? []),
+    patients: [...patients].flatMap((number) => numbers.patientId(number) ?? []),
+    ...(listed.some((row) => row?.isConcealed === 1) && { isConcealed: true }),
   };
 }
 
-/** The columns of `shownIn`, of the resources `r`. */
-export function shownColumns() {
+/** The same of versions that were read one by one. */
+export function shownOf(
+  numbers: Numbers,
+  rows: readonly { readonly position: number; readonly patient: number; readonly labels: number }[],
+  isConcealed: boolean,
+): Shown {
+  const several = rows.filter(({ labels }) => (labels & SEVERAL) !== 0).map(({ position }) => position);
+  return shownIn(numbers, [
+    {
+      entries: null,
+      count: 0,
+      last: null,
+      versions: rows.map(({ position }) => position).join(','),
+      patients: rows.map(({ patient }) => patient).join(','),
+      several: several.length === 0 ? null : several.join(','),
+      isConcealed: isConcealed ? 1 : 0,
+    },
+  ]);
+}
+
+/** The columns of `shownIn`, of the resources `r`. `isConcealed`: 1 where something was taken out of one of them. */
+export function shownColumns(isConcealed: RawBuilder<number>) {
   return [
     sql<string | null>`string_agg(r.position, ',')`.as('versions'),
     sql<string | null>`group_concat(distinct r.patient)`.as('patients'),
+    sql<string | null>`group_concat(case when r.labels & ${sql.lit(SEVERAL)} then r.position end)`.as(
+      'several',
+    ),
+    isConcealed.as('isConcealed'),
   ] as const;
 }
 
@@ -60,14 +91,18 @@ export function searchEntries(body: RawBuilder<string>): RawBuilder<Uint8Array |
 }
 
 /** The entries of the resources with these keys, which come in the order of the keys, in one row. */
-export function entriesOf(keys: Expression<unknown>, body: RawBuilder<string> = sql`r.body`) {
+export function entriesOf(
+  keys: Expression<unknown>,
+  body: RawBuilder<string>,
+  isConcealed: RawBuilder<number>,
+) {
   return written(
-    sql<EntriesRow>`with page as (${keys}) select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from page k join resource r on r.key = k.key`,
+    sql<EntriesRow>`with page as (${keys}) select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns(isConcealed))} from page k join resource r on r.key = k.key`,
   );
 }
 
 /** The entries of the resources whose keys are given as a JSON array, in its order. */
-export const entriesInOrder = (body: RawBuilder<string>) =>
+export const entriesInOrder = (body: RawBuilder<string>, isConcealed: RawBuilder<number>) =>
   written(
-    sql<EntriesRow>`select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns())} from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
+    sql<EntriesRow>`select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns(isConcealed))} from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
   );

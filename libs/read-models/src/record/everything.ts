@@ -14,7 +14,7 @@ import {
   shownIn,
   type EntriesRow,
 } from './entries.ts';
-import { hasReference, isShown, shownAs, shownBody, type Admission } from './admission.ts';
+import { anyConcealed, hasReference, isShown, shownAs, shownBody, type Admission } from './admission.ts';
 import { SHOWN, type Audience } from './audience.ts';
 import type { Numbers } from './numbers.ts';
 import type { Cursor, EverythingRequest, SearchPage } from './record.ts';
@@ -165,6 +165,7 @@ function prepare(
 ) {
   const isRestricted = audience !== undefined;
   const body = shownBody(audience);
+  const isConcealed = anyConcealed(audience);
   const names = Array.from({ length: types ?? 0 }, (_, i) => given(`type${i}`));
   const self = record
     .selectFrom('resource as r')
@@ -204,7 +205,7 @@ function prepare(
     .limit(givenLimit);
   const lastType = sql<number | null>`(select max(type) from page)`;
   return {
-    self: new Statement(db, entriesOf(sql`select * from ${self}`, body)),
+    self: new Statement(db, entriesOf(sql`select * from ${self}`, body, isConcealed)),
     compartment: new Statement<EntriesRow & { lastType: number | null }>(
       db,
       record
@@ -216,10 +217,10 @@ function prepare(
           sql<number>`count(*)`.as('count'),
           lastType.as('lastType'),
           sql<number | null>`(select max(key) from page where type = ${lastType})`.as('last'),
-          ...shownColumns(),
+          ...shownColumns(isConcealed),
         ]),
     ),
-    shared: new Statement(db, entriesOf(sql`select * from ${shared}`, body)),
+    shared: new Statement(db, entriesOf(sql`select * from ${shared}`, body, isConcealed)),
   };
 }
 

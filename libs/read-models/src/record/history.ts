@@ -6,6 +6,7 @@ import { SHOWN, type Audience } from './audience.ts';
 import type { Numbers } from './numbers.ts';
 import type { HistoryPage, PageRequest } from './record.ts';
 import { prepareReading, type CurrentRow, type DecidedRow, type VersionRow } from './reading.ts';
+import { shownOf } from './entries.ts';
 import { given, givenLimit, record, Statement } from './statement.ts';
 import { STATE } from './tables.ts';
 
@@ -37,7 +38,7 @@ export class History {
         ? this.#versions(current, before, page.count)
         : this.#versionsFor(audience, stream, current, before, page.count);
     if (found === undefined) return undefined;
-    const { rows, total } = found;
+    const { rows, total, isConcealed } = found;
     // One more than asked for tells whether there is a next page.
     const shown = rows.slice(0, page.count);
     const last = shown.at(-1)?.version ?? before;
@@ -46,19 +47,17 @@ export class History {
       count: shown.length,
       total,
       incomplete,
-      shown: {
-        versions: shown.map((row) => row.position).join(','),
-        patients: [this.#numbers.patientId(current.patient) ?? []].flat(),
-      },
+      shown: shownOf(this.#numbers, shown, isConcealed),
       ...(rows.length > shown.length && { next: [last] }),
     };
   }
 
   #versions(current: CurrentRow, before: number, count: number): Found {
-    const rows: VersionRow[] = current.version < before && count > 0 ? [current] : [];
+    const rows: Row[] = current.version < before && count > 0 ? [current] : [];
     const values = { resource: current.key, before: Math.min(before, current.version) };
     rows.push(...this.#statements.before.all({ ...values, limit: count - rows.length + 1 }));
-    return { rows, total: (this.#statements.count.get({ resource: current.key })?.count ?? 0) + 1 };
+    const total = (this.#statements.count.get({ resource: current.key })?.count ?? 0) + 1;
+    return { rows, total, isConcealed: false };
   }
 
   // A version is shown where it would be if it were the current one, and the current one is.
@@ -71,8 +70,9 @@ export class History {
   ): Found | undefined {
     if (showsVersion(audience, current) === SHOWN.no) return undefined;
     const type = stream.slice(0, stream.indexOf('/'));
-    const rows: VersionRow[] = [];
+    const rows: Row[] = [];
     let total = 0;
+    let isAnyConcealed = false;
     for (const version of [current, ...this.#statements.all.iterate({ resource: current.key })]) {
       const row = { ...version, type: current.type };
       const shown = showsVersion(audience, row);
@@ -80,22 +80,27 @@ export class History {
       total += 1;
       if (version.version >= before || rows.length > count) continue;
       const isConcealed = shown === SHOWN.concealed || showsVersion(audience, current) === SHOWN.concealed;
-      rows.push(isConcealed ? { ...row, body: this.#admission.concealed(audience, type, row.body) } : row);
+      const body = isConcealed ? this.#admission.concealed(audience, type, row.body) : row.body;
+      isAnyConcealed ||= body !== row.body;
+      rows.push({ ...row, body });
     }
-    return { rows, total };
+    return { rows, total, isConcealed: isAnyConcealed };
   }
 }
 
+type Row = VersionRow & Pick<DecidedRow, 'patient' | 'labels'>;
+
 interface Found {
-  readonly rows: readonly VersionRow[];
+  readonly rows: readonly Row[];
   readonly total: number;
+  readonly isConcealed: boolean;
 }
 
 function prepare(db: DatabaseSync) {
-  const columns = ['position', 'version', 'updated', 'state', 'body'] as const;
+  const columns = ['position', 'patient', 'labels', 'version', 'updated', 'state', 'body'] as const;
   const versions = record.selectFrom('version').where('resource', '=', given('resource'));
   return {
-    before: new Statement<VersionRow>(
+    before: new Statement<Row>(
       db,
       versions
         .select(columns)
@@ -103,10 +108,7 @@ function prepare(db: DatabaseSync) {
         .orderBy('version', 'desc')
         .limit(givenLimit),
     ),
-    all: new Statement<Omit<DecidedRow, 'type'>>(
-      db,
-      versions.select([...columns, 'patient', 'labels']).orderBy('version', 'desc'),
-    ),
+    all: new Statement<Omit<DecidedRow, 'type'>>(db, versions.select(columns).orderBy('version', 'desc')),
     count: new Statement(
       db,
       versions.select((eb) => eb.fn.countAll<number>().as('count')),

@@ -8,10 +8,11 @@ import {
   type SearchQuery,
   type TokenValue,
 } from '@carelog/fhir';
+import { sql } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Audience } from './audience.ts';
 import { isPatient } from './record-projection.ts';
-import { given, record, Statement } from './statement.ts';
+import { given, record, Statement, written } from './statement.ts';
 import { isByPatient, storedUnder } from './stored-parameters.ts';
 import { UnitRanges, type UnitComparison } from './unit-ranges.ts';
 
@@ -102,6 +103,7 @@ export class Numbers {
   readonly #tokens: Statement<{ id: number }>;
   readonly #units: UnitRanges;
   readonly #name: Statement<{ name: string }>;
+  readonly #more: Statement<{ patient: number }>;
   readonly #known = new Map<string, number>();
   readonly #patientIds = new Map<number, string>();
   #generation = '';
@@ -114,6 +116,12 @@ export class Numbers {
     this.#target = new Statement(
       db,
       record.selectFrom('target').select('id').where('name', '=', given('name')),
+    );
+    this.#more = new Statement(
+      db,
+      written(
+        sql`select distinct patient from more_patient where position in (select value from json_each('[' || ${given('positions')} || ']'))`,
+      ),
     );
     this.#name = new Statement(db, record.selectFrom('target').select('name').where('id', '=', given('id')));
     this.#token = new Statement(db, token.where('system', '=', given('system')));
@@ -148,6 +156,11 @@ export class Numbers {
     if (this.#patientIds.size >= CACHED_MAX) this.#patientIds.clear();
     this.#patientIds.set(number, id);
     return id;
+  }
+
+  /** The other patients of the versions at these positions, which commas join. */
+  morePatients(positions: string): number[] {
+    return this.#more.all({ positions }).map(({ patient }) => patient);
   }
 
   /** The numbers that this parameter's values are kept under. */

@@ -5,6 +5,7 @@ import type { Checkpoint, Parked } from '@carelog/projection';
 import { DatabaseSync } from 'node:sqlite';
 import { Admission, showsVersion } from './admission.ts';
 import { Audiences, SHOWN, type Audience, type Viewer } from './audience.ts';
+import { shownOf } from './entries.ts';
 import { Everything } from './everything.ts';
 import { History } from './history.ts';
 import type { Standpoint } from './known-patients.ts';
@@ -80,16 +81,15 @@ class RecordReader implements RecordQueries {
     const audience = this.#audienceOf(viewer);
     if (audience !== undefined) return this.#readFor(audience, type, id);
     const row = this.#statements.current.get({ stream });
-    return answerOf(row, this.#patientOf(row));
+    return this.#answerOf(row);
   }
 
   async vread(type: string, id: string, version: number, viewer?: Viewer): Promise<VersionAnswer> {
     const audience = this.#audienceOf(viewer);
     if (audience !== undefined) return this.#readFor(audience, type, id, version);
     const current = this.#statements.current.get({ stream: `${type}/${id}` });
-    const patients = this.#patientOf(current);
-    if (current === undefined || current.version === version) return answerOf(current, patients);
-    return answerOf(this.#statements.version.get({ resource: current.key, version }), patients);
+    if (current === undefined || current.version === version) return this.#answerOf(current);
+    return this.#answerOf(this.#statements.version.get({ resource: current.key, version }));
   }
 
   async history(
@@ -241,17 +241,20 @@ class RecordReader implements RecordQueries {
         showsVersion(audience, { ...asked, type: current.type }),
       ];
       if (shown.includes(SHOWN.no)) return { kind: 'unknown' };
-      const body = shown.includes(SHOWN.concealed)
+      const concealed = shown.includes(SHOWN.concealed)
         ? this.#admission.concealed(audience, type, asked.body)
         : asked.body;
-      return answerOf({ ...asked, body }, this.#patientOf(current));
+      return this.#answerOf({ ...asked, body: concealed }, concealed !== asked.body);
     });
   }
 
-  #patientOf(row: { readonly patient: number } | undefined): readonly string[] {
-    if (row === undefined || row.patient === 0) return [];
+  #answerOf(row: (VersionRow & Of) | undefined, isConcealed = false): VersionAnswer {
+    if (row === undefined) return { kind: 'unknown' };
+    const facts = { versionId: row.version, lastUpdated: new Date(row.updated).toISOString() };
+    if (row.state === STATE.deleted) return { kind: 'deleted', ...facts };
+    if (row.body === null) return { kind: 'erased', ...facts };
     this.#glance();
-    return [this.#numbers.patientId(row.patient) ?? []].flat();
+    return { kind: 'found', body: row.body, ...facts, shown: shownOf(this.#numbers, [row], isConcealed) };
   }
 
   #parkedPartitionOf(stream: string): Parked | undefined {
@@ -288,10 +291,7 @@ function quickly(planned: PlannedSearch): Answered | SearchRefusal {
   }
 }
 
-function answerOf(row: VersionRow | undefined, patients: readonly string[]): VersionAnswer {
-  if (row === undefined) return { kind: 'unknown' };
-  const facts = { versionId: row.version, lastUpdated: new Date(row.updated).toISOString() };
-  if (row.state === STATE.deleted) return { kind: 'deleted', ...facts };
-  if (row.body === null) return { kind: 'erased', ...facts };
-  return { kind: 'found', body: row.body, ...facts, shown: { versions: String(row.position), patients } };
+interface Of {
+  readonly patient: number;
+  readonly labels: number;
 }

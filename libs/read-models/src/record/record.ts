@@ -72,6 +72,8 @@ export interface Shown {
   readonly versions: string;
   /** Ids of the Patients whose resources they are; none for what belongs to nobody. */
   readonly patients: readonly string[];
+  /** Something was taken out of what is shown. */
+  readonly isConcealed?: boolean;
 }
 
 /** Where the next page goes on. State for the gateway to seal; its content means nothing to anybody else. */

@@ -2,7 +2,7 @@
 import { searchParametersOf, type Include, type SearchQuery, type SortKey } from '@carelog/fhir';
 import { sql, type RawBuilder } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
-import { Admission, shownBody } from './admission.ts';
+import { Admission, anyConcealed, shownBody } from './admission.ts';
 import type { Audience } from './audience.ts';
 import { BodyLook } from './body-look.ts';
 import {
@@ -163,7 +163,7 @@ export class Searching {
     const after = Number(cursor?.[0] ?? 0);
     const shownTo = plan.conceals ? audience : undefined;
     const page = this.#statement<EntriesRow>(`page ${shownTo?.concealment ?? 0} ${plan.shape}`, () =>
-      entriesOf(keysAfter(plan), shownBody(shownTo)),
+      entriesOf(keysAfter(plan), shownBody(shownTo), anyConcealed(shownTo)),
     );
     const row = page.get({ ...plan.values, ...entryFrame(base, 'match'), after, limit });
     const count = row?.count ?? 0;
@@ -218,7 +218,7 @@ export class Searching {
     shownTo: Audience | undefined,
   ): EntriesRow | undefined {
     const statement = this.#statement<EntriesRow>(`entries ${shownTo?.concealment ?? 0}`, () =>
-      entriesInOrder(shownBody(shownTo)),
+      entriesInOrder(shownBody(shownTo), anyConcealed(shownTo)),
     );
     return statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) });
   }

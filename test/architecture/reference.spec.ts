@@ -36,6 +36,12 @@ test('command-line.md lists every command', () => {
   expect(onPage.sort()).toEqual(inCode.filter((name) => name !== 'help').sort());
 });
 
+test('no command takes a secret, which the list of processes would show', () => {
+  const options = matches('apps/carelog/src/cli.ts', /--([a-z][a-z-]*)/g);
+  expect(options.length).toBeGreaterThan(10);
+  expect(options.filter((name) => /secret|password|token|key$|credential/.test(name))).toEqual([]);
+});
+
 function matches(file: string, pattern: RegExp): string[] {
   return [...text(file).matchAll(pattern)].map((match) => match[1] ?? '');
 }

@@ -39,7 +39,7 @@ async function start(config: Partial<ServiceOptions['config']> = {}): Promise<Se
     config: { port: 0, host: '127.0.0.1', bodyLimit: 1024, ...config },
     log,
     issuers: (url) => [identity.issuer(url)],
-    routes(fastify, { url }) {
+    routes(fastify, { url, requestMetrics }) {
       identity.mount(fastify, url);
       fastify.get('/at-once', (_request, reply) => void sendBytes(reply, 200, [], '{}'));
       fastify.get('/large', (_request, reply) => void sendBytes(reply, 200, [], large));
@@ -51,6 +51,7 @@ async function start(config: Partial<ServiceOptions['config']> = {}): Promise<Se
         await gate.promise;
         return {};
       });
+      fastify.get('/counted', requestMetrics);
       fastify.post('/body', () => ({}));
       fastify.get('/open', { config: { open: true } }, () => ({}));
     },
@@ -89,7 +90,10 @@ describe('the rate of a caller', () => {
       issue: [{ severity: 'error', code: 'throttled', diagnostics: expect.stringContaining('Retry-After') }],
     });
     expect((await (await askerOf(service, 'patient'))('/at-once')).status).toBe(429);
-    expect((await (await askerOf(service, 'gp'))('/at-once')).status).toBe(200);
+    const asDoctor = await askerOf(service, 'gp');
+    expect((await asDoctor('/at-once')).status).toBe(200);
+    const counted = await (await asDoctor('/counted')).text();
+    expect(counted).toContain('carelog_requests_total{interaction="limited",status="4xx"} 2\n');
   });
 });
 

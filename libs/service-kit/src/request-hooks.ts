@@ -85,6 +85,7 @@ function isWithin(usage: Usage, request: FastifyRequest, reply: FastifyReply): b
     request.usage = usage;
     return true;
   }
+  request.interaction = 'limited';
   sendProblems(reply.header('retry-after', String(wait)), [overLimit]);
   return false;
 }

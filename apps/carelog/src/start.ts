@@ -11,6 +11,7 @@ import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startProjector } from '@carelog/projector';
 import {
+  accessFactsFrom,
   FHIR_BASE,
   fhirRoutes,
   matchFrom,
@@ -101,8 +102,9 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
 }
 
 const DIGEST_LENGTH = 16;
-function openPersonas({ dataFolder }: Config, log: Log): Promise<Identity> {
-  return openIdentity({ dataFolder, personas, patientNhsNumber: firstPersonNhsNumber(DEMO_SEED), log });
+function openPersonas({ dataFolder, apps = [] }: Config, log: Log): Promise<Identity> {
+  const patientNhsNumber = firstPersonNhsNumber(DEMO_SEED);
+  return openIdentity({ dataFolder, personas, patientNhsNumber, apps, log });
 }
 
 const DOCS_FOLDER = join(import.meta.dirname, '../../../docs');
@@ -131,18 +133,19 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     ground: () => ground,
     log,
   });
-  const reading = { record, head: () => store.head().position, projected: projector };
+  const brokenGlass = await openBrokenGlass(accessLog);
+  const reading = { record, brokenGlass, head: () => store.head().position, projected: projector };
   const recordActivity = createRecordActivity({
     store,
     keyring,
     match: matchFrom(reading),
+    accessFacts: accessFactsFrom(reading),
     hasRoom: diskSpace(paths.folder),
   });
   const gateway: Gateway = {
     ...reading,
     recordActivity,
     accessLog,
-    brokenGlass: await openBrokenGlass(accessLog),
     log: store,
     digest: (value) => keyring.hmac('asked for', value).slice(0, DIGEST_LENGTH),
     recentReads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),

@@ -157,6 +157,23 @@ describe('a Consent', () => {
       { hospital: everything, pharmacy: everything },
     ],
     [
+      'denies everybody where it names one of two by words only',
+      consent({ type: 'deny', ...actor(pharmacies, { display: 'the hospital' }) }),
+      { hospital: everything, pharmacy: everything },
+    ],
+    [
+      'about research and treatment is about treatment',
+      consent({
+        type: 'deny',
+        purpose: [
+          { system: REASON, code: 'HRESCH' },
+          { system: REASON, code: 'TREAT' },
+        ],
+        ...psychiatry,
+      }),
+      { hospital: ['mental-health'], pharmacy: ['mental-health'] },
+    ],
+    [
       'permits nobody by words',
       consent({ type: 'deny', provision: [{ type: 'permit', ...actor({ display: 'the hospital' }) }] }),
       { hospital: everything, pharmacy: everything },

@@ -35,6 +35,15 @@ describe('relationships in a resource', () => {
       [['registered', 'ods:RZZ', 0]],
     ],
     [
+      'nobody is named by a number of another kind',
+      {
+        resourceType: 'Patient',
+        id: 'p',
+        managingOrganization: { identifier: { system: 'urn:x', value: 'RZZ' } },
+      },
+      [],
+    ],
+    [
       'an episode is a caseload',
       {
         resourceType: 'EpisodeOfCare',

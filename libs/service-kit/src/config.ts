@@ -2,8 +2,11 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { readApps } from './identity/apps.ts';
 import { readIssuers } from './identity/issuers.ts';
-import type { IssuersOutcome, IssuerSettings } from './identity/issuers.ts';
+import type { IssuerSettings } from './identity/issuers.ts';
+import type { Registration } from './identity/registrations.ts';
+import type { SettingsOutcome } from './identity/settings-file.ts';
 import { defaultAllowances } from './request-limits.ts';
 import type { Allowance, Allowances } from './request-limits.ts';
 
@@ -23,6 +26,8 @@ export interface Config {
   readonly accessLog: (typeof accessLogModes)[number];
   /** Whether the identity provider with personas runs; its tokens are good for everything, so never by oversight. */
   readonly embeddedIdentity: boolean;
+  /** Apps and systems that it knows besides the demonstration's. */
+  readonly apps?: readonly Registration[];
   /** Whose tokens are accepted besides. */
   readonly issuers: readonly IssuerSettings[];
   /** How much one caller may ask. */
@@ -61,6 +66,7 @@ const environment = z.object({
     .refine((size) => size >= 1, 'must be a whole number of megabytes from 1 to 999')
     .default(32),
   CARELOG_EMBEDDED_IDENTITY: z.enum(['on', 'off'], 'must be on or off').optional(),
+  CARELOG_APPS: z.string().optional(),
   CARELOG_ISSUERS: z.string().optional(),
   CARELOG_LIMIT_SYSTEMS: allowance(defaultAllowances.systems),
   CARELOG_LIMIT_STAFF: allowance(defaultAllowances.staff),
@@ -118,13 +124,15 @@ export type ConfigOutcome =
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): ConfigOutcome {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = environment.safeParse(set);
-  const issuers = issuersIn(set['CARELOG_ISSUERS']);
+  const issuers = fileIn(set['CARELOG_ISSUERS'], readIssuers);
+  const apps = fileIn(set['CARELOG_APPS'], readApps);
   const problems = [
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}.`),
     ...(issuers.kind === 'invalid' ? issuers.problems : []),
+    ...(apps.kind === 'invalid' ? apps.problems : []),
     ...identityProblems(set),
   ];
-  if (!parsed.success || issuers.kind === 'invalid' || problems.length > 0)
+  if (!parsed.success || issuers.kind === 'invalid' || apps.kind === 'invalid' || problems.length > 0)
     return { kind: 'invalid', problems };
   const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG } = parsed.data;
   const { CARELOG_ACCESS_LOG, CARELOG_BODY_LIMIT_MB } = parsed.data;
@@ -142,7 +150,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       accessLog: CARELOG_ACCESS_LOG,
       bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
       embeddedIdentity,
-      issuers: issuers.issuers,
+      apps: apps.settings,
+      issuers: issuers.settings,
       allowances: {
         systems: parsed.data.CARELOG_LIMIT_SYSTEMS,
         staff: parsed.data.CARELOG_LIMIT_STAFF,
@@ -157,8 +166,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
 
 type Settings = Readonly<Record<string, string | undefined>>;
 
-function issuersIn(file: string | undefined): IssuersOutcome {
-  return file === undefined ? { kind: 'valid', issuers: [] } : readIssuers(resolve(file));
+function fileIn<T>(
+  file: string | undefined,
+  readFile: (file: string) => SettingsOutcome<readonly T[]>,
+): SettingsOutcome<readonly T[]> {
+  return file === undefined ? { kind: 'valid', settings: [] } : readFile(resolve(file));
 }
 
 /** By its own setting; without one wherever this is not production. */
@@ -176,6 +188,8 @@ function identityProblems(set: Settings): string[] {
         : 'CARELOG_EMBEDDED_IDENTITY is off';
     problems.push(`CARELOG_ISSUERS must name a file of issuers, or nobody could sign in: ${why}.`);
   }
+  if (!embedded && set['CARELOG_APPS'] !== undefined)
+    problems.push('CARELOG_APPS must not be set where the built-in identity provider does not run.');
   if (!embedded && set['CARELOG_DEMO'] === 'on')
     problems.push('CARELOG_DEMO must be off where the built-in identity provider does not run.');
   return problems;

@@ -16,6 +16,7 @@ import type { Persona } from './personas.ts';
 import type { ProviderParts } from './provider-configuration.ts';
 import { openProviderStorage } from './provider-storage.ts';
 import { demoBackend, registrationsOf, resourceServer } from './registrations.ts';
+import type { Registration } from './registrations.ts';
 import type { SignInParts } from './sign-in/steps.ts';
 import type { EndpointAddresses } from './smart-configuration.ts';
 
@@ -24,6 +25,8 @@ export interface IdentityOptions {
   readonly personas: readonly Persona[];
   /** Whom the `patient` persona proved to be. */
   readonly patientNhsNumber: string;
+  /** Registered besides the demonstration's. */
+  readonly apps?: readonly Registration[];
   readonly log: Log;
 }
 
@@ -50,7 +53,12 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     clientKeys: [demoBackend],
   });
   const storage = openProviderStorage(files.folder);
-  const parts = { ...options, files, storage, registrations: registrationsOf(options.personas, files) };
+  const parts = {
+    ...options,
+    files,
+    storage,
+    registrations: registrationsOf(options.personas, files, options.apps),
+  };
   return {
     addresses: endpointsAt,
     issuer: (url) => ({

@@ -123,7 +123,7 @@ beforeAll(async () => {
   service = await startService({
     config: { port: 0, host: '127.0.0.1', bodyLimit: 1024 },
     log: createLog('silent'),
-    issuers: (url) => outcome.issuers.map((settings) => trustedIssuer(settings, `${url}/fhir/R4`)),
+    issuers: (url) => outcome.settings.map((settings) => trustedIssuer(settings, `${url}/fhir/R4`)),
     routes: (fastify) => void fastify.get('/fhir/R4/who', ({ caller }) => caller),
   });
 });
@@ -388,7 +388,7 @@ describe('keys', () => {
     const second = await startService({
       config: { port: 0, host: '127.0.0.1', bodyLimit: 1024 },
       log: createLog('silent'),
-      issuers: (url) => outcome.issuers.map((settings) => trustedIssuer(settings, url)),
+      issuers: (url) => outcome.settings.map((settings) => trustedIssuer(settings, url)),
       routes: (fastify) => void fastify.get('/fhir/R4/who', ({ caller }) => caller),
     });
     const headers = { authorization: `Bearer ${await away.sign(person)}` };

@@ -2,7 +2,6 @@
  * Whose tokens are accepted besides those of the embedded provider: a JSON file named by `CARELOG_ISSUERS`. Keys come from
  * each issuer's discovery document (https://openid.net/specs/openid-connect-discovery-1_0.html) and follow its rotation.
  */
-import { readFileSync } from 'node:fs';
 import { createRemoteJWKSet, errors } from 'jose';
 import type { JWTVerifyGetKey, RemoteJWKSet } from 'jose';
 import { z } from 'zod';
@@ -10,6 +9,8 @@ import { IssuerUnavailable } from '../authenticate.ts';
 import type { TrustedIssuer } from '../authenticate.ts';
 import { claimShapes } from './caller-claims.ts';
 import type { ClaimRules } from './caller-claims.ts';
+import { careSetting, odsCode, readSettingsFile, webAddress } from './settings-file.ts';
+import type { SettingsOutcome } from './settings-file.ts';
 
 export interface IssuerSettings {
   /** As in the `iss` claim, and where discovery starts. */
@@ -27,24 +28,9 @@ export interface IssuerSettings {
   readonly claims: ClaimRules;
 }
 
-export type IssuersOutcome =
-  | { readonly kind: 'valid'; readonly issuers: readonly IssuerSettings[] }
-  /** One line for each thing that is wrong: where and what it must be. */
-  | { readonly kind: 'invalid'; readonly problems: readonly string[] };
-
-/** Reads the file, whole; an address over plain http is taken for this machine only. */
-export function readIssuers(file: string): IssuersOutcome {
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
-    return { kind: 'invalid', problems: [`CARELOG_ISSUERS names ${file}, which ${why}.`] };
-  }
-  const parsed = issuersFile.safeParse(content);
-  if (parsed.success) return { kind: 'valid', issuers: parsed.data.issuers.map(settingsOf) };
-  const problems = parsed.error.issues.map(({ path, message }) => `${file}: ${path.join('.')} ${message}.`);
-  return { kind: 'invalid', problems };
+/** Reads the file that `CARELOG_ISSUERS` names. */
+export function readIssuers(file: string): SettingsOutcome<readonly IssuerSettings[]> {
+  return readSettingsFile(file, 'CARELOG_ISSUERS', issuersFile);
 }
 
 /** What an authenticator needs; the FHIR base is the audience where none is set. Fetches nothing before the first token. */
@@ -90,17 +76,6 @@ export async function discover(issuer: string): Promise<IssuerMetadata> {
 
 const fetchMilliseconds = 5_000;
 
-const webAddress = z
-  .string()
-  .refine(isSafeAddress, 'must be an https address (http only on this machine), without query or fragment');
-
-function isSafeAddress(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '') return false;
-  const here = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && here);
-}
-
 const discoveryDocument = z.object({
   issuer: z.string(),
   jwks_uri: webAddress,
@@ -110,8 +85,6 @@ const discoveryDocument = z.object({
   revocation_endpoint: z.string().optional(),
 });
 
-const odsCode = z.string().regex(/^[A-Z0-9]{3,10}$/, 'must be an ODS code');
-const careSetting = z.string().regex(/^[a-z]+(-[a-z]+)*$/, 'must be a care setting, e.g. general-practice');
 const seconds = (least: number, most: number, otherwise: number) =>
   z.int(`must be a whole number of seconds from ${least} to ${most}`).min(least).max(most).default(otherwise);
 
@@ -141,14 +114,16 @@ const issuerEntry = z
     message: 'must say for which organisation each system acts',
   });
 
-const issuersFile = z.strictObject({
-  issuers: z
-    .array(issuerEntry, 'must be a list of issuers')
-    .min(1, 'must hold at least one issuer')
-    .refine((all) => new Set(all.map(({ issuer }) => issuer)).size === all.length, {
-      message: 'must not name an issuer twice',
-    }),
-});
+const issuersFile = z
+  .strictObject({
+    issuers: z
+      .array(issuerEntry, 'must be a list of issuers')
+      .min(1, 'must hold at least one issuer')
+      .refine((all) => new Set(all.map(({ issuer }) => issuer)).size === all.length, {
+        message: 'must not name an issuer twice',
+      }),
+  })
+  .transform(({ issuers }) => issuers.map(settingsOf));
 
 function settingsOf(entry: z.infer<typeof issuerEntry>): IssuerSettings {
   const { issuer, audience, keysUrl, tokenType, shapes, scopesRequired, ...rest } = entry;

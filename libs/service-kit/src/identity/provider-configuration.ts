@@ -95,6 +95,9 @@ export function providerConfiguration(parts: ProviderParts): Configuration {
     clientBasedCORS: (_context, origin, client) =>
       client.tokenEndpointAuthMethod === 'none' &&
       (client.redirectUris ?? []).some((uri) => isAppAt(uri, origin)),
+    // The only addresses that are fetched are keys of systems, from who runs this server, and often in its own network.
+    fetch: (address, { dispatcher: _, ...options }: RequestInit & { dispatcher?: unknown } = {}) =>
+      globalThis.fetch(address, { ...options, redirect: 'error' }),
     renderError(context, out) {
       const { html, headers } = renderRefusal(out.error_description ?? out.error);
       context.set(headers);

@@ -29,8 +29,11 @@ export const lifetimes = { persona: 3600, app: 900, backend: 300 } as const;
 export function registrationsOf(
   personas: readonly Persona[],
   files: IdentityFiles,
+  apps: readonly Registration[] = [],
 ): ReadonlyMap<string, Registration> {
+  // Our own come last: none of them can be registered over.
   const all = [
+    ...apps,
     ...personas.map((persona) => ofPersona(persona, files)),
     app,
     backend(files),

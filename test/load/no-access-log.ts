@@ -4,7 +4,7 @@ import type { AccessLog, BrokenGlass } from '@carelog/access-log';
 export async function openAccessLog(): Promise<AccessLog> {
   return {
     record: (_caller, _answered, _flush, leave) => leave(true),
-    takesRecords: true,
+    backlogBytes: 0,
     find: async () => ({ found: [] }),
     read: async () => 'missing',
     close: async () => {},

@@ -86,7 +86,7 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
           url,
         );
         fhirRoutes(server, gateway, url);
-        statusRoutes(server, running, () => platformMetrics(running, gateway.pressure) + requestMetrics());
+        statusRoutes(server, running, () => platformMetrics(running, gateway) + requestMetrics());
         startPageRoutes(server, {
           facts: () => startPageFacts(running, config, url()),
           docsFolder: DOCS_FOLDER,

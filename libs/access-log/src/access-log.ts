@@ -20,8 +20,8 @@ export interface AccessLog {
    * `flush`: only once the record is on disk, whatever the mode.
    */
   record(caller: Caller, answered: Answered, flush: boolean, leave: Leave): void;
-  /** False while the log cannot follow and every `record` would fail. */
-  readonly takesRecords: boolean;
+  /** Bytes of the journal that are not in the log yet; where they are too many, `record` takes nothing more. */
+  readonly backlogBytes: number;
   /** Everything recorded before this call is looked through. Undefined where that cannot be said just now. */
   find(query: AccessQuery): Promise<FoundAccesses | undefined>;
   /** `missing` where there is none; undefined where that cannot be said just now. */
@@ -64,8 +64,8 @@ export async function openAccessLog(options: AccessLogOptions): Promise<AccessLo
   if (left > 0) thread.tell({ kind: 'take-over', upTo: left });
   return {
     record: (caller, answered, flush, leave) => journal.record(caller, answered, flush, leave),
-    get takesRecords() {
-      return journal.takesRecords;
+    get backlogBytes() {
+      return journal.backlogBytes;
     },
     find: (query) => thread.ask<FoundAccesses>((call) => ({ kind: 'find', call, upTo: journal.handOn(), query })), // prettier-ignore
     async read(place) {

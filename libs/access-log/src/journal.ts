@@ -98,9 +98,9 @@ export class Journal {
     setImmediate(this.#write);
   }
 
-  /** False while answers are refused because the log cannot follow. */
-  get takesRecords(): boolean {
-    return !this.#isClosed && this.#waitingBytes <= BACKLOG_BYTES;
+  /** Handed on, and not in the log yet. */
+  get backlogBytes(): number {
+    return this.#waitingBytes;
   }
 
   /** Hands on what is there, so that it comes into the log; the number of the last segment that was handed on. */

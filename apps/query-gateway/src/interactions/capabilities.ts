@@ -62,6 +62,11 @@ function oauthUris({ authorize, token, introspect, revoke }: Record<string, stri
   };
 }
 
+const BREAK_GLASS =
+  'Opens a record without a relationship, for a time. Takes Parameters: reason (a code of the access policy) and text. The privacy officer is told.';
+const WHO_LOOKED =
+  'Auditors, privacy officers and patients find here who looked, out of the access log: by patient, date and agent:identifier, newest first.';
+
 function resourceOf(type: string) {
   const reverse = reverseIncludes().get(type);
   return {
@@ -82,9 +87,15 @@ function resourceOf(type: string) {
       definition: url,
       type: kind,
     })),
+    ...(type === 'AuditEvent' && { documentation: WHO_LOOKED }),
     ...(type === 'Patient' && {
       operation: [
         { name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' },
+        {
+          name: 'break-glass',
+          definition: 'https://fhir.carelog.example/OperationDefinition/Patient-break-glass',
+          documentation: BREAK_GLASS,
+        },
       ],
     }),
   };

@@ -156,6 +156,7 @@ async function recordLags(folder: string, seconds: number): Promise<{ lags: numb
       store,
       keyring,
       match: async () => ({ kind: 'matched', ids: [] }),
+      accessFacts: () => undefined,
       hasRoom: () => true,
     });
     const caller: Caller = { subject: 'bench', kind: 'system', careSetting: 'acute', ...publisher };

@@ -142,6 +142,12 @@ function tooOdd(): HostileSearch[] {
     hostile('a million commas where sort keys belong', 'refused', 'Observation', {
       _sort: ','.repeat(1_000_000),
     }),
+    hostile(
+      'a million fields',
+      'refused',
+      'Observation',
+      Array.from({ length: 1_000_000 }, () => ['a', 'b']),
+    ),
     hostile('a million pipes', 'refused', 'Observation', { code: '|'.repeat(1_000_000) }),
     hostile('a number beyond all numbers', 'refused', 'RiskAssessment', { probability: '1e999999999' }),
     hostile('a number of a thousand digits', 'refused', 'RiskAssessment', { probability: '9'.repeat(1_000) }),

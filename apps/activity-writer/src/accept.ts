@@ -2,12 +2,21 @@
  * received → accepted: the part that needs no log. Parses, validates, checks ids and identifiers, and says everything
  * that is wrong with every entry at once.
  */
-import { defaultPolicy, noCallerFacts, restrictionOf, type AccessAction, type Caller } from '@carelog/access';
+import {
+  defaultPolicy,
+  noCallerFacts,
+  restrictionOf,
+  type AccessAction,
+  type AccessBasis,
+  type AccessRefusal,
+  type Caller,
+} from '@carelog/access';
 import {
   canonicalContent,
   type ParsedResource,
   type RecordEntry,
   type RecordRequest,
+  type Withheld,
 } from '@carelog/activity';
 import {
   isNhsNumber,
@@ -24,6 +33,8 @@ import { referencesOf, type References } from './references.ts';
 export interface AcceptedEntry {
   readonly entry: RecordEntry;
   readonly type: string;
+  /** Why the caller may write this type at all; where they may not write everything of it, more is asked. */
+  readonly basis: AccessBasis;
   /** Absent for DELETE. */
   readonly parsed?: ParsedResource;
   /** Found once, as they were received: a plan that is made again resolves them again. */
@@ -37,7 +48,7 @@ export interface AcceptedEntry {
 
 export type Acceptance =
   | { readonly kind: 'accepted'; readonly entries: readonly AcceptedEntry[] }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+  | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly withheld?: Withheld };
 
 export const ENTRIES_MAX = 5_000;
 
@@ -52,18 +63,21 @@ export function accept(
   }
   const problems: Problem[] = [];
   const entries: AcceptedEntry[] = [];
+  let withheld: Withheld | undefined;
   const fullUrls = new Set(
     request.entries.flatMap(({ fullUrl }) => (fullUrl === undefined ? [] : [fullUrl])),
   );
   for (const [index, entry] of request.entries.entries()) {
-    const found = mayWrite(request.caller, entry);
-    const outcome =
-      found.length > 0 ? { problems: found } : acceptEntry(entry, fullUrls, eventIdOf(entry, index));
+    const decision = mayWrite(request.caller, entry);
+    if (!decision.permit) withheld ??= { reason: decision.code };
+    const outcome = decision.permit
+      ? acceptEntry(entry, decision.basis, fullUrls, eventIdOf(entry, index))
+      : { problems: [forbidden(decision)] };
     for (const problem of outcome.problems) problems.push(placed(problem, entry));
     if (outcome.accepted !== undefined) entries.push(outcome.accepted);
   }
   if (problems.length === 0) problems.push(...writtenTwice(entries));
-  return problems.length > 0 ? refused(problems) : { kind: 'accepted', entries };
+  return problems.length > 0 ? refused(problems, withheld) : { kind: 'accepted', entries };
 }
 
 /** Puts a problem of one entry into the place that its sender knows: `Bundle.entry[3].resource.status`. */
@@ -81,6 +95,7 @@ type EntryOutcome =
 
 function acceptEntry(
   entry: RecordEntry,
+  basis: AccessBasis,
   fullUrls: ReadonlySet<string>,
   eventId: string | undefined,
 ): EntryOutcome {
@@ -92,6 +107,7 @@ function acceptEntry(
       accepted: {
         entry,
         type: entry.type,
+        basis,
         nhsNumbers: [],
         references: NO_REFERENCES,
         ...(eventId && { eventId }),
@@ -113,6 +129,7 @@ function acceptEntry(
     accepted: {
       entry,
       type: entry.type,
+      basis,
       parsed,
       references: referencesOf(parsed, fullUrls),
       nhsNumbers: valid,
@@ -121,15 +138,17 @@ function acceptEntry(
   };
 }
 
-function mayWrite(caller: Caller, entry: RecordEntry): readonly Problem[] {
+function mayWrite(caller: Caller, entry: RecordEntry) {
   const actions: Record<RecordEntry['method'], AccessAction> = {
     POST: 'create',
     PUT: 'update',
     DELETE: 'delete',
   };
-  const decision = restrictionOf(caller, actions[entry.method], entry.type, noCallerFacts, defaultPolicy());
-  if (decision.permit) return [];
-  return [{ category: 'forbidden', code: 'forbidden', message: `${decision.reason} ${decision.remedy}` }];
+  return restrictionOf(caller, actions[entry.method], entry.type, noCallerFacts, defaultPolicy());
+}
+
+function forbidden({ reason, remedy }: AccessRefusal): Problem {
+  return { category: 'forbidden', code: 'forbidden', message: `${reason} ${remedy}` };
 }
 
 function parse(entry: RecordEntry): ParsedResource | { readonly problems: readonly Problem[] } {
@@ -223,6 +242,6 @@ function writtenTwice(entries: readonly AcceptedEntry[]): readonly Problem[] {
   return problems;
 }
 
-function refused(problems: readonly Problem[]): Acceptance {
-  return { kind: 'refused', problems };
+function refused(problems: readonly Problem[], withheld?: Withheld): Acceptance {
+  return { kind: 'refused', problems, ...(withheld !== undefined && { withheld }) };
 }

@@ -2,6 +2,7 @@
  * Who each accepted entry is: a new resource, one that is known, or the same thing sent again. Entries that refer to each
  * other are identified in the order of their references, so that what is sent again is recognised as a whole.
  */
+import type { Caller } from '@carelog/access';
 import { canonicalContent } from '@carelog/activity';
 import { newEventId } from '@carelog/event-store';
 import { businessIdentifiers, isNhsNumberSystem, type Problem } from '@carelog/fhir';
@@ -10,10 +11,11 @@ import type { Claims } from './claims.ts';
 import { saysTheSame, type Known, type StreamHead } from './known.ts';
 import { rewrite, type ReferencePlace } from './references.ts';
 
-/** Ids of the resources of a type that match search criteria in a view that has reached the head of the log. */
+/** Ids of the resources of a type that match search criteria, of those shown to the caller, in a view that has reached the head of the log. */
 export type Match = (
   type: string,
   criteria: string,
+  caller: Caller,
 ) => Promise<
   | { readonly kind: 'matched'; readonly ids: readonly string[] }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] }
@@ -37,14 +39,16 @@ export interface Identification {
 
 export interface IdentifyContext {
   readonly known: Known;
-  readonly match: Match;
+  readonly match: (type: string, criteria: string) => ReturnType<Match>;
+  /** Whether the caller may know of `Type/id`. */
+  readonly mayKnow: (stream: string) => Promise<boolean>;
   /** Fingerprint of received content under a partition's key. */
   readonly fingerprint: (partition: string, content: string) => string;
 }
 
 /** Also resolves references: between the entries, and by a condition. Throws only on faults. */
 export async function identifyEntries(
-  { known, match, fingerprint }: IdentifyContext,
+  { known, match, mayKnow, fingerprint }: IdentifyContext,
   accepted: readonly AcceptedEntry[],
   claims: Claims,
 ): Promise<Identification> {
@@ -85,7 +89,7 @@ export async function identifyEntries(
     const criteria = place.asReceived.slice(mark + 1);
     const number = type === 'Patient' ? nhsNumberCriterion(criteria) : undefined;
     const person = number === undefined ? undefined : (await known.alias('nhs-number', number)).target;
-    if (person !== undefined) return rewrite(place, person);
+    if (person !== undefined && (await mayKnow(person))) return rewrite(place, person);
     const outcome = await match(type, criteria);
     const expression = `${place.expression}.reference`;
     if (outcome.kind === 'refused') {
@@ -190,7 +194,8 @@ export async function identifyEntries(
     return undefined;
   }
 
-  function numberTaken(index: number, holder: string): Identity {
+  async function numberTaken(index: number, holder: string): Promise<Identity> {
+    if (!(await mayKnow(holder))) return refuse(index, NUMBER_TAKEN);
     location = holder;
     return refuse(index, {
       category: 'conflict',
@@ -224,6 +229,14 @@ const KEY_USED_BEFORE: Problem = {
   code: 'duplicate',
   message:
     'This Idempotency-Key was used before for other content. Use a new key for a new activity, and the same key only to send the same again.',
+};
+
+const NUMBER_TAKEN: Problem = {
+  category: 'conflict',
+  code: 'duplicate',
+  message:
+    'A Patient with this NHS number is registered already, and their record is not open to you. Check the number; their GP practice can have them registered with you.',
+  expression: 'Patient.identifier',
 };
 
 const SEVERAL_EXIST: Problem = {

@@ -1,4 +1,5 @@
 export { createRecordActivity } from './record-activity.ts';
 export type { WriterOptions } from './record-activity.ts';
 export type { Match } from './identify.ts';
+export type { AccessFacts, AccessFactsFor } from './permit.ts';
 export { diskSpace } from './disk-space.ts';

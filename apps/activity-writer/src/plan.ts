@@ -2,7 +2,14 @@
  * accepted → what to append. One plan is one look at the log: who each entry is, whom it is about, what it points at, and
  * the events that follow from that. If another writer was faster, the append says so and the plan is made again.
  */
-import { canonicalContent, decide, type Decision, type RecordRequest } from '@carelog/activity';
+import type { AccessBasis } from '@carelog/access';
+import {
+  canonicalContent,
+  decide,
+  type Decision,
+  type RecordRequest,
+  type Withheld,
+} from '@carelog/activity';
 import { newEventId, type StreamAppend } from '@carelog/event-store';
 import {
   encodeContent,
@@ -17,8 +24,9 @@ import type { Keyring } from '@carelog/keyring';
 import { placed, type AcceptedEntry } from './accept.ts';
 import { createClaims } from './claims.ts';
 import { createEvents, registeredPerson, type PendingEvent } from './events.ts';
-import { identifyEntries, type IdentifyContext } from './identify.ts';
+import { identifyEntries, type Identity, type IdentifyContext, type Match } from './identify.ts';
 import { saysTheSame, type StreamHead } from './known.ts';
+import { mayRecord, mayRegister, nobodyKnown, type AccessFacts, type AccessFactsFor } from './permit.ts';
 import { literalTarget, notArrived, unknownPatient } from './references.ts';
 
 export type PlannedAnswer =
@@ -31,14 +39,20 @@ export interface Plan {
   readonly problems: readonly Problem[];
   /** Of the resource that stands in the way, when one does. */
   readonly location?: string;
+  /** Where the decision point refused. */
+  readonly withheld?: Withheld;
   readonly answers: readonly PlannedAnswer[];
+  /** Why the caller may record each of them. */
+  readonly bases: readonly AccessBasis[];
   readonly appends: readonly StreamAppend[];
   /** References to resources that have not arrived, by entry. */
   readonly notes: readonly (readonly Problem[])[];
 }
 
-export interface PlanContext extends IdentifyContext {
+export interface PlanContext extends Pick<IdentifyContext, 'known' | 'fingerprint'> {
   readonly keyring: Keyring;
+  readonly match: Match;
+  readonly accessFacts: AccessFactsFor;
 }
 
 /** Throws only on faults. A plan with problems must not be appended. */
@@ -47,25 +61,38 @@ export async function planRequest(
   request: RecordRequest,
   accepted: readonly AcceptedEntry[],
 ): Promise<Plan> {
-  const { known, keyring } = context;
+  const { known, keyring, fingerprint } = context;
+  const { caller } = request;
   const claims = createClaims(known);
-  const { identities, problems: refused, location } = await identifyEntries(context, accepted, claims);
+  const access = context.accessFacts(caller);
+  const mayKnow = async (stream: string) => access === undefined || (await isSeen(access, stream));
+  const match = (type: string, criteria: string) => context.match(type, criteria, caller);
+  const identifying = { known, fingerprint, match, mayKnow };
+  const { identities, problems: refused, location } = await identifyEntries(identifying, accepted, claims);
   const problems: Problem[] = [...refused];
+  let withheld: Withheld | undefined;
+  const bases = accepted.map(({ basis }) => basis);
   const answers = new Array<PlannedAnswer>(accepted.length);
   const notes: Problem[][] = accepted.map(() => []);
   const pending: PendingEvent[] = [];
   const partitions = new Map<string, string>();
   const streams = new Set(identities.flatMap((identity) => ('stream' in identity ? [identity.stream] : [])));
 
+  // Streams were looked at before, so what is asked of the record from here on is at least as new.
+  if (access !== undefined && problems.length === 0) problems.push(...(await access.ready()));
   if (problems.length === 0) for (const index of peopleFirst(accepted)) await planEntry(index);
   if (problems.length > 0) {
-    return { problems, answers: [], appends: [], notes: [], ...(location !== undefined && { location }) };
+    const place = {
+      ...(location !== undefined && { location }),
+      ...(withheld !== undefined && { withheld }),
+    };
+    return { problems, answers: [], appends: [], notes: [], bases: [], ...place };
   }
   for (const { alias, target } of claims.all()) {
     const partition = partitions.get(target);
     if (partition !== undefined) pending.push({ kind: 'alias', alias, target, partition });
   }
-  return { problems, answers, notes, appends: await createEvents(keyring, request, pending) };
+  return { problems, answers, notes, bases, appends: await createEvents(keyring, request, pending) };
 
   function refuse(index: number, problem: Problem): undefined {
     problems.push(placed(problem, accepted[index]!.entry));
@@ -74,6 +101,7 @@ export async function planRequest(
   async function planEntry(index: number): Promise<void> {
     const identity = identities[index]!;
     if (identity.kind === 'refused') return;
+    if (access !== undefined && !(await isPermitted(access, index, identity))) return;
     if (identity.kind !== 'write') {
       answers[index] = identity;
       return;
@@ -102,6 +130,46 @@ export async function planRequest(
       decision.answer === 'deleted'
         ? { kind: 'deleted', stream }
         : { kind: decision.answer, stream, content: content! };
+  }
+
+  async function isPermitted(
+    facts: AccessFacts,
+    index: number,
+    identity: Exclude<Identity, { kind: 'refused' }>,
+  ): Promise<boolean> {
+    const { type, parsed } = accepted[index]!;
+    const named = parsed === undefined ? undefined : await personOfNumber(index, parsed.value);
+    const decision =
+      named === 'nobody'
+        ? mayRegister(caller)
+        : await mayRecord(caller, facts, {
+            type,
+            stream: identity.stream,
+            stands: identity.kind === 'write' && identity.head !== undefined,
+            registering: new Set(identities.flatMap(registeredBy)),
+            ...(parsed !== undefined && { resource: parsed.value }),
+            ...(named !== undefined && { named }),
+          });
+    if (decision.permit) bases[index] = decision.basis;
+    else {
+      withheld ??= { reason: decision.reason, patients: decision.patients };
+      refuse(index, decision.problem);
+    }
+    return decision.permit;
+  }
+
+  function registeredBy(identity: Identity, index: number): string[] {
+    const isNew = identity.kind === 'write' && identity.head === undefined;
+    return isNew && accepted[index]!.type === 'Patient' ? [identity.stream] : [];
+  }
+
+  /** `Patient/id` of whom the entry is about, where it names them by number alone; `nobody` where nobody has that number yet. */
+  async function personOfNumber(index: number, resource: object): Promise<string | undefined> {
+    const { reference, identifier } = patientOf(resource)?.reference ?? {};
+    if (reference !== undefined && literalTarget(reference) !== undefined) return undefined;
+    if (!isNhsNumberSystem(identifier?.system) || !isNhsNumber(identifier?.value ?? '')) return undefined;
+    const alias = await known.alias('nhs-number', identifier!.value!);
+    return claims.takenBy(alias) ?? (await claims.holder(alias)) ?? 'nobody';
   }
 
   function decideEntry(index: number, head: StreamHead | undefined, content: string | undefined): Decision {
@@ -156,12 +224,20 @@ export async function planRequest(
       const target = literalTarget(place.asReceived)!;
       if (streams.has(target)) continue;
       if (target.startsWith('Patient/')) {
-        if ((await known.partitionOf(target)) === undefined) refuse(index, unknownPatient(place.expression));
-      } else if (request.wantsNotes === true && (await known.head(target)) === undefined) {
+        if (access !== undefined && !(await access.sees(target)))
+          refuse(index, nobodyKnown(place.expression));
+        else if ((await known.partitionOf(target)) === undefined)
+          refuse(index, unknownPatient(place.expression));
+      } else if (request.wantsNotes === true && !(await hasArrived(target))) {
         notes[index]!.push(notArrived(place.expression));
       }
     }
     return problems.length === before;
+  }
+
+  // That something arrived is not to be told to whom it is not shown.
+  async function hasArrived(target: string): Promise<boolean> {
+    return access === undefined ? (await known.head(target)) !== undefined : access.sees(target);
   }
 
   /** `undefined` where the subject names nobody that could be registered: it keeps a partition of its own. */
@@ -197,6 +273,10 @@ export async function planRequest(
     pending.unshift({ kind: 'resource', ...place, type: '', content: encodeContent(resource), resource });
     return partition;
   }
+}
+
+async function isSeen(access: AccessFacts, stream: string): Promise<boolean> {
+  return (await access.ready()).length === 0 && access.sees(stream);
 }
 
 interface PlannedWrite {

@@ -27,7 +27,13 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'carelog-writer-'));
   store = openSqliteEventStore({ path: join(folder, 'log.sqlite') });
   keyring = openKeyring(join(folder, 'keyring'));
-  writer = createRecordActivity({ store, keyring, match: matchInLog, hasRoom: () => true });
+  writer = createRecordActivity({
+    store,
+    keyring,
+    match: matchInLog,
+    accessFacts: () => undefined,
+    hasRoom: () => true,
+  });
 });
 afterEach(async () => {
   await store.close();

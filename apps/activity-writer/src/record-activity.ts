@@ -21,12 +21,14 @@ import { KeyringFault, type Keyring } from '@carelog/keyring';
 import { accept, type AcceptedEntry } from './accept.ts';
 import { createKnown, type StreamHead } from './known.ts';
 import type { Match } from './identify.ts';
+import type { AccessFactsFor } from './permit.ts';
 import { planRequest, type Plan, type PlanContext, type PlannedAnswer } from './plan.ts';
 
 export interface WriterOptions {
   readonly store: EventStore;
   readonly keyring: Keyring;
   readonly match: Match;
+  readonly accessFacts: AccessFactsFor;
   /** False while the disk is so full that the views could not follow another event. */
   readonly hasRoom: () => boolean;
 }
@@ -52,12 +54,19 @@ const ERASED: Problem = {
 /** How often a request looks again after another writer was faster, before it is told to come back. */
 const ATTEMPTS_MAX = 50;
 
-export function createRecordActivity({ store, keyring, match, hasRoom }: WriterOptions): RecordActivity {
+export function createRecordActivity({
+  store,
+  keyring,
+  match,
+  accessFacts,
+  hasRoom,
+}: WriterOptions): RecordActivity {
   const encoder = new TextEncoder();
   const known = createKnown(store, keyring);
   const context: PlanContext = {
     known,
     match,
+    accessFacts,
     keyring,
     fingerprint: (partition, content) => keyring.fingerprint(partition, encoder.encode(content)),
   };
@@ -117,9 +126,10 @@ export function createRecordActivity({ store, keyring, match, hasRoom }: WriterO
     events: readonly Recorded[],
   ): RecordOutcome {
     const byStream = new Map(events.map((event) => [event.stream, event]));
-    const byAnswer = plan.answers.map((answer, index) =>
-      entryOf(answer, byStream, plan, accepted[index]!.type, plan.notes[index]!),
-    );
+    const byAnswer = plan.answers.map((answer, index) => ({
+      ...entryOf(answer, byStream, plan, accepted[index]!.type, plan.notes[index]!),
+      basis: plan.bases[index]!,
+    }));
     const position = events.at(-1)?.position ?? Math.max(0, ...byAnswer.map((entry) => entry.position));
     return { kind: 'recorded', entries: byAnswer, position };
   }
@@ -130,14 +140,17 @@ export function createRecordActivity({ store, keyring, match, hasRoom }: WriterO
     plan: Plan,
     type: string,
     notes: readonly Problem[],
-  ): RecordedEntry {
+  ): Omit<RecordedEntry, 'basis'> {
     const id = answer.stream.slice(type.length + 1);
     const event = events.get(answer.stream);
     if (answer.kind === 'existing') return { kind: 'existing', type, id, notes, ...standing(answer.head) };
     if (answer.kind === 'same-as') {
       const content = plan.answers.find((other) => other.stream === answer.stream && 'content' in other);
       const body = content !== undefined && 'content' in content ? content.content : undefined;
-      return { kind: 'existing', type, id, notes, ...(event && fresh(event, body)) } as RecordedEntry;
+      return { kind: 'existing', type, id, notes, ...(event && fresh(event, body)) } as Omit<
+        RecordedEntry,
+        'basis'
+      >;
     }
     if (answer.kind === 'deleted') {
       if (event !== undefined) return { kind: 'deleted', type, id, notes, ...fresh(event) };
@@ -167,8 +180,9 @@ function eventIdOf(request: RecordRequest, entry: RecordEntry, index: number): s
 }
 
 function refusal(plan: Plan): RecordOutcome {
-  const { problems, location } = plan;
-  return { kind: 'refused', problems, ...(location !== undefined && { location }) };
+  const { problems, location, withheld } = plan;
+  const known = { ...(location !== undefined && { location }), ...(withheld !== undefined && { withheld }) };
+  return { kind: 'refused', problems, ...known };
 }
 
 function standing(head: Omit<StreamHead, 'content'> & { content?: string | undefined }) {

@@ -1,5 +1,6 @@
 /** Asks the decision point, and gives it what it needs to know of the caller. */
 import {
+  decideAccess,
   defaultPolicy,
   noCallerFacts,
   restrictionOf,
@@ -9,11 +10,14 @@ import {
   type Caller,
   type CallerFacts,
 } from '@carelog/access';
+import type { Withheld } from '@carelog/activity';
 import { seesAll, type Viewer } from '@carelog/read-models';
-import { Refusal, type FhirRequest, type Gateway } from './gateway.ts';
+import { refuse, Refusal, type Gateway } from './gateway.ts';
+
+export type Standing = Pick<Gateway, 'record' | 'brokenGlass'>;
 
 /** Whom the caller stands for, and whose glass they broke. */
-export function standingOf(gateway: Gateway, { caller }: FhirRequest): CallerFacts | Promise<CallerFacts> {
+export function standingOf(gateway: Standing, caller: Caller): CallerFacts | Promise<CallerFacts> {
   const brokenGlass = gateway.brokenGlass.patientsOf(caller);
   const { kind, nhsNumber } = caller;
   if (kind !== 'patient' || nhsNumber === undefined) return { ...noCallerFacts, brokenGlass };
@@ -42,6 +46,35 @@ export function decide(
   const { organisation, careSetting, system, subject } = caller;
   const viewer = { restriction, organisation, careSetting, asker: `${system} ${subject}` };
   return { permit: true, basis, viewer, seesAll: seesAll(restriction) };
+}
+
+/**
+ * The answer about a resource that there is not, or that the caller may not know of: both alike. What the decision point said
+ * stands in the access record only, and in that of either, so that not even the time it takes to keep it tells them apart.
+ */
+export async function unknownTo(
+  gateway: Standing,
+  caller: Caller,
+  action: AccessAction,
+  type: string,
+  id: string,
+): Promise<Refusal> {
+  const { record } = gateway;
+  const facts = await record.resourceFacts(type, id, caller.scopes ?? []);
+  if (facts === undefined) return unknown(type, { reason: 'not-known' });
+  const patients = await record.patientFacts(caller, await standingOf(gateway, caller), facts.patients);
+  const decision = decideAccess(caller, action, facts, patients, defaultPolicy());
+  return unknown(type, {
+    reason: decision.permit ? 'not-known' : decision.code,
+    patients: facts.patients,
+  });
+}
+
+// What was asked for is not repeated: it may be an NHS number or a name in the place of an id.
+export function unknown(what: string, withheld?: Withheld): Refusal {
+  const message = `This ${what} is not known here. Check the type and the id, or search for it.`;
+  const problem = { category: 'not-found', code: 'not-found', message } as const;
+  return withheld === undefined ? refuse(problem) : new Refusal([problem], {}, withheld);
 }
 
 export function permitted(decision: Allowed | AccessRefusal): Allowed | Refusal {

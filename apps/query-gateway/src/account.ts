@@ -2,7 +2,9 @@
 import type { Answered } from '@carelog/access-log';
 import { isResourceType, looksLikeNhsNumber, resourceTypes, searchParametersOf } from '@carelog/fhir';
 import { CURSOR_PARAMETER } from './cursor.ts';
-import { Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Withheld } from './gateway.ts';
+import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from './gateway.ts';
+import { interactionOf } from './interaction-of.ts';
+import { statusOfProblems } from './status.ts';
 
 /** `digest`: what stands for a value that identifies somebody; the same for the same value. */
 export type Digest = (value: string) => string;
@@ -18,7 +20,7 @@ export function answeredOf(
   const query = askedOf(request, gateway.digest);
   const position = gateway.projected.position();
   if (result instanceof Refusal) {
-    const { withheld = forbiddenBy(result) } = result;
+    const { withheld } = result;
     const decision = withheld === undefined ? 'undecided' : 'refused';
     const { reason: basis = '', patients = NOBODY } = withheld ?? {};
     return { interaction, status, correlation, query, position, decision, basis, patients, shown: '' };
@@ -31,9 +33,23 @@ export function answeredOf(
 
 const NOBODY: readonly string[] = [];
 
-// The writer decides by itself, and says only what kind of problem it is.
-function forbiddenBy({ problems }: Refusal): Withheld | undefined {
-  return problems.some(({ category }) => category === 'forbidden') ? { reason: 'forbidden' } : undefined;
+/** Instead of an answer that no account can be kept of. */
+export const UNACCOUNTED = refuse({
+  category: 'unavailable',
+  code: 'transient',
+  message:
+    'No account can be kept just now of who is shown what, so nothing is shown. Try again in a moment; operators see why in the log.',
+});
+
+/** Keeps the record of a part of an answer that was refused, as of an answer by itself. False where it cannot be kept. */
+export function recordRefusal(
+  gateway: Pick<Gateway, 'projected' | 'digest' | 'accessLog'>,
+  request: FhirRequest,
+  refusal: Refusal,
+): Promise<boolean> {
+  const sent = { interaction: interactionOf(request), status: statusOfProblems(refusal.problems) };
+  const answered = answeredOf(gateway, request, refusal, sent);
+  return new Promise((resolve) => gateway.accessLog.record(request.caller, answered, true, resolve));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What the query gateway is given, and the shapes of a FHIR request and its answer inside it. */
 import type { AccessBasis, Caller } from '@carelog/access';
 import type { AccessLog, BrokenGlass } from '@carelog/access-log';
-import type { RecordActivity } from '@carelog/activity';
+import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { RecordQueries, Shown } from '@carelog/read-models';
@@ -67,7 +67,9 @@ export interface FhirAnswer {
   readonly body?: string | readonly Uint8Array[];
   /** For the access record: what is shown and whose it is, and why that was permitted. */
   readonly shown?: Shown;
-  readonly basis?: AccessBasis | 'recorded';
+  readonly basis?: AccessBasis;
+  /** Something was recorded for it, and stays so whether or not it can be shown. */
+  readonly isRecorded?: true;
   /** Its record is kept already. */
   readonly isAccounted?: true;
   /** The parts of the body are given again to whoever asks next. */
@@ -92,13 +94,6 @@ export class Refusal {
     this.headers = headers;
     this.withheld = withheld;
   }
-}
-
-export interface Withheld {
-  /** One word of the decision point. */
-  readonly reason: string;
-  /** Whose record was asked for, where that is known. */
-  readonly patients?: readonly string[];
 }
 
 export function refuse(problem: Problem, headers?: Readonly<Record<string, string>>): Refusal {

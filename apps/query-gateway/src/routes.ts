@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { FHIR_JSON, outcomeText, sendBytes } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FhirAnswer, FhirRequest, Gateway } from './gateway.ts';
-import { answeredOf } from './account.ts';
+import { answeredOf, UNACCOUNTED } from './account.ts';
 import { refuse, Refusal } from './gateway.ts';
 import { interact } from './interact.ts';
 import { interactionOf } from './interaction-of.ts';
@@ -46,15 +46,26 @@ function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
   let body = '';
   if (bytes !== undefined && bytes.length > 0) {
     if (!isUtf8(bytes)) return notUtf8();
-    const text = bytes.toString();
     if (headers['content-type']?.startsWith(FORM) === true) {
       if (path.at(-1) !== '_search') return formNotTaken();
-      for (const [name, value] of new URLSearchParams(text)) query.append(name, value);
-    } else body = text;
+      if (isTooMuch(bytes)) return formTooLarge();
+      for (const [name, value] of new URLSearchParams(bytes.toString())) query.append(name, value);
+    } else body = bytes.toString();
   }
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const { caller, id: correlation } = request;
   return { method, path, query, headers, body, caller, correlation, base };
+}
+
+const FORM_BYTES_MAX = 4 * 1024 * 1024;
+const FORM_FIELDS_MAX = 200;
+
+/** Millions of fields would take seconds to take apart, before anything could refuse them. */
+function isTooMuch(form: Buffer): boolean {
+  if (form.length > FORM_BYTES_MAX) return true;
+  let fields = 1;
+  for (let at = form.indexOf('&'); at >= 0 && fields <= FORM_FIELDS_MAX; at = form.indexOf('&', at + 1)) fields += 1; // prettier-ignore
+  return fields > FORM_FIELDS_MAX;
 }
 
 const FHIR_TYPE = 'application/fhir+json';
@@ -84,6 +95,11 @@ function notUtf8(): Refusal {
 function formNotTaken(): Refusal {
   const message = 'Only _search takes a form. Send the resource as application/fhir+json.';
   return refuse({ category: 'media-type', code: 'not-supported', message });
+}
+
+function formTooLarge(): Refusal {
+  const message = `A form may have ${FORM_FIELDS_MAX} fields and 4 MiB. Send a search with fewer values.`;
+  return refuse({ category: 'too-large', code: 'too-costly', message });
 }
 
 /** The answer leaves when its record is kept; without one it does not, and 503 does. Nobody keeps account of what is open to all. */
@@ -129,17 +145,10 @@ function left(
 /** What is recorded in the record stays so and is said, but nothing is shown. */
 function unaccounted(result: FhirAnswer | Refusal): FhirAnswer | Refusal {
   if (result instanceof Refusal) return result;
-  if (result.basis !== 'recorded') return UNACCOUNTED;
+  if (result.isRecorded !== true) return UNACCOUNTED;
   const { status, headers = {} } = result;
   return { status, headers };
 }
-
-const UNACCOUNTED = refuse({
-  category: 'unavailable',
-  code: 'transient',
-  message:
-    'No account can be kept just now of who is shown what, so nothing is shown. Try again in a moment; operators see why in the log.',
-});
 
 /** Seconds after which the same request may well succeed, unless the refusal says it itself. */
 const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '1', 503: '1', 507: '60' };

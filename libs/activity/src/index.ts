@@ -10,4 +10,5 @@ export type {
   RecordEntry,
   RecordOutcome,
   RecordRequest,
+  Withheld,
 } from './record-activity.ts';

@@ -2,7 +2,7 @@
  * The one way in. The gateway hands over what it received; the activity writer accepts and records it, or refuses with
  * everything that is wrong. Embedded it is a function call; in a cluster the same shape crosses a Nest microservice client.
  */
-import type { Caller } from '@carelog/access';
+import type { AccessBasis, Caller } from '@carelog/access';
 import type { Problem } from '@carelog/fhir';
 
 export interface RecordRequest {
@@ -53,13 +53,28 @@ export interface RecordedEntry {
   readonly position: number;
   /** JSON text as served, with server `meta`; absent for `deleted`. */
   readonly body?: string;
+  /** Why the caller may record it. */
+  readonly basis: AccessBasis;
   /** Warnings and notes, e.g. references to resources that have not arrived yet. */
   readonly notes: readonly Problem[];
 }
 
 export type RecordOutcome =
   | { readonly kind: 'recorded'; readonly entries: readonly RecordedEntry[]; readonly position: number }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[]; readonly location?: string };
+  | {
+      readonly kind: 'refused';
+      readonly problems: readonly Problem[];
+      readonly location?: string;
+      /** Set where the decision point refused, also where the answer looks like that to something unknown. */
+      readonly withheld?: Withheld;
+    };
+
+export interface Withheld {
+  /** One word of the decision point. */
+  readonly reason: string;
+  /** Whose record it was about, where that is known. */
+  readonly patients?: readonly string[];
+}
 
 export interface RecordActivity {
   /** One outcome for `single` and `transaction`; one for each entry, in order, for `batch`. Throws only on faults. */

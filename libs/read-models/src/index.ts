@@ -16,4 +16,5 @@ export { namedBy } from './record/named-by.ts';
 export { recordProjection, recordProjectionBy, type RecordChange } from './record/record-projection.ts';
 export { openRecord, type RecordOptions } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';
+export { resourceFactsOf } from './record/resource-facts.ts';
 export { INDEX_COLUMNS } from './record/tables.ts';

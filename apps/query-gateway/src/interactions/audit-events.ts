@@ -8,13 +8,12 @@ import {
   type Problem,
   type SearchCondition,
 } from '@carelog/fhir';
-import { decide, permitted, standingOf } from '../access.ts';
+import { decide, permitted, standingOf, unknown } from '../access.ts';
 import { auditEventOf, type AuditFacts } from '../audit-event.ts';
 import { caughtUp } from '../consistency.ts';
 import { cursorOf } from '../cursor.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
-import { unknown } from './read.ts';
 import { askedIn, COUNT_DEFAULT } from './search.ts';
 
 /** To a system an AuditEvent is what other systems recorded as one: a resource of the record. */
@@ -117,7 +116,7 @@ async function readerOf(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   if (request.caller.kind !== 'patient') return permitted(decide(request.caller, action, 'AuditEvent'));
-  const { own } = await standingOf(gateway, request);
+  const { own } = await standingOf(gateway, request.caller);
   // As for everything else of their own record: the policy says whether a patient has one at all.
   const allowed = permitted(decide(request.caller, action, 'Patient', { ...noCallerFacts, own }));
   return allowed instanceof Refusal ? allowed : { basis: allowed.basis, own: own[0] ?? '' };

@@ -7,10 +7,9 @@ import type { StandingBreak } from '@carelog/access-log';
 import type { RecordActivity } from '@carelog/activity';
 import { derivedEventId } from '@carelog/event-store';
 import { parseJson, validateResource, type Problem } from '@carelog/fhir';
-import { decide, permitted } from '../access.ts';
+import { decide, permitted, unknown } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
-import { unknown } from './read.ts';
 
 const TEXT_MAX = 500;
 const HOUR_MS = 60 * 60 * 1_000;
@@ -28,7 +27,7 @@ export async function breakGlass(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const answer = await gateway.record.read('Patient', patient);
-  if (answer.kind !== 'found') return unknown('Patient');
+  if (answer.kind !== 'found') return unknown('Patient', { reason: 'not-known' });
 
   const until = Date.now() + policy.breakGlass.hours * HOUR_MS;
   const { caller, correlation } = request;

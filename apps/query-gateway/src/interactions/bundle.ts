@@ -14,7 +14,8 @@ import {
   type Outcome,
 } from '../gateway.ts';
 import { statusText, statusOfProblems } from '../status.ts';
-import { conditionsOf, idempotencyKeyOf, locationOf, notesOf, shownByWriting } from './write.ts';
+import { recordRefusal, UNACCOUNTED } from '../account.ts';
+import { asShown, conditionsOf, idempotencyKeyOf, locationOf, notesOf, shownByWriting } from './write.ts';
 
 export const ENTRIES_MAX = 5_000;
 
@@ -57,10 +58,13 @@ export async function bundle(
           ...(idempotencyKey !== undefined && { idempotencyKey }),
         });
   if (mode === 'transaction' && outcomes[0]?.kind === 'refused') {
-    const { problems, location } = outcomes[0];
-    return new Refusal(problems, location === undefined ? {} : { location: `${request.base}/${location}` });
+    const { problems, location, withheld } = outcomes[0];
+    const headers = location === undefined ? {} : { location: `${request.base}/${location}` };
+    return new Refusal(problems, headers, withheld);
   }
-  return { ...(await answerParts(request, mode, parts, outcomes, interact)), basis: allowed.basis };
+  const answer = await answerParts(gateway, request, mode, parts, outcomes, interact);
+  const isRecorded = outcomes.some(({ kind }) => kind === 'recorded');
+  return { ...answer, basis: allowed.basis, ...(isRecorded && { isRecorded }) };
 }
 
 interface ParsedBundle {
@@ -196,6 +200,7 @@ function partOf(request: FhirRequest, entry: Json, index: number, exact: ParsedR
 
 /** Entries of the answer stand in the order of the request, as the specification asks. */
 async function answerParts(
+  gateway: Gateway,
   request: FhirRequest,
   mode: 'transaction' | 'batch',
   parts: readonly Part[],
@@ -211,19 +216,23 @@ async function answerParts(
     if (part.kind === 'read') {
       const answer = await interact(part.request);
       if (!(answer instanceof Refusal) && answer.shown !== undefined) shown.push(answer.shown);
-      texts.push(readText(answer));
+      texts.push(readText(await accounted(gateway, part.request, answer)));
     } else if (part.kind === 'wrong') texts.push(refusedText(part.problems));
     else {
       const outcome = outcomes[mode === 'transaction' ? 0 : written]!;
       if (outcome.kind === 'recorded') {
+        const recorded = await asShown(
+          gateway,
+          request,
+          outcome.entries[mode === 'transaction' ? written : 0]!,
+        );
         position = Math.max(position, outcome.position);
-        shown.push(shownByWriting(outcome.entries[mode === 'transaction' ? written : 0]!));
+        shown.push(shownByWriting(recorded));
+        texts.push(recordedText(recorded, wanted));
+      } else {
+        const refusal = new Refusal(outcome.problems, {}, outcome.withheld);
+        texts.push(readText(await accounted(gateway, askedBy(request, part.entry), refusal)));
       }
-      texts.push(
-        outcome.kind === 'refused'
-          ? refusedText(outcome.problems)
-          : recordedText(outcome.entries[mode === 'transaction' ? written : 0]!, wanted),
-      );
       written += 1;
     }
   }
@@ -231,6 +240,21 @@ async function answerParts(
   const headers: Record<string, string> = position > 0 ? { 'carelog-position': String(position) } : {};
   const body = `{"resourceType":"Bundle","type":"${mode}-response"${entries}}`;
   return { status: 200, headers, body, shown: together(shown) };
+}
+
+/** Nobody is told of a refusal that no account could be kept of. */
+async function accounted(
+  gateway: Gateway,
+  part: FhirRequest,
+  answer: FhirAnswer | Refusal,
+): Promise<FhirAnswer | Refusal> {
+  if (!(answer instanceof Refusal) || answer.withheld === undefined) return answer;
+  return (await recordRefusal(gateway, part, answer)) ? answer : UNACCOUNTED;
+}
+
+/** The entry as the request that it would have been by itself. */
+function askedBy(request: FhirRequest, { method, type, id }: RecordEntry): FhirRequest {
+  return { ...request, method, path: id === undefined ? [type] : [type, id], query: new URLSearchParams() };
 }
 
 function together(parts: readonly Shown[]): Shown {

@@ -1,6 +1,6 @@
 /** The whole record of one person. https://hl7.org/fhir/R4/operation-patient-everything.html */
 import { isResourceType } from '@carelog/fhir';
-import { decide, permitted, standingOf } from '../access.ts';
+import { decide, permitted, standingOf, unknownTo } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
@@ -19,15 +19,12 @@ export async function everything(
   if (filter instanceof Refusal) return filter;
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  const facts = await standingOf(gateway, request);
+  const facts = await standingOf(gateway, request.caller);
   const allowed = permitted(decide(request.caller, 'everything', undefined, facts));
   if (allowed instanceof Refusal) return allowed;
   const count = request.query.has('_count') ? page.count : COUNT_MAX;
   const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.viewer);
-  if (found === undefined) {
-    const message = 'This Patient is not known here. Check the id, or search for the person by identifier.';
-    return refuse({ category: 'not-found', code: 'not-found', message });
-  }
+  if (found === undefined) return unknownTo(gateway, request.caller, 'everything', 'Patient', id);
   return bundleAnswer(gateway, request, { basis: allowed.basis, type: 'searchset', page: found, ...unknown });
 }
 

@@ -1,7 +1,7 @@
 /** History of one resource, newest version first. https://hl7.org/fhir/R4/http.html#history */
-import { decide, permitted, standingOf } from '../access.ts';
+import { decide, permitted, standingOf, unknownTo } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
-import { Refusal, refuse, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
 import { pageOf, refuseUnknown } from './search.ts';
 
@@ -17,14 +17,11 @@ export async function history(
   if (page instanceof Refusal) return page;
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  const facts = await standingOf(gateway, request);
+  const facts = await standingOf(gateway, request.caller);
   const allowed = permitted(decide(request.caller, 'history', type, facts));
   if (allowed instanceof Refusal) return allowed;
   const found = await gateway.record.history(type, id, page, allowed.viewer);
-  if (found === undefined) {
-    const message = `This ${type} is not known here, so it has no history. Check the type and the id, or search for it.`;
-    return refuse({ category: 'not-found', code: 'not-found', message });
-  }
+  if (found === undefined) return unknownTo(gateway, request.caller, 'history', type, id);
   return bundleAnswer(gateway, request, {
     basis: allowed.basis,
     type: 'history',

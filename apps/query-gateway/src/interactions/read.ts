@@ -1,7 +1,7 @@
 /** FHIR read and vread. https://hl7.org/fhir/R4/http.html#read, #vread, #cread */
 import type { AccessBasis } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
-import { decide, permitted, standingOf } from '../access.ts';
+import { decide, permitted, standingOf, unknown, unknownTo } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import {
   refuse,
@@ -56,8 +56,9 @@ async function answerVersion(
 ): Promise<FhirAnswer | Refusal> {
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  const facts = await standingOf(gateway, request);
-  const decision = decide(request.caller, version === undefined ? 'read' : 'vread', type, facts);
+  const facts = await standingOf(gateway, request.caller);
+  const action = version === undefined ? 'read' : 'vread';
+  const decision = decide(request.caller, action, type, facts);
   const allowed = permitted(decision);
   if (allowed instanceof Refusal) return allowed;
   const { record, recentReads } = gateway;
@@ -70,6 +71,7 @@ async function answerVersion(
   const parked = await record.parkedPartitionOf(type, id, allowed.viewer);
   if (answer.kind !== 'found') {
     if (parked !== undefined && answer.kind === 'unknown') return setAside();
+    if (answer.kind === 'unknown') return unknownTo(gateway, request.caller, action, type, id);
     return missing(answer, type, id);
   }
   const found = { version: answer, answer: answerWith(answer, parked?.position) };
@@ -84,7 +86,8 @@ function answerWith(version: FoundVersion['version'], incompleteFrom: number | u
     'last-modified': new Date(version.lastUpdated).toUTCString(),
     ...(incompleteFrom !== undefined && { 'carelog-incomplete': String(incompleteFrom) }),
   };
-  return { status: 200, headers, body: version.body, shown: version.shown };
+  const { body, shown, isRedacted } = version;
+  return { status: 200, headers, body, shown, ...(isRedacted && { isRedacted }) };
 }
 
 /** 304 instead, where the client says that it has this version. */
@@ -93,10 +96,8 @@ function unlessKnown(
   { version, answer }: FoundVersion,
   basis: AccessBasis,
 ): FhirAnswer {
-  const { headers = {}, ...rest } = answer;
-  return isKnown(request, version)
-    ? { status: 304, headers, basis, shown: version.shown }
-    : { ...rest, headers, basis };
+  const { body, ...rest } = answer;
+  return isKnown(request, version) ? { ...rest, status: 304, basis } : { ...answer, basis };
 }
 
 function isKnown({ headers }: FhirRequest, { versionId, lastUpdated }: FoundVersion['version']): boolean {
@@ -106,19 +107,12 @@ function isKnown({ headers }: FhirRequest, { versionId, lastUpdated }: FoundVers
   return since !== undefined && Math.floor(Date.parse(lastUpdated) / 1_000) * 1_000 <= Date.parse(since);
 }
 
-function missing(answer: Exclude<VersionAnswer, { kind: 'found' }>, type: string, id: string): Refusal {
-  if (answer.kind === 'unknown') return unknown(type);
+function missing(answer: VersionAnswer & { kind: 'deleted' | 'erased' }, type: string, id: string): Refusal {
   const message =
     answer.kind === 'erased'
       ? `The content of ${type}/${id} was erased and cannot be read by anybody any more.`
       : `${type}/${id} was deleted. Its versions before that are at ${type}/${id}/_history.`;
   return refuse({ category: 'gone', code: 'deleted', message }, { etag: `W/"${answer.versionId}"` });
-}
-
-// What was asked for is not repeated: it may be an NHS number or a name in the place of an id.
-export function unknown(what: string): Refusal {
-  const message = `This ${what} is not known here. Check the type and the id, or search for it.`;
-  return refuse({ category: 'not-found', code: 'not-found', message });
 }
 
 function setAside(): Refusal {

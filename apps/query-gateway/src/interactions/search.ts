@@ -8,12 +8,11 @@ import {
   type Subset,
 } from '@carelog/fhir';
 import type { PageRequest } from '@carelog/read-models';
-import { decide, permitted, standingOf } from '../access.ts';
+import { decide, permitted, standingOf, unknownTo } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
 import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Outcome } from '../gateway.ts'; // prettier-ignore
 import { bundleAnswer } from './bundles.ts';
-import { unknown } from './read.ts';
 import { answerAgain, keeperOf, keyOf } from './search-again.ts';
 import { withSubsets } from './subsets.ts';
 
@@ -50,7 +49,7 @@ async function searchAnew(
   if (cursor instanceof Refusal) return cursor;
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  const facts = await standingOf(gateway, request);
+  const facts = await standingOf(gateway, request.caller);
   const allowed = permitted(decide(request.caller, 'search', type, facts));
   if (allowed instanceof Refusal) return allowed;
   // Who may look for Practitioners may not see through them whom they treat: what is included is of any type.
@@ -59,7 +58,7 @@ async function searchAnew(
 
   if (within !== undefined) {
     const owner = await gateway.record.read(within.type, within.id, allowed.viewer);
-    if (owner.kind === 'unknown') return unknown(within.type);
+    if (owner.kind === 'unknown') return unknownTo(gateway, request.caller, 'search', within.type, within.id);
   }
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
   const query = { ...parsed.query, conditions };

@@ -2,7 +2,8 @@
 import type { RecordEntry, RecordedEntry, RecordOutcome } from '@carelog/activity';
 import { operationOutcome, type Problem } from '@carelog/fhir';
 import type { Shown } from '@carelog/read-models';
-import { room } from '../consistency.ts';
+import { decide, standingOf } from '../access.ts';
+import { caughtUp, room } from '../consistency.ts';
 import {
   preference,
   refuse,
@@ -88,7 +89,7 @@ async function write(
     wantsNotes: preference(request, 'return') === 'OperationOutcome',
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   });
-  return answerOf(request, outcome!);
+  return answerOf(gateway, request, outcome!);
 }
 
 /** The header of that name, at most 255 visible characters. */
@@ -100,15 +101,19 @@ export function idempotencyKeyOf(request: FhirRequest): string | Refusal | undef
   return refuse({ category: 'incorrect', code: 'value', message });
 }
 
-function answerOf(request: FhirRequest, outcome: RecordOutcome): FhirAnswer | Refusal {
+async function answerOf(
+  gateway: Gateway,
+  request: FhirRequest,
+  outcome: RecordOutcome,
+): Promise<FhirAnswer | Refusal> {
   if (outcome.kind === 'refused') {
     const location =
       outcome.location === undefined ? {} : { location: `${request.base}/${outcome.location}` };
-    return new Refusal(outcome.problems, location);
+    return new Refusal(outcome.problems, location, outcome.withheld);
   }
-  const recorded = outcome.entries[0]!;
+  const recorded = await asShown(gateway, request, outcome.entries[0]!);
   const headers: Record<string, string> = { 'carelog-position': String(outcome.position) };
-  const account = { shown: shownByWriting(recorded), basis: 'recorded' } as const;
+  const account = { shown: shownByWriting(recorded), basis: recorded.basis, isRecorded: true } as const;
   if (recorded.versionId > 0) headers['etag'] = `W/"${recorded.versionId}"`;
   if (recorded.lastUpdated !== '') headers['last-modified'] = new Date(recorded.lastUpdated).toUTCString();
   if (recorded.kind === 'deleted') return { status: 204, headers, ...account };
@@ -119,6 +124,22 @@ function answerOf(request: FhirRequest, outcome: RecordOutcome): FhirAnswer | Re
   if (wanted === 'OperationOutcome')
     return { status, headers, ...account, body: JSON.stringify(operationOutcome(notesOf(recorded))) };
   return { status, headers, ...account, ...(recorded.body !== undefined && { body: recorded.body }) };
+}
+
+/** What stood there before may hold what the caller is not shown, so it is given to them as a read gives it, or not at all. */
+export async function asShown(
+  gateway: Gateway,
+  { caller }: FhirRequest,
+  recorded: RecordedEntry,
+): Promise<RecordedEntry> {
+  const { body, ...rest } = recorded;
+  if (recorded.kind !== 'existing' || body === undefined) return recorded;
+  const decision = decide(caller, 'read', recorded.type, await standingOf(gateway, caller));
+  if (decision.permit && decision.seesAll) return recorded;
+  if (!decision.permit || (await caughtUp(gateway)) !== undefined) return rest;
+  const { type, id, versionId } = recorded;
+  const answer = await gateway.record.read(type, id, decision.viewer);
+  return answer.kind === 'found' && answer.versionId === versionId ? { ...rest, body: answer.body } : rest;
 }
 
 /** What a client that recorded this was told, for the access record. */

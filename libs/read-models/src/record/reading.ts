@@ -45,6 +45,10 @@ export function prepareReading(db: DatabaseSync) {
         .where('resource', '=', given('resource'))
         .where('version', '=', given('version')),
     ),
+    more: new Statement(
+      db,
+      record.selectFrom('more_patient').select('patient').where('position', '=', given('position')),
+    ),
     checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
     glance: new Statement(
       db,

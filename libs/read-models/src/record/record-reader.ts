@@ -1,5 +1,5 @@
 /** Answers the gateway's questions from the record, over one read-only connection. */
-import type { CallerFacts, PatientFacts } from '@carelog/access';
+import type { CallerFacts, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { DatabaseSync } from 'node:sqlite';
@@ -23,10 +23,11 @@ import type {
   VersionAnswer,
 } from './record.ts';
 import { prepareReading, type VersionRow } from './reading.ts';
+import { conditionsMet } from './resource-facts.ts';
 import { Searching, type Answered, type PlannedSearch } from './searching.ts';
 import { SlowLane, TOO_SLOW, type SlowRequest } from './slow-lane.ts';
 import { TooManyValues } from './statement.ts';
-import { STATE } from './tables.ts';
+import { SEVERAL, STATE } from './tables.ts';
 import { loadUnits } from './units.ts';
 
 export interface RecordOptions {
@@ -124,6 +125,18 @@ class RecordReader implements RecordQueries {
     const parked = await this.parkedPartitionOf('Patient', patient);
     const incomplete = parked === undefined ? [] : [parked];
     return this.#reading(viewer, (audience) => this.#everything.page(patient, page, audience, incomplete));
+  }
+
+  async resourceFacts(
+    type: string,
+    id: string,
+    scopes: readonly Scope[],
+  ): Promise<ResourceFacts | undefined> {
+    const row = this.#searching.reading(() => this.#factsRow(`${type}/${id}`));
+    if (row === undefined) return undefined;
+    const { patients, labels, body } = row;
+    const meets = body === null ? [] : await conditionsMet(type, body, scopes);
+    return { type, patients, labels, meets };
   }
 
   async patientFacts(
@@ -246,6 +259,16 @@ class RecordReader implements RecordQueries {
         : asked.body;
       return this.#answerOf({ ...asked, body: concealed }, concealed !== asked.body);
     });
+  }
+
+  #factsRow(stream: string) {
+    this.#glance();
+    const row = this.#statements.current.get({ stream });
+    if (row === undefined) return undefined;
+    const { position, patient, labels, body } = row;
+    const more = this.#statements.more.all({ position }).map((it) => it.patient);
+    const patients = [patient, ...more].flatMap((it) => this.#numbers.patientId(it) ?? []);
+    return { patients, labels: labels % SEVERAL, body };
   }
 
   #answerOf(row: (VersionRow & Of) | undefined, isConcealed = false): VersionAnswer {

@@ -2,7 +2,7 @@
  * The record read model: every current resource with its versions and its search index, as the gateway asks it.
  * Answers are JSON text as served, never parsed on the way. Every answer about a person whose partition is parked says so.
  */
-import type { CallerFacts, PatientFacts } from '@carelog/access';
+import type { CallerFacts, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { Include, Problem, SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import type { Viewer } from './audience.ts';
@@ -32,6 +32,11 @@ export interface RecordQueries {
    * https://hl7.org/fhir/R4/operation-patient-everything.html
    */
   everything(patient: string, page: EverythingRequest, viewer?: Viewer): Promise<SearchPage | undefined>;
+  /**
+   * Facts of a resource as it stands, or as it stood before its end; undefined where it never existed. `scopes`: those of the
+   * caller, whose conditions are looked for in it.
+   */
+  resourceFacts(type: string, id: string, scopes: readonly Scope[]): Promise<ResourceFacts | undefined>;
   /** Facts of these Patients, by id, of whom the record knows anything; times are as of now. */
   patientFacts(
     of: Standpoint,
@@ -59,6 +64,8 @@ export type VersionAnswer =
       readonly versionId: number;
       readonly lastUpdated: string;
       readonly shown: Shown;
+      /** Some of its elements are kept from the viewer. */
+      readonly isRedacted?: true;
     }
   | { readonly kind: 'deleted'; readonly versionId: number; readonly lastUpdated: string }
   /** The version was recorded, but its content can no longer be opened. */

@@ -2,7 +2,7 @@
  * What the embedded identity provider must not forget between two requests: sign-ins under way, sessions, consents, codes,
  * refresh tokens, which access tokens are still good, and which assertions were used. One SQLite file, mode 0600.
  */
-import { chmodSync } from 'node:fs';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
@@ -49,11 +49,7 @@ export function openProviderStorage(
   now: () => number = Date.now,
   rowsOfKindMax = 100_000,
 ): ProviderStorage {
-  const file = join(folder, 'provider.sqlite');
-  const db = new DatabaseSync(file, { timeout: 5_000 });
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-  db.exec(schema);
-  chmodSync(file, 0o600);
+  const db = openDatabase(join(folder, 'provider.sqlite'));
   const put = db.prepare(
     `INSERT INTO kept (kind, id, payload, expires_at, grant_id, uid) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (kind, id) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at,
@@ -127,6 +123,24 @@ export function openProviderStorage(
     onRevoked: (listener) => void listeners.push(listener),
     close: () => db.close(),
   };
+}
+
+/** Throws an `Error` that says what to do where the file is not one of ours. */
+function openDatabase(file: string): DatabaseSync {
+  // Before SQLite, which gives the files beside it the same mode.
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+  const db = new DatabaseSync(file, { timeout: 5_000 });
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    db.exec(schema);
+    return db;
+  } catch (cause) {
+    db.close();
+    const remedy =
+      'Delete it, with the files beside it whose names begin with its own: everybody signs in again.';
+    throw new Error(`${file} is damaged, or of something else. ${remedy}`, { cause });
+  }
 }
 
 function read(row: Record<string, unknown> | undefined): AdapterPayload | undefined {

@@ -86,8 +86,8 @@ function answerWith(version: FoundVersion['version'], incompleteFrom: number | u
     'last-modified': new Date(version.lastUpdated).toUTCString(),
     ...(incompleteFrom !== undefined && { 'carelog-incomplete': String(incompleteFrom) }),
   };
-  const { body, shown, isRedacted } = version;
-  return { status: 200, headers, body, shown, ...(isRedacted && { isRedacted }) };
+  const { body, shown } = version;
+  return { status: 200, headers, body, shown };
 }
 
 /** 304 instead, where the client says that it has this version. */

@@ -64,8 +64,6 @@ export type VersionAnswer =
       readonly versionId: number;
       readonly lastUpdated: string;
       readonly shown: Shown;
-      /** Some of its elements are kept from the viewer. */
-      readonly isRedacted?: true;
     }
   | { readonly kind: 'deleted'; readonly versionId: number; readonly lastUpdated: string }
   /** The version was recorded, but its content can no longer be opened. */

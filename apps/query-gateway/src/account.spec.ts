@@ -72,7 +72,6 @@ describe('what was answered', () => {
     ['redacted', { status: 200, basis: 'direct-care', shown: { ...shown, isConcealed: true } } as const],
     ['undecided', { status: 200 }],
     ['refused', new Refusal([], {}, { reason: 'no-relationship', patients: ['p'] })],
-    ['refused', new Refusal([{ category: 'forbidden', code: 'forbidden', message: '' }])],
     ['undecided', new Refusal([{ category: 'incorrect', code: 'value', message: '' }])],
   ])('is %s', (decision, result) =>
     expect(of(result)).toMatchObject({ decision, position: 7, correlation: 'c' }),

@@ -119,7 +119,7 @@ function leave(
   const status = result instanceof Refusal ? statusOfProblems(result.problems) : result.status;
   const answered = answeredOf(gateway, asked, result, { interaction, status });
   // What may not be known of is answered like what there is not, and is a refusal all the same.
-  const isFlushed = answered.decision === 'refused' || status === 404;
+  const isFlushed = answered.decision === 'refused' || status === 403 || status === 404;
   gateway.accessLog.record(asked.caller, answered, isFlushed, (isKept) => {
     try {
       send(gateway, reply, isKept ? result : unaccounted(result));

@@ -21,8 +21,8 @@ export interface Allowances {
 
 /** Far above what a machine answers for systems and staff; a person's app needs little, and a stranger nearly nothing. */
 export const defaultAllowances: Allowances = {
-  systems: { perSecond: 100_000, burst: 300_000, atOnce: 2048 },
-  staff: { perSecond: 50_000, burst: 150_000, atOnce: 512 },
+  systems: { perSecond: 100_000, burst: 300_000, atOnce: 1024 },
+  staff: { perSecond: 50_000, burst: 150_000, atOnce: 128 },
   patients: { perSecond: 20, burst: 60, atOnce: 8 },
   strangers: { perSecond: 50, burst: 200, atOnce: 32 },
 };

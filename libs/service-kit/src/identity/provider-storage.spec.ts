@@ -31,6 +31,13 @@ it('keeps a thing for its time, also over a restart, for its owner only', () => 
   expect(statSync(join(folder, 'provider.sqlite')).mode & 0o777).toBe(0o600);
 });
 
+it('says what to do when its file is damaged', () => {
+  const other = mkdtempSync(join(tmpdir(), 'carelog-provider-'));
+  writeFileSync(join(other, 'provider.sqlite'), 'x'.repeat(5_000));
+  expect(() => openProviderStorage(other)).toThrow(/provider\.sqlite is damaged.+Delete it/);
+  rmSync(other, { recursive: true });
+});
+
 it('finds a session by its other name, and the newest content of it', async () => {
   const sessions = storage.adapter('Session', used);
   await sessions.upsert('one', { uid: 'u', accountId: 'gp' }, 10);

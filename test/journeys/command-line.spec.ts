@@ -56,6 +56,13 @@ test('token prints the token and nothing else', async () => {
   expect(code).toBe(0);
 });
 
+test('a command uses the token it is given, and no secret of the data folder', async () => {
+  const elsewhere = { CARELOG_DATA: path.join(folder, 'no-secrets-here') };
+  const CARELOG_TOKEN = await server.token('operator');
+  expect(await carelog(['status'], elsewhere)).toMatchObject({ code: 1 });
+  expect(await carelog(['status'], { ...elsewhere, CARELOG_TOKEN })).toMatchObject({ code: 0 });
+});
+
 describe('import', () => {
   test('takes a folder of every kind of file, in whatever order they refer to each other, and twice without a double', async () => {
     // By name the observations come first.

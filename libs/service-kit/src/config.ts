@@ -34,6 +34,8 @@ export interface Config {
   readonly allowances: Allowances;
   /** Origins of pages that may use the service from a browser. */
   readonly corsOrigins: readonly string[];
+  /** For commands: an access token to call the server with, in place of a persona's. */
+  readonly token?: string;
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
 }
@@ -68,6 +70,7 @@ const environment = z.object({
   CARELOG_EMBEDDED_IDENTITY: z.enum(['on', 'off'], 'must be on or off').optional(),
   CARELOG_APPS: z.string().optional(),
   CARELOG_ISSUERS: z.string().optional(),
+  CARELOG_TOKEN: z.string().optional(),
   CARELOG_LIMIT_SYSTEMS: allowance(defaultAllowances.systems),
   CARELOG_LIMIT_STAFF: allowance(defaultAllowances.staff),
   CARELOG_LIMIT_PATIENTS: allowance(defaultAllowances.patients),
@@ -158,6 +161,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
         patients: parsed.data.CARELOG_LIMIT_PATIENTS,
         strangers: parsed.data.CARELOG_LIMIT_STRANGERS,
       },
+      ...(parsed.data.CARELOG_TOKEN === undefined ? {} : { token: parsed.data.CARELOG_TOKEN }),
       corsOrigins: parsed.data.CARELOG_CORS_ORIGINS,
       trustedProxies: parsed.data.CARELOG_TRUSTED_PROXIES,
     },

@@ -1,12 +1,12 @@
 /** One question to the running server as the operator, for commands that see no clinical content. */
 import { CommandFailure } from '../command-failure.ts';
 import { serverUrl } from './settings.ts';
-import { tokenFor } from './token.ts';
+import { ownTokenOr } from './token.ts';
 
 /** The JSON it answers. Throws `CommandFailure` with what the server says when it refuses. */
 export async function askServer(method: 'GET' | 'POST', route: string, givenUrl?: string): Promise<unknown> {
   const url = serverUrl(givenUrl);
-  const authorization = `Bearer ${await tokenFor('operator', url)}`;
+  const authorization = `Bearer ${await ownTokenOr('operator', url)}`;
   const response = await fetch(`${url}${route}`, { method, headers: { authorization } }).catch(
     () => undefined,
   );

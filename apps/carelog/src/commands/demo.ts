@@ -9,7 +9,7 @@ import { openFrontDoor } from '../loading/front-door.ts';
 import { printSummary } from '../loading/print-summary.ts';
 import { serverUrl } from './settings.ts';
 import { showProgress, stopOnInterrupt } from '../loading/progress.ts';
-import { tokenFor } from './token.ts';
+import { ownTokenOr } from './token.ts';
 
 /** Answers the exit code. Throws `CommandFailure` when it could not begin. */
 export async function demo(options: {
@@ -23,7 +23,7 @@ export async function demo(options: {
   const progress = showProgress(options.patients);
   const summary = await loadPopulation({
     url,
-    token: () => tokenFor('publisher', url),
+    token: () => ownTokenOr('publisher', url),
     people: options.patients,
     seed: options.seed,
     signal: stopOnInterrupt(),

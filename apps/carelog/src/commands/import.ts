@@ -10,7 +10,7 @@ import { printSummary } from '../loading/print-summary.ts';
 import { readFile } from '../loading/read-file.ts';
 import { serverUrl } from './settings.ts';
 import { showProgress, stopOnInterrupt } from '../loading/progress.ts';
-import { tokenFor } from './token.ts';
+import { ownTokenOr } from './token.ts';
 
 export interface ImportOptions {
   readonly as: string;
@@ -32,7 +32,7 @@ export async function importFiles(paths: readonly string[], options: ImportOptio
   }
   const url = serverUrl(options.url);
   const signal = stopOnInterrupt();
-  const frontDoor = await openFrontDoor({ url, token: () => tokenFor(options.as, url), signal });
+  const frontDoor = await openFrontDoor({ url, token: () => ownTokenOr(options.as, url), signal });
   const begun = performance.now();
   const progress = showProgress(found.files.reduce((sum, file) => sum + file.bytes, 0));
   const total: Summary = { recorded: 0, duplicate: 0, refused: 0, refusals: [] };

@@ -10,6 +10,11 @@ export interface TokenLimits {
   readonly purpose?: string;
 }
 
+/** What a command calls the server with: the token in `CARELOG_TOKEN`, or one of the persona. Throws `CommandFailure`. */
+export async function ownTokenOr(persona: string, url?: string): Promise<string> {
+  return settings().token ?? tokenFor(persona, url);
+}
+
 /** Throws `CommandFailure` that says what to do: 2 where there is no such persona. */
 export async function tokenFor(persona: string, url?: string, limits: TokenLimits = {}): Promise<string> {
   const outcome = await issueToken({

@@ -24,6 +24,8 @@ export interface Looks {
   readonly sort: readonly SortKey[];
   /** Milliseconds as `performance.now()` counts; none for a search that cannot take long. */
   readonly deadline?: number;
+  /** How many rows may be asked whether there is time. */
+  readonly rows?: number;
 }
 
 /** Thrown out of a statement whose time is over. */
@@ -51,8 +53,9 @@ export class BodyLook {
       return sortValue(this.#looks.type, key.parameter, resource, key.descending) ?? null;
     });
     db.function('in_time', () => {
-      const { deadline } = this.#looks;
+      const { deadline, rows } = this.#looks;
       this.#asked += 1;
+      if (rows !== undefined && this.#asked > rows) throw new OutOfTime();
       // A glance at the clock costs more than most rows do.
       if (deadline !== undefined && this.#asked % 64 === 0 && performance.now() > deadline)
         throw new OutOfTime();
@@ -66,6 +69,7 @@ export class BodyLook {
     this.#tests = looks.conditions.map((condition) => bodyTest(condition));
     this.#body = '';
     this.#read = undefined;
+    this.#asked = 0;
     return work();
   }
 

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { Admission, showsVersion } from './admission.ts';
 import { Audiences, SHOWN, type Audience, type Viewer } from './audience.ts';
 import { shownOf } from './entries.ts';
+import { OutOfTime } from './body-look.ts';
 import { Everything } from './everything.ts';
 import { History } from './history.ts';
 import type { Standpoint } from './known-patients.ts';
@@ -305,11 +306,12 @@ class RecordReader implements RecordQueries {
   }
 }
 
-function quickly(planned: PlannedSearch): Answered | SearchRefusal {
+function quickly(planned: PlannedSearch): Answered | SearchRefusal | undefined {
   try {
     return planned.page();
   } catch (fault) {
     if (fault instanceof TooManyValues) return TOO_SLOW;
+    if (fault instanceof OutOfTime) return undefined;
     throw fault;
   }
 }

@@ -65,18 +65,22 @@ export interface PlanOptions {
   readonly timed?: boolean;
   /** Walk the whole type, whatever else there is: for an order that an index of the type has. */
   readonly byType?: boolean;
+  /** Of an audience that sees the records of at most so many, their patients are walked one by one. */
+  readonly patientsMax?: number;
 }
 
 export function planSearch(
   search: NumberedSearch,
   probe: Probe,
-  { timed = false, byType = false }: PlanOptions = {},
+  { timed = false, byType = false, patientsMax = ROWS_MAX }: PlanOptions = {},
 ): SearchPlan {
   const names = new Names();
   const [limit, ...others] = search.limits ?? [];
   const isOneLimit = limit !== undefined && others.length === 0;
   const rest = [...search.conditions, ...(isOneLimit ? limit.conditions : [])];
-  const walk = byType ? walkType(search.type, names, probe) : chooseWalk(search, rest, names, probe);
+  const walk = byType
+    ? walkType(search.type, names, probe)
+    : chooseWalk(search, patientsMax, rest, names, probe);
   const { type } = search;
   const tests: Test[] = timed ? [() => inTime] : [];
   const looks: SearchCondition[] = [];
@@ -153,7 +157,13 @@ interface Walk {
 }
 
 // Takes out of `rest` the conditions that the walk itself fulfils.
-function chooseWalk(search: NumberedSearch, rest: NumberedCondition[], names: Names, probe: Probe): Walk {
+function chooseWalk(
+  search: NumberedSearch,
+  patientsMax: number,
+  rest: NumberedCondition[],
+  names: Names,
+  probe: Probe,
+): Walk {
   const { type, typeName, audience } = search;
   const few = take(rest, (it) => it.kind === 'streams') ?? take(rest, (it) => it.kind === 'token' && it.rows === 'few' && !it.not); // prettier-ignore
   if (few !== undefined) {
@@ -173,10 +183,10 @@ function chooseWalk(search: NumberedSearch, rest: NumberedCondition[], names: Na
   const compartment = rest.find((it) => it.kind === 'compartment');
   if (compartment !== undefined)
     return walkPatient(type, { number: compartment.patient, role: ROLE.named }, rest, names, probe);
-  const reach = audience?.reach(typeName, ROWS_MAX);
-  const [only] = reach ?? [];
-  if (only !== undefined && reach?.length === 1)
+  const [only, ...others] = audience?.reach(typeName, 1) ?? [];
+  if (only !== undefined && others.length === 0)
     return walkPatient(type, { number: only, role: ROLE.named }, rest, names, probe);
+  const reach = (most: number) => audience?.reach(typeName, Math.min(most, patientsMax));
   return walkEverybody(type, rest, reach, names, probe);
 }
 
@@ -215,7 +225,7 @@ function walkPatient(
 function walkEverybody(
   type: number,
   rest: NumberedCondition[],
-  reach: readonly number[] | undefined,
+  reach: (most: number) => readonly number[] | undefined,
   names: Names,
   probe: Probe,
 ): Walk {
@@ -228,7 +238,8 @@ function walkEverybody(
     undefined,
   );
   const isFew = fewest !== undefined && fewest.count <= ROWS_MAX;
-  const within = reach && walkPatients(type, reach, names, probe, Math.min(fewest?.count ?? ROWS_MAX, ROWS_MAX)); // prettier-ignore
+  const most = Math.min(fewest?.count ?? ROWS_MAX, ROWS_MAX);
+  const within = most > FEW ? walkPatients(type, reach(most), names, probe, most) : undefined;
   if (within !== undefined) return within;
   const all = walkType(type, names, probe);
   if (!isFew && rest.length > 0 && all.bound() <= BODIES_MAX) return all;
@@ -250,11 +261,12 @@ function walkEverybody(
 // Undefined where these patients have more than `most` of the type; then nothing was named.
 function walkPatients(
   type: number,
-  patients: readonly number[],
+  patients: readonly number[] | undefined,
   names: Names,
   probe: Probe,
   most: number,
 ): Walk | undefined {
+  if (patients === undefined) return undefined;
   const rows = (names: Names): Rows => {
     const [listed, of] = [names.bind(JSON.stringify(patients)), names.bind(type)];
     const keys: Keys = sql`select d.resource as key from compartment d where d.patient in (select value from json_each(${listed})) and d.type = ${of}`;

@@ -4,7 +4,7 @@ import { sql, type RawBuilder } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import { Admission, anyConcealed, shownBody } from './admission.ts';
 import type { Audience } from './audience.ts';
-import { BodyLook } from './body-look.ts';
+import { BodyLook, OutOfTime } from './body-look.ts';
 import {
   COMMA,
   entriesInOrder,
@@ -25,6 +25,8 @@ export type Answered = Omit<SearchPage, 'incomplete'>;
 
 /** Statements are kept by shape, the oldest forgotten. */
 const SHAPES_MAX = 500;
+/** The records of so few are walked rather than what everybody has. */
+const TRIED_PATIENTS_MAX = 100;
 /** Includes read whole resources: pages beyond this many, and chains of includes, are for the slow lane. */
 const INCLUDING_MAX = 100;
 
@@ -71,6 +73,40 @@ export class Searching {
   ): PlannedSearch {
     const search = this.#numbers.search(query, audiences.matches);
     if (search === undefined) return { isSlow: false, page: () => ({ ...NOTHING, total: 0 }) };
+    const isBrief = audiences.matches !== undefined && timeLimit === undefined && isWalkAlone(query, request);
+    const tried = isBrief ? planSearch(search, this.#probe, { timed: true, patientsMax: TRIED_PATIENTS_MAX }) : undefined; // prettier-ignore
+    if (tried !== undefined && isTriable(tried))
+      return { isSlow: false, page: () => this.#tryPage(tried, search, query, request, audiences) };
+    return this.#searchOf(search, query, request, audiences, timeLimit);
+  }
+
+  // Of those who see much a page is full soon, however many there are; where it is not, another plan may do.
+  #tryPage(
+    plan: SearchPlan,
+    search: NumberedSearch,
+    query: SearchQuery,
+    request: SearchRequest,
+    audiences: SearchAudiences,
+  ): Answered {
+    try {
+      return this.#during(plan, { sort: [], rows: ROWS_MAX }, audiences.matches, () =>
+        this.#withTotal(plan, request, this.#quickPage(plan, request, audiences.matches)),
+      );
+    } catch (fault) {
+      const other =
+        fault instanceof OutOfTime && this.#searchOf(search, query, request, audiences, undefined);
+      if (!other || other.isSlow) throw fault;
+      return other.page();
+    }
+  }
+
+  #searchOf(
+    search: NumberedSearch,
+    query: SearchQuery,
+    request: SearchRequest,
+    audiences: SearchAudiences,
+    timeLimit: number | undefined,
+  ): PlannedSearch {
     const timed = timeLimit !== undefined;
     const byType = isByUpdate(query.sort ?? []) && this.#walksType(search);
     const plan = planSearch(search, this.#probe, { timed, byType });
@@ -86,7 +122,7 @@ export class Searching {
     return {
       isSlow: isSlow === true,
       page: () =>
-        this.#during(plan, query.sort ?? [], timeLimit, audiences.matches, () => {
+        this.#during(plan, { sort: query.sort ?? [], ...(timed && { timeLimit }) }, audiences.matches, () => {
           if (isOneStatement(plan, ordering, request))
             return this.#withTotal(plan, request, this.#quickPage(plan, request, audiences.matches));
           // All statements of the page read the same state.
@@ -104,7 +140,10 @@ export class Searching {
     return {
       isSlow: isSlowCount(plan),
       page: () =>
-        this.#during(plan, [], timeLimit, audience, () => ({ ...NOTHING, total: this.#count(plan) })),
+        this.#during(plan, { sort: [], ...(timeLimit !== undefined && { timeLimit }) }, audience, () => ({
+          ...NOTHING,
+          total: this.#count(plan),
+        })),
     };
   }
 
@@ -249,16 +288,14 @@ export class Searching {
   };
 
   #during<Result>(
-    plan: SearchPlan,
-    sort: readonly SortKey[],
-    timeLimit: number | undefined,
+    { looks, typeName }: SearchPlan,
+    { timeLimit, ...limits }: { sort: readonly SortKey[]; timeLimit?: number; rows?: number },
     audience: Audience | undefined,
     work: () => Result,
   ): Result {
-    const { looks } = plan;
     const deadline = timeLimit === undefined ? {} : { deadline: performance.now() + timeLimit };
     return this.#admission.during(audience, () =>
-      this.#look.during({ type: plan.typeName, conditions: looks, sort, ...deadline }, work),
+      this.#look.during({ type: typeName, conditions: looks, ...limits, ...deadline }, work),
     );
   }
 
@@ -316,6 +353,15 @@ function isOneStatement(
   { includes, total }: SearchRequest,
 ): boolean {
   return ordering === undefined && plan.isOrdered && !includes?.length && total !== 'accurate';
+}
+
+// Nothing is asked but one page of matches, in the order of the walk.
+function isWalkAlone({ sort }: SearchQuery, { includes, total }: SearchRequest): boolean {
+  return !sort?.length && !includes?.length && total !== 'accurate';
+}
+
+function isTriable({ patient, isOrdered, isUnbounded, looks }: SearchPlan): boolean {
+  return patient === undefined && isOrdered && !isUnbounded && looks.length === 0;
 }
 
 // Of what refers to one match, as to a practice, all are met to find those that may be shown.

@@ -200,6 +200,13 @@ it('refuses while the journal cannot be written, and goes on when it can', async
   expect(names(await allOf(log, {}))).toEqual(['c2 p2']);
 });
 
+it('refuses an answer that shows more than a record can say, and no other', async () => {
+  const { log } = await open();
+  const much = kept(log, caller('gp'), answer(1, { shown: '1,'.repeat(3 * 1024 * 1024) }));
+  expect(await Promise.all([much, kept(log, caller('gp'), answer(2))])).toEqual([false, true]);
+  expect(names(await allOf(log, {}))).toEqual(['c2 p2']);
+});
+
 it('takes nothing once it is closed', async () => {
   const it = await open();
   await it.log.close();

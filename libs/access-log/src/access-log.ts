@@ -58,7 +58,7 @@ export async function openAccessLog(options: AccessLogOptions): Promise<AccessLo
     first: left + 1,
     ground,
     onComplete: (upTo) => thread.tell({ kind: 'take-over', upTo }),
-    onFault: (fault) => log.error(`The access journal failed: ${String((fault as { code?: string }).code ?? 'unknown')}`), // prettier-ignore
+    onFault: atMostOnceASecond((fault) => log.error(`The access journal failed: ${codeOf(fault)}`)),
   });
   thread.onTookOver = (upTo) => journal.tookOver(upTo);
   if (left > 0) thread.tell({ kind: 'take-over', upTo: left });
@@ -81,6 +81,20 @@ export async function openAccessLog(options: AccessLogOptions): Promise<AccessLo
 }
 
 const PAUSE_MS = 1_000;
+
+/** A disk that is full fails thousands of times a second; once in a while is enough to hear of it. */
+function atMostOnceASecond(say: (fault: unknown) => void): (fault: unknown) => void {
+  let saidAt = -Infinity;
+  return (fault) => {
+    if (performance.now() - saidAt < PAUSE_MS) return;
+    saidAt = performance.now();
+    say(fault);
+  };
+}
+
+function codeOf(fault: unknown): string {
+  return String((fault as { code?: string }).code ?? 'unknown');
+}
 
 /** Keeps the thread running until it is told to stop; what it was asked when it failed has no answer. */
 class LogThread {

@@ -19,6 +19,8 @@ const SEGMENT_MS = 1_000;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** With so much waiting to be taken over into the log, nothing more is taken in. */
 const BACKLOG_BYTES = 256 * 1024 * 1024;
+/** Characters of one record's list of versions; an event has to hold it. */
+const SHOWN_MAX = 4 * 1024 * 1024;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Called once: true when the record is as safe as was asked, false when it could not be kept; then nothing may be shown. */
@@ -85,7 +87,7 @@ export class Journal {
 
   /** Keeps the record of an answer; `leave` is called later, never before this returns. */
   record(caller: Caller, answered: Answered, flush: boolean, leave: Leave): void {
-    if (this.#isClosed || this.#waitingBytes > BACKLOG_BYTES) {
+    if (this.#isClosed || this.#waitingBytes > BACKLOG_BYTES || answered.shown.length > SHOWN_MAX) {
       setImmediate(leave, false);
       return;
     }

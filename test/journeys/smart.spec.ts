@@ -65,7 +65,11 @@ interface Started {
 }
 
 /** Sends a browser to the server as an app does. */
-async function startLaunch(scope: string, more: Record<string, string> = {}): Promise<Started> {
+async function startLaunch(
+  scope: string,
+  more: Record<string, string> = {},
+  browser = visitPages(stack.url),
+): Promise<Started> {
   const pkceCodeVerifier = openid.randomPKCECodeVerifier();
   const checks = {
     pkceCodeVerifier,
@@ -82,7 +86,6 @@ async function startLaunch(scope: string, more: Record<string, string> = {}): Pr
     code_challenge_method: 'S256',
     ...more,
   });
-  const browser = visitPages(stack.url);
   return { browser, checks, page: await browser.open(address.href) };
 }
 
@@ -266,6 +269,19 @@ describe('the sign-in', () => {
     const { expectedNonce: _, ...checks } = started.checks;
     const tokens = await openid.authorizationCodeGrant(app, left as URL, checks);
     expect(decodeJwt(tokens.access_token)).toMatchObject({ selected_roleid: '999101000008' });
+  });
+
+  it('remembers who is in the browser, asks again what the app may, and forgets when the app says so', async () => {
+    const scope = 'user/Patient.rs offline_access';
+    const first = await startLaunch(scope);
+    await first.browser.submit(await signInAs(first, 'gp'), 'allow');
+    const second = await startLaunch(scope, {}, first.browser);
+    expect(second.page.html).toMatch(/Allow access\?[\s\S]+General practitioner/);
+    const third = await startLaunch(scope, { prompt: 'login' }, first.browser);
+    const page = await signInAs(third, 'pharmacist');
+    expect(page.html).toMatch(/Allow access\?[\s\S]+Community pharmacist[\s\S]+for up to 14 days/);
+    const silent = await startLaunch(scope, { prompt: 'none' }, first.browser);
+    expect(silent.page.left?.searchParams.get('error')).toBe('interaction_required');
   });
 
   it('lets nobody look over its shoulder, and nobody else send its forms', async () => {

@@ -50,6 +50,7 @@ export function createSignIn(load: (request: FastifyRequest) => Promise<SignInPa
     const to = await parts.provider.interactionResult(request.raw, reply.raw, next.result, {
       mergeWithLastSubmission: false,
     });
+    if (next.result.login !== undefined) await forgetWhoWasHere(parts.provider, interaction);
     return reply.redirect(to, 303);
   };
 }
@@ -76,6 +77,16 @@ async function currentInteraction(
     if ((error as Error).name === 'SessionNotFound') return undefined;
     throw error;
   }
+}
+
+/** Otherwise the provider would have the browser end the sign-in of somebody else by a script, which no page here may run. */
+async function forgetWhoWasHere(provider: Provider, { session: begun }: Interaction): Promise<void> {
+  if (begun?.uid === undefined || begun.accountId === undefined) return;
+  const session = await provider.Session.findByUid(begun.uid);
+  if (session === undefined) return;
+  delete session.accountId;
+  delete session.authorizations;
+  await session.persist();
 }
 
 function appOf({ registrations }: SignInParts, { params }: Interaction): string {

@@ -233,6 +233,19 @@ describe('an app that is launched for a patient', () => {
     expect(left?.searchParams.get('error')).toBe('access_denied');
   });
 
+  it('is not launched for a patient whom its user may not see', async () => {
+    const { json } = await stack.fhir('POST', '/Patient', {
+      body: { resourceType: 'Patient', name: [{ family: 'Elsewhere' }] },
+    });
+    const { id } = json as { id: string };
+    const started = await startLaunch('launch/patient patient/*.rs');
+    const page = await signInAs(started, 'gp');
+    const found = await started.browser.submit(page, 'find', { name: 'Elsewhere' });
+    expect(found.html).toContain('Nobody was found whose record you may see');
+    const forged = await started.browser.submit(page, 'patient', { patient: id });
+    expect(forged.html).toMatch(/There is a problem[\s\S]+Choose a patient/);
+  });
+
   it('is launched for the patient who signs in, and for nobody else', async () => {
     const ownId = await registerPatient('Ownworth', firstPersonNhsNumber(DEMO_SEED));
     const started = await startLaunch('openid fhirUser launch/patient patient/*.rs');

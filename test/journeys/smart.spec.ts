@@ -233,6 +233,19 @@ describe('an app that is launched for a patient', () => {
     expect(left?.searchParams.get('error')).toBe('access_denied');
   });
 
+  it('is not launched for a patient whom its user may not see', async () => {
+    const { json } = await stack.fhir('POST', '/Patient', {
+      body: { resourceType: 'Patient', name: [{ family: 'Elsewhere' }] },
+    });
+    const { id } = json as { id: string };
+    const started = await startLaunch('launch/patient patient/*.rs');
+    const page = await signInAs(started, 'gp');
+    const found = await started.browser.submit(page, 'find', { name: 'Elsewhere' });
+    expect(found.html).toContain('Nobody was found whose record you may see');
+    const forged = await started.browser.submit(page, 'patient', { patient: id });
+    expect(forged.html).toMatch(/There is a problem[\s\S]+Choose a patient/);
+  });
+
   it('is launched for the patient who signs in, and for nobody else', async () => {
     const ownId = await registerPatient('Ownworth', firstPersonNhsNumber(DEMO_SEED));
     const started = await startLaunch('openid fhirUser launch/patient patient/*.rs');
@@ -282,6 +295,13 @@ describe('the sign-in', () => {
     expect(page.html).toMatch(/Allow access\?[\s\S]+Community pharmacist[\s\S]+for up to 14 days/);
     const silent = await startLaunch(scope, { prompt: 'none' }, first.browser);
     expect(silent.page.left?.searchParams.get('error')).toBe('interaction_required');
+  });
+
+  it('hands the code over by a form where the app wants that, with the one script that it takes', async () => {
+    const { browser, ...started } = await startLaunch('user/Patient.rs', { response_mode: 'form_post' });
+    const { html, headers } = await browser.submit(await signInAs({ browser, ...started }, 'gp'), 'allow');
+    expect(html).toMatch(/action="http:\/\/127\.0\.0\.1:4713\/callback"[\s\S]+name="code"/);
+    expect(headers.get('content-security-policy')).toMatch(/script-src 'sha256-[^']+';/);
   });
 
   it('lets nobody look over its shoulder, and nobody else send its forms', async () => {
@@ -425,7 +445,8 @@ describe('a resource server', () => {
 describe('whoever hurries', () => {
   it('is slowed down', async () => {
     const statuses = new Set<number>();
-    for (let i = 0; i < 61; i++) statuses.add((await fetch(`${stack.url}/openid/sign-in/guess-${i}`)).status);
+    for (let i = 0; i < 121; i++)
+      statuses.add((await fetch(`${stack.url}/openid/sign-in/guess-${i}`)).status);
     expect([...statuses]).toEqual([400, 429]);
   });
 });

@@ -56,10 +56,6 @@ async function searchAnew(
   const included = parsed.includes.length === 0 ? allowed : permitted(decide(request.caller, 'read', undefined, facts)); // prettier-ignore
   if (included instanceof Refusal) return included;
 
-  if (within !== undefined) {
-    const owner = await gateway.record.read(within.type, within.id, allowed.viewer);
-    if (owner.kind === 'unknown') return unknownTo(gateway, request.caller, 'search', within.type, within.id);
-  }
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
   const query = { ...parsed.query, conditions };
   const keep = allowed.seesAll ? keeperOf(gateway, request, parsed, query) : undefined;
@@ -78,6 +74,13 @@ async function searchAnew(
         allowed.viewer,
       );
   if ('refused' in page) return new Refusal([page.problem]);
+  if (within !== undefined && page.count === 0 && (page.total ?? 0) === 0) {
+    // Of whom something is shown it is no secret that there is such a person.
+    const owner = decide(request.caller, 'read', within.type, facts);
+    const isShown =
+      owner.permit && (await gateway.record.read(within.type, within.id, owner.viewer)).kind !== 'unknown';
+    if (!isShown) return unknownTo(gateway, request.caller, 'read', within.type, within.id);
+  }
   const used = new URLSearchParams(parsed.used.map(([name, value]) => [name, value]));
   if (keep !== undefined && page.incomplete.length === 0) {
     const found = { page, used, links: new Map<string, string>() };

@@ -23,8 +23,8 @@ export interface SignInParts extends Pick<
   readonly people: FindPeople;
 }
 
-/** Slow enough that nobody tries out what is not theirs; a person needs a handful. */
-const stepsPerMinute = 60;
+/** From one address. Slow enough that nobody tries out what is not theirs; a person needs a handful, and a practice is one address. */
+const stepsPerMinute = 120;
 
 /** Answers each request for `…/sign-in/<uid>`, with forms as `URLSearchParams`. `load`: opened with the first visit. */
 export function createSignIn(load: (request: FastifyRequest) => Promise<SignInParts>) {

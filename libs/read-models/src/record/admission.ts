@@ -1,8 +1,9 @@
 /** An audience's decisions inside statements: which rows are met, and what of their bodies leaves the database. */
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
-import { isWithin, SHOWN, type Audience, type ShownAs, type StoredFacts } from './audience.ts';
+import { SHOWN, type Audience, type ShownAs, type StoredFacts } from './audience.ts';
 import { bodyMeetsAll } from './body-look.ts';
+import { isWithin } from './scope-limits.ts';
 import { given, Statement, written } from './statement.ts';
 
 export class Admission {

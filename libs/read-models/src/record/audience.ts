@@ -1,12 +1,9 @@
 /** What one viewer may see, in the record's numbers, for the time of one question: the same answer as `decideAccess`. */
-import { labels as everyLabel, maskOf, type Concealment, type Restriction, type ScopeLimit, type View } from '@carelog/access'; // prettier-ignore
-import { parseSearch, type SearchCondition } from '@carelog/fhir';
-import type { DatabaseSync } from 'node:sqlite';
-import { KnownPatients, type Known, type Parties, type Standpoint } from './known-patients.ts';
+import { labels as everyLabel, maskOf, type Concealment, type Restriction, type View } from '@carelog/access'; // prettier-ignore
+import type { AudienceStatements } from './audiences.ts';
+import type { KnownPatients, Known, Parties, Standpoint } from './known-patients.ts';
 import type { Numbers } from './numbers.ts';
-import type { SearchRequest } from './record.ts';
-import type { SearchAudiences } from './searching.ts';
-import { given, record, Statement } from './statement.ts';
+import { conditionsOf, type Limit } from './scope-limits.ts';
 import { SEVERAL } from './tables.ts';
 
 /** On whose behalf the record is asked, and what they may see of it. */
@@ -41,48 +38,6 @@ export interface Way {
   readonly conceals: boolean;
 }
 
-/** Makes audiences over one connection. */
-export class Audiences {
-  readonly known: KnownPatients;
-  readonly #numbers: Numbers;
-  readonly #statements: ReturnType<typeof prepare>;
-  readonly #concealments = new Map<string, number>();
-
-  constructor(db: DatabaseSync, numbers: Numbers) {
-    this.#numbers = numbers;
-    this.known = new KnownPatients(db, numbers);
-    this.#statements = prepare(db);
-  }
-
-  /** Undefined where nothing is kept from the viewer. `now`: milliseconds UTC. */
-  of(viewer: Viewer | undefined, now: number): Audience | undefined {
-    if (viewer === undefined || seesAll(viewer.restriction)) return undefined;
-    return new Audience(
-      viewer,
-      now,
-      this.#numbers,
-      this.known,
-      this.#statements,
-      this.#concealmentOf(viewer),
-    );
-  }
-
-  /** Of what matches, and of what comes along. */
-  ofSearch(viewer: Viewer | undefined, { includesFor }: SearchRequest, now: number): SearchAudiences {
-    const matches = this.of(viewer, now);
-    return { matches, included: includesFor === undefined ? matches : this.of(includesFor, now) };
-  }
-
-  // Statements are kept by it.
-  #concealmentOf({ restriction: { conceal } }: Viewer): number {
-    if (conceal === undefined) return 0;
-    const name = JSON.stringify(conceal);
-    const number = this.#concealments.get(name) ?? this.#concealments.size + 1;
-    this.#concealments.set(name, number);
-    return number;
-  }
-}
-
 export class Audience {
   readonly conceal: Concealment | undefined;
   /** Equal for equal rules of concealment. */
@@ -91,7 +46,7 @@ export class Audience {
   readonly #now: number;
   readonly #numbers: Numbers;
   readonly #known: KnownPatients;
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: AudienceStatements;
   readonly #parties = new Map<string, Parties>();
   readonly #these = new Map<View, ReadonlySet<number>>();
   readonly #ways = new Map<number, readonly Way[]>();
@@ -104,7 +59,7 @@ export class Audience {
     now: number,
     numbers: Numbers,
     known: KnownPatients,
-    statements: ReturnType<typeof prepare>,
+    statements: AudienceStatements,
     concealment: number,
   ) {
     this.#viewer = viewer;
@@ -289,51 +244,11 @@ export class Audience {
   }
 }
 
-/** Of a scope, for one type. `patient`: it names nobody but this one. */
-export interface Limit {
-  readonly patient?: number;
-  readonly conditions: readonly SearchCondition[];
-}
-
-/** Whether the patients that a version names are within the limit. */
-export function isWithin(
-  { patient: only }: Limit,
-  { patient, labels }: Pick<StoredFacts, 'patient' | 'labels'>,
-) {
-  return only === undefined || patient === 0 || (patient === only && (labels & SEVERAL) === 0);
-}
-
 const REFERENCE = maskOf(['reference']);
 const EVERY_LABEL = maskOf(everyLabel);
 const NO_PATIENT = -1;
 const NO_TYPE = 0;
 
-/** The token's conditions are those of a search; what could not be searched for is met by nothing. */
-function conditionsOf({ where }: ScopeLimit, typeName: string): readonly SearchCondition[] | undefined {
-  if (where.length === 0) return [];
-  const { query, problems, unknown } = parseSearch(typeName, where, { base: '' });
-  const isWhole = problems.length + unknown.length === 0 && query.conditions.length === where.length;
-  return isWhole ? query.conditions : undefined;
-}
-
 function needsFacts({ heedsWithheld, heedsOptOut, heedsReview, conceals }: View): boolean {
   return heedsWithheld || heedsOptOut || heedsReview || conceals;
-}
-
-function prepare(db: DatabaseSync) {
-  return {
-    more: new Statement(
-      db,
-      record.selectFrom('more_patient').select('patient').where('position', '=', given('position')),
-    ),
-    typeLabels: new Statement(
-      db,
-      record.selectFrom('type_labels').select('labels').where('type', '=', given('type')),
-    ),
-    patientLabels: new Statement(
-      db,
-      record.selectFrom('patient_labels').select('labels').where('patient', '=', given('patient')),
-    ),
-    typeName: new Statement(db, record.selectFrom('type').select('name').where('id', '=', given('type'))),
-  };
 }

@@ -2,7 +2,7 @@
 import type { SearchCondition } from '@carelog/fhir';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import { shownAs } from './admission.ts';
-import { SHOWN, type Audience } from './audience.ts';
+import { SHOWN } from './audience.ts';
 import { bodyMeets } from './body-look.ts';
 import { anyOf, type Names } from './comparisons.ts';
 import type { NumberedSearch } from './numbers.ts';

@@ -1,3 +1,4 @@
+import { relationshipBases } from '@carelog/access';
 import { parseSearch } from '@carelog/fhir';
 import fc from 'fast-check';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,6 +17,7 @@ import {
   type SearchRefusal,
   type SearchRequest,
 } from '../index.ts';
+import { Audiences } from './audiences.ts';
 import { apply, Log, observation, ownRecordOf, patient, type Resource } from './miniature-log.ts';
 import { Numbers } from './numbers.ts';
 import { Searching } from './searching.ts';
@@ -465,12 +467,29 @@ describe('quick plans', () => {
       expect([text, planned.isSlow]).toEqual([text, false]);
       planned.page();
     }
+    // Of one patient, of those of a practice, and of everybody but for what is hidden.
+    const audiences = new Audiences(db, new Numbers(db));
+    const ofPractice = { kind: 'related', organisation: 'Y1', bases: relationshipBases } as const;
+    for (const patients of [{ kind: 'these', ids: ['p1'] }, ofPractice, { kind: 'everybody' }] as const) {
+      const [view] = ownRecordOf('p1').restriction.views;
+      const restriction = { views: [{ ...view!, patients, denied: 1, heedsWithheld: true }] };
+      const matches = audiences.of({ ...ownRecordOf('p1'), restriction }, 0);
+      for (const text of texts) {
+        const asked = parsed('Observation', text).query;
+        searching.reading(() => {
+          const planned = searching.search(asked, { count: 20, base }, { matches, included: matches });
+          if (!planned.isSlow) planned.page();
+        });
+      }
+    }
     const scans = prepared.flatMap((sql) =>
       prepare(`EXPLAIN QUERY PLAN ${sql}`)
         .all()
         .map((step) => String(step['detail']))
         .filter((step) =>
-          /^SCAN (?!matches|placed|k\b|m\b|page|unit|checkpoint|json_each|\(|dates)/.test(step),
+          /^SCAN (?!matches|placed|k\b|m\b|page|unit|checkpoint|json_each|ours|CONSTANT ROW|\(|dates)/.test(
+            step,
+          ),
         )
         .map((step) => `${step}: ${sql}`),
     );

@@ -1,5 +1,5 @@
 /** Answers searches over one connection: plans them, tells which are quick, and writes their pages. */
-import { searchParametersOf, type Include, type SearchQuery, type SortKey } from '@carelog/fhir';
+import { searchParametersOf, type SearchQuery, type SortKey } from '@carelog/fhir';
 import { sql, type RawBuilder } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import { Admission, anyConcealed, shownBody } from './admission.ts';
@@ -17,8 +17,18 @@ import {
 import { Includes } from './includes.ts';
 import type { Numbers, NumberedSearch } from './numbers.ts';
 import type { Cursor, SearchPage, SearchRequest } from './record.ts';
-import { byPatientDate, byUpdate, gather, isAllOfPatient, isByPatientDate, isByUpdate, readsBodies, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
-import { BODIES_MAX, planSearch, ROWS_MAX, type Probe, type SearchPlan } from './search-plan.ts';
+import {
+  isOneStatement,
+  isSlowCount,
+  isSlowOrder,
+  isSlowWalk,
+  isTriable,
+  isWalkAlone,
+  isWide,
+} from './search-cost.ts';
+import { byPatientDate, byUpdate, gather, isByPatientDate, isByUpdate, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
+import { planSearch, type SearchPlan } from './search-plan.ts';
+import { ROWS_MAX, type Probe } from './search-walk.ts';
 import { record, given, Statement, written } from './statement.ts';
 
 export type Answered = Omit<SearchPage, 'incomplete'>;
@@ -344,48 +354,4 @@ function placeOf(cursor: Cursor | undefined): Place | undefined {
   if (cursor === undefined) return undefined;
   const [, key, ...values] = cursor;
   return { key: Number(key), values };
-}
-
-// What is needed beside the page's own statement cannot make it wrong.
-function isOneStatement(
-  plan: SearchPlan,
-  ordering: Ordering | undefined,
-  { includes, total }: SearchRequest,
-): boolean {
-  return ordering === undefined && plan.isOrdered && !includes?.length && total !== 'accurate';
-}
-
-// Nothing is asked but one page of matches, in the order of the walk.
-function isWalkAlone({ sort }: SearchQuery, { includes, total }: SearchRequest): boolean {
-  return !sort?.length && !includes?.length && total !== 'accurate';
-}
-
-function isTriable({ patient, isOrdered, isUnbounded, looks }: SearchPlan): boolean {
-  return patient === undefined && isOrdered && !isUnbounded && looks.length === 0;
-}
-
-// Of what refers to one match, as to a practice, all are met to find those that may be shown.
-function isWide({ direction }: Include, { patient }: SearchPlan, { included }: SearchAudiences): boolean {
-  return direction === 'reverse' && patient === undefined && included !== undefined;
-}
-
-function isSlowWalk(plan: SearchPlan): boolean {
-  // Of one patient's index rows there are never too many to put in order.
-  if (plan.isPure || (plan.patient !== undefined && !plan.isTested)) return false;
-  return plan.isUnbounded || plan.bound() > (plan.looks.length > 0 ? BODIES_MAX : ROWS_MAX);
-}
-
-function isSlowOrder(plan: SearchPlan, ordering: Ordering): boolean {
-  if (isByPatientDate(ordering) && isAllOfPatient(ordering)) return false;
-  if (plan.walk === 'type' && isByUpdate(ordering.sort)) return !plan.isPure;
-  return (
-    plan.isUnbounded ||
-    plan.bound() >
-      (plan.looks.length > 0 || (!isByPatientDate(ordering) && readsBodies(ordering)) ? BODIES_MAX : ROWS_MAX)
-  );
-}
-
-function isSlowCount(plan: SearchPlan): boolean {
-  if (plan.patient !== undefined && !plan.isTested) return false;
-  return plan.isUnbounded || plan.bound() > (plan.looks.length > 0 ? BODIES_MAX : ROWS_MAX);
 }

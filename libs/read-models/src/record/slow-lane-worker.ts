@@ -1,7 +1,7 @@
 /** The thread of the slow lane: answers one search at a time, over a connection of its own. */
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Audiences } from './audience.ts';
+import { Audiences } from './audiences.ts';
 import { OutOfTime } from './body-look.ts';
 import { Numbers } from './numbers.ts';
 import { prepareReading } from './reading.ts';

@@ -20,8 +20,9 @@ export function isWalkAlone({ sort }: SearchQuery, { includes, total }: SearchRe
   return !sort?.length && !includes?.length && total !== 'accurate';
 }
 
-export function isTriable({ patient, isOrdered, isUnbounded, looks }: SearchPlan): boolean {
-  return patient === undefined && isOrdered && !isUnbounded && looks.length === 0;
+/** A walk over everybody, in order, that passes over what may not be seen: it may end soon though it need not. */
+export function isTriable({ patient, isOrdered, isTested, isUnbounded, looks }: SearchPlan): boolean {
+  return patient === undefined && isOrdered && isTested && !isUnbounded && looks.length === 0;
 }
 
 // Of what refers to one match, as to a practice, all are met to find those that may be shown.

@@ -84,10 +84,12 @@ export class Searching {
     const search = this.#numbers.search(query, audiences.matches);
     if (search === undefined) return { isSlow: false, page: () => ({ ...NOTHING, total: 0 }) };
     const isBrief = audiences.matches !== undefined && timeLimit === undefined && isWalkAlone(query, request);
-    const tried = isBrief ? planSearch(search, this.#probe, { timed: true, patientsMax: TRIED_PATIENTS_MAX }) : undefined; // prettier-ignore
-    if (tried !== undefined && isTriable(tried))
-      return { isSlow: false, page: () => this.#tryPage(tried, search, query, request, audiences) };
-    return this.#searchOf(search, query, request, audiences, timeLimit);
+    if (!isBrief) return this.#searchOf(search, query, request, audiences, timeLimit);
+    const few = { patientsMax: TRIED_PATIENTS_MAX };
+    const plan = planSearch(search, this.#probe, few);
+    if (!isTriable(plan)) return this.#searchOf(search, query, request, audiences, timeLimit, plan);
+    const tried = planSearch(search, this.#probe, { ...few, timed: true });
+    return { isSlow: false, page: () => this.#tryPage(tried, search, query, request, audiences) };
   }
 
   // Of those who see much a page is full soon, however many there are; where it is not, another plan may do.
@@ -116,10 +118,12 @@ export class Searching {
     request: SearchRequest,
     audiences: SearchAudiences,
     timeLimit: number | undefined,
+    planned?: SearchPlan,
   ): PlannedSearch {
     const timed = timeLimit !== undefined;
     const byType = isByUpdate(query.sort ?? []) && this.#walksType(search);
-    const plan = planSearch(search, this.#probe, { timed, byType });
+    const isPlanned = planned !== undefined && !isSlowWalk(planned);
+    const plan = isPlanned ? planned : planSearch(search, this.#probe, { timed, byType });
     const ordering = query.sort?.length
       ? this.#ordering(plan, search, query.sort, request.cursor)
       : undefined;

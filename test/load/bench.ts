@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { accessRows } from './access-rows.ts';
 import { accountRows } from './account-rows.ts';
 import { importRows } from './import-rows.ts';
 import { logRows } from './log-rows.ts';
@@ -21,7 +22,11 @@ const { values } = parseArgs({ options: { quick: flag, readme: flag } });
 const settings = settingsOf(values);
 const { client, seconds, runs, connections, say } = settings;
 
-const requests = [...(await requestRows(settings)), ...(await accountRows(settings))];
+const requests = [
+  ...(await requestRows(settings)),
+  ...(await accessRows(settings)),
+  ...(await accountRows(settings)),
+];
 const singles = [
   ...(await logRows(settings)),
   ...(await importRows(settings)),

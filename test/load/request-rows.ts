@@ -64,7 +64,7 @@ function subjects(targets: Targets): Subject[] {
 }
 
 // The question is the same and its text is another, so that no answer is found in memory.
-function neverTwice(paths: readonly string[]): string[] {
+export function neverTwice(paths: readonly string[]): string[] {
   const TEXTS = 1_000;
   return paths.flatMap((path) => Array.from({ length: TEXTS }, (_, i) => `${path}&_pretty=${i}`));
 }

@@ -436,11 +436,32 @@ describe('what is concealed', () => {
     cells += 2;
   }); // prettier-ignore
 
+  it('is on record as left out, of a read as of a search', async () => {
+    for (const path of ['/Patient/flagged', '/Patient?_id=flagged', '/Patient/flagged/_history']) {
+      await must(200, 'GET', path, { as: 'gp' });
+      const [last] = (await must(200, 'GET', '/AuditEvent?patient=flagged&_count=1', { as: 'auditor' })).json
+        .entry;
+      expect(last.resource.outcomeDesc).toBe('redacted: direct-care');
+      cells += 1;
+    }
+  });
+
   it('does not order what is shown', async () => {
     const order = async (as: string) => (await must(200, 'GET', '/Patient?_id=flagged,own&_sort=address-city,-_id', { as })).json.total; // prettier-ignore
     expect([await order('publisher'), await order('gp')]).toEqual([2, 2]);
     cells += 2;
   });
+});
+
+it('who looked does not tell a patient what was kept from them', async () => {
+  const seen = async () => (await must(200, 'GET', '/AuditEvent?_count=500', { as: 'patient' })).text;
+  for (const id of ['very-restricted', 'untold', 'never-was'])
+    await must(404, 'GET', `/Observation/${id}`, { as: 'patient' });
+  const text = await seen();
+  expect([text.includes('confidential'), /you asked [^<]* refused/.test(text)]).toEqual([false, false]);
+  const own = (await must(200, 'GET', '/AuditEvent?patient=own&_count=500', { as: 'auditor' })).text;
+  expect(own).toContain('refused: confidential');
+  cells += 3;
 });
 
 it('a paging link is good for whoever it was given to', async () => {

@@ -60,6 +60,8 @@ export async function unknownTo(
   id: string,
 ): Promise<Refusal> {
   const { record } = gateway;
+  const open = decide(caller, action, type);
+  if (open.permit && open.seesAll) return unknown(type);
   const facts = await record.resourceFacts(type, id, caller.scopes ?? []);
   if (facts === undefined) return unknown(type, { reason: 'not-known' });
   const patients = await record.patientFacts(caller, await standingOf(gateway, caller), facts.patients);

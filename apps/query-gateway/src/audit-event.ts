@@ -16,7 +16,7 @@ export interface AuditFacts extends Names {
   readonly nhsNumber?: string;
 }
 
-/** For a patient (`facts.versions` absent) it says in plain words what happened, and leaves out how it was asked. */
+/** For a patient (`facts.versions` absent) it says in plain words what happened, and leaves out how it was asked and why it was decided so: the reason may tell what is kept from them. */
 export function auditEventOf(access: FoundAccess, facts: AuditFacts): Record<string, unknown> {
   const { record } = access;
   const recorded = new Date(record.at).toISOString();
@@ -30,7 +30,8 @@ export function auditEventOf(access: FoundAccess, facts: AuditFacts): Record<str
     action: ACTIONS[record.interaction] ?? 'E',
     recorded,
     outcome: record.status < 400 ? '0' : record.status < 500 ? '4' : '8',
-    ...(record.basis !== '' && { outcomeDesc: `${record.decision}: ${record.basis}` }),
+    ...(record.basis !== '' &&
+      facts.versions !== undefined && { outcomeDesc: `${record.decision}: ${record.basis}` }),
     purposeOfEvent: [
       { coding: [{ system: ACT_REASONS, code: PURPOSES[record.who.purpose ?? 'direct-care'] }] },
     ],

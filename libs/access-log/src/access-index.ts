@@ -6,22 +6,20 @@ import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { EventStore } from '@carelog/event-store';
 import type { Keyring } from '@carelog/keyring';
-import type { RecordedAccess, Who } from './access-record.ts';
+import { isHiddenFromPatients, type RecordedAccess, type Who } from './access-record.ts';
 import { recordsOf } from './take-over.ts';
 
 /** Changes when the tables or what is put in them change; an index of another version is built anew. */
-const INDEX_VERSION = 1;
+const INDEX_VERSION = 2;
 const EVENTS_AT_ONCE = 200;
 
 /** What records can be looked for by. */
 export type Term = `patient ${string}` | `hidden ${string}` | `agent ${string}` | `interaction ${string}`;
 
-/**
- * `hidden`: about this patient, but not for the patient to see: safeguarding has a right to look without being seen by who
- * may be the danger.
- */
-export function termsOf({ patients, who, interaction }: RecordedAccess): Term[] {
-  const about = who.purpose === 'safeguarding' ? 'hidden' : 'patient';
+/** `hidden`: about this patient, but not for the patient to see. */
+export function termsOf(record: RecordedAccess): Term[] {
+  const { patients, who, interaction } = record;
+  const about = isHiddenFromPatients(record) ? 'hidden' : 'patient';
   const terms: Term[] = [...agentsOf(who)].map((agent): Term => `agent ${agent}`);
   if (interaction === 'break-glass') terms.push('interaction break-glass');
   for (const patient of new Set(patients)) terms.push(`${about} ${patient}`);

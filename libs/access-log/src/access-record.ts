@@ -54,6 +54,14 @@ export interface AccessRecord extends Answered {
   readonly ground: Ground;
 }
 
+/**
+ * Whether the patients whom it is about are not to see it. Safeguarding has a right to look without being seen by who may be
+ * the danger; and what was refused to a patient, or to a proxy, may be what they are not to know that there is.
+ */
+export function isHiddenFromPatients({ who, decision }: Pick<AccessRecord, 'who' | 'decision'>): boolean {
+  return who.purpose === 'safeguarding' || (who.kind === 'patient' && decision === 'refused');
+}
+
 /** A record as it lies in the access log. */
 export interface RecordedAccess extends AccessRecord {
   /** Position of the event that holds it, and its place in there, from 0. */

@@ -2,7 +2,7 @@
 import type { EventStore } from '@carelog/event-store';
 import type { Keyring } from '@carelog/keyring';
 import { agentsOf, type AccessIndex, type Term } from './access-index.ts';
-import type { RecordedAccess } from './access-record.ts';
+import { isHiddenFromPatients, type RecordedAccess } from './access-record.ts';
 import { recordsOf } from './take-over.ts';
 
 export interface AccessQuery {
@@ -132,7 +132,7 @@ function isAsked(record: RecordedAccess, query: AccessQuery): boolean {
   if (query.patient !== undefined && !patients.includes(query.patient)) return false;
   if (query.agent !== undefined && !agentsOf(who).has(query.agent.toLowerCase())) return false;
   if (query.interaction !== undefined && interaction !== query.interaction) return false;
-  return query.hiddenToo || who.purpose !== 'safeguarding';
+  return query.hiddenToo || !isHiddenFromPatients(record);
 }
 
 /** Newest first: what comes after lies at a lower place. */

@@ -1,6 +1,11 @@
 /** Who looked: AuditEvents out of the access log, for auditors, and for patients about their own record. https://hl7.org/fhir/R4/auditevent.html */
 import { noCallerFacts, type AccessBasis } from '@carelog/access';
-import type { AccessPlace, AccessQuery, FoundAccess } from '@carelog/access-log';
+import {
+  isHiddenFromPatients,
+  type AccessPlace,
+  type AccessQuery,
+  type FoundAccess,
+} from '@carelog/access-log';
 import {
   nhsNumberSystem,
   parseSearch,
@@ -80,7 +85,7 @@ export async function readAuditEvent(
   const access = await gateway.accessLog.read(place);
   if (access === undefined) return LATER;
   const { own } = reader;
-  const isOwn = access !== 'missing' && access.record.patients[access.index] === own && access.record.who.purpose !== 'safeguarding'; // prettier-ignore
+  const isOwn = access !== 'missing' && access.record.patients[access.index] === own && !isHiddenFromPatients(access.record); // prettier-ignore
   if (access === 'missing' || (own !== undefined && !isOwn)) return unknown('AuditEvent');
   const facts = await new Facts(gateway, request.base, own !== undefined).of(access);
   const body = JSON.stringify(auditEventOf(access, facts));

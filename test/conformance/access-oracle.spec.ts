@@ -1,9 +1,9 @@
 /**
  * What the gateway answers somebody is what it answers the publisher, to whom all is open, when `decideAccess` has gone over it
- * resource by resource. QUERIES_SEED repeats a run.
+ * resource by resource; and they may change what it lets them. QUERIES_SEED repeats a run.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { defaultPolicy, restrictionOf, type AccessAction, type RefusalCode } from '@carelog/access';
+import { defaultPolicy, refused, restrictionOf, type AccessAction, type RefusalCode } from '@carelog/access';
 import { indexEntries } from '@carelog/fhir';
 import { AccessOracle, callerOf } from '../support/access-oracle.ts';
 import type { Json } from '../support/access-table.ts';
@@ -64,7 +64,7 @@ it(`shows in ${count} random answers what is permitted and nothing else (seed ${
   let shown = 0;
   for (let n = 0; n < count; n += 1) {
     const who = random.of(asking);
-    const [is, should, asked] = await random.of([searched, searched, searched, everything, read])(
+    const [is, should, asked] = await random.of([searched, searched, searched, everything, read, changed])(
       random,
       who,
     );
@@ -211,6 +211,23 @@ async function read(random: Random, who: Asking): Compared {
 }
 
 const entriesOf = ({ json }: Answer): Entry[] => (json.entry ?? []) as Entry[];
+
+/** Permitted, but of a version that is not the current one, so that everything stays as it is. */
+async function changed(random: Random, who: Asking): Compared {
+  const resource = random.of(records);
+  const action = random.of(['update', 'delete'] as const);
+  const { as, limits } = who;
+  const asked = `${action} ${nameOf(resource)}`;
+  const { status } = await stack.fhir(action === 'update' ? 'PUT' : 'DELETE', `/${nameOf(resource)}`, {
+    as,
+    limits,
+    headers: { 'if-match': 'W/"99"' },
+    ...(action === 'update' && { body: { ...resource, language: 'en' } }),
+  });
+  if (refusal(who, action, resource.resourceType) !== undefined) return [status, 403, asked];
+  const decision = who.oracle.decide(action, resource);
+  return [status, decision.permit ? 412 : refused(decision.code).asUnknown ? 404 : 403, asked];
+}
 
 async function allPages(who: Asking, first: Answer): Promise<Entry[]> {
   const entries = [...entriesOf(first)];

@@ -80,7 +80,7 @@ export const background: readonly Json[] = [
   { resourceType: 'Practitioner', id: 'doctor', name: [{ family: 'Green' }] },
   person('own', 'Y90001', { identifier: [{ system: NHS, value: firstPersonNhsNumber(DEMO_SEED) }] }),
   person('child', 'Y90001'),
-  person('flagged', 'Y90001', labelled(CONFIDENTIALITY, 'R')),
+  person('flagged', 'Y90001', { ...labelled(CONFIDENTIALITY, 'R'), address: [{ city: 'Leeds', postalCode: 'LS1 1AA' }, { city: 'Aldeburgh' }] }), // prettier-ignore
   person('sharing', 'Y90001'),
   person('opted', 'Y90001'),
   person('other', 'Y99999', { identifier: [{ system: NHS, value: OTHER_NUMBER }] }),

@@ -10,7 +10,7 @@ import { DEMO_SEED } from '../../apps/carelog/src/demo-population.ts';
 import { realDataPresent } from '../../libs/fhir/src/real-data.ts';
 import { Judge, pathOf, type Tally } from '../support/judge-search.ts';
 import { oddResources } from '../support/odd-resources.ts';
-import { recordOf } from '../support/search-oracle-compartments.ts';
+import { AccessOracle, callerOf } from '../support/access-oracle.ts';
 import type { Resource } from '../support/search-oracle-definitions.ts';
 import { exact } from '../support/search-oracle-ranges.ts';
 import { queries, type Query } from '../support/search-queries.ts';
@@ -54,7 +54,12 @@ it(
     const { resources, searchable, base } = searched;
     expect(resources.length).toBeGreaterThan(500);
     const asking = { base, now: Date.now(), near: exact(1, 10) };
-    const drawn = { resources, searchable, own: recordOf(PATIENT, resources, asking) };
+    const access = new AccessOracle(resources, callerOf('patient'), []);
+    const permitted = (action: 'search' | 'read') =>
+      new Set(
+        resources.filter((it) => access.decide(action, it).permit).map((it) => `${it.resourceType}/${it.id}`),
+      );
+    const drawn = { resources, searchable, own: permitted('search'), opened: permitted('read') };
     const judge = new Judge(searched, drawn);
     const failures: string[] = [];
     const tally: Tally = { answered: 0, found: 0, several: 0, own: 0, shaped: 0, unsure: 0 };

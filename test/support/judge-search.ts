@@ -34,7 +34,8 @@ export class Judge {
     const expected = this.#plain(query, 100);
     const { ids } = expected;
     if (ids.length === 0 && this.#isHidden(query)) {
-      const { status } = await this.#get(`/${pathOf(query)}`, query);
+      const asked = new URLSearchParams(pairs.map(([name, value]) => [name, value]));
+      const { status } = await this.#get(`/${pathOf(query)}?${asked}`, query);
       return status === 404 ? undefined : `was answered ${status} though its compartment is not to be seen`;
     }
     // How near is near (`ap`) is for the server to say: nothing is judged that a little more or less would change.

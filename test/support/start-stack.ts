@@ -1,4 +1,5 @@
 /** The whole platform on a free port and a folder of its own, for tests that need more than one project. */
+import { defaultPolicy } from '@carelog/access';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +54,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     bodyLimit: 32 * 1024 * 1024,
     embeddedIdentity: true,
     issuers: [],
+    policy: defaultPolicy(),
     // Tests ask faster than people do.
     allowances: {
       ...defaultAllowances,

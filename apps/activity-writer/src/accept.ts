@@ -3,13 +3,13 @@
  * that is wrong with every entry at once.
  */
 import {
-  defaultPolicy,
   noCallerFacts,
   restrictionOf,
   type AccessAction,
   type AccessBasis,
   type AccessRefusal,
   type Caller,
+  type Policy,
 } from '@carelog/access';
 import {
   canonicalContent,
@@ -55,6 +55,7 @@ export const ENTRIES_MAX = 5_000;
 /** `eventIdOf` derives the event id of the entry at an index, where the request or the entry asks for one. */
 export function accept(
   request: RecordRequest,
+  policy: Policy,
   eventIdOf: (entry: RecordEntry, index: number) => string | undefined,
 ): Acceptance {
   if (request.entries.length > ENTRIES_MAX) {
@@ -68,7 +69,7 @@ export function accept(
     request.entries.flatMap(({ fullUrl }) => (fullUrl === undefined ? [] : [fullUrl])),
   );
   for (const [index, entry] of request.entries.entries()) {
-    const decision = mayWrite(request.caller, entry);
+    const decision = mayWrite(request.caller, entry, policy);
     if (!decision.permit) withheld ??= { reason: decision.code };
     const outcome = decision.permit
       ? acceptEntry(entry, decision.basis, fullUrls, eventIdOf(entry, index))
@@ -138,13 +139,13 @@ function acceptEntry(
   };
 }
 
-function mayWrite(caller: Caller, entry: RecordEntry) {
+function mayWrite(caller: Caller, entry: RecordEntry, policy: Policy) {
   const actions: Record<RecordEntry['method'], AccessAction> = {
     POST: 'create',
     PUT: 'update',
     DELETE: 'delete',
   };
-  return restrictionOf(caller, actions[entry.method], entry.type, noCallerFacts, defaultPolicy());
+  return restrictionOf(caller, actions[entry.method], entry.type, noCallerFacts, policy);
 }
 
 function forbidden({ reason, remedy }: AccessRefusal): Problem {

@@ -4,7 +4,6 @@
  */
 import {
   decideAccess,
-  defaultPolicy,
   labelsOf,
   maskOf,
   replacing,
@@ -12,6 +11,7 @@ import {
   type AccessRefusal,
   type Caller,
   type PatientFacts,
+  type Policy,
   type ResourceFacts,
 } from '@carelog/access';
 import { patientOf, type Problem } from '@carelog/fhir';
@@ -53,6 +53,7 @@ export type WriteDecision =
 export async function mayRecord(
   caller: Caller,
   facts: AccessFacts,
+  policy: Policy,
   asked: AskedWrite,
 ): Promise<WriteDecision> {
   const { type, stream, resource, stands } = asked;
@@ -62,7 +63,7 @@ export async function mayRecord(
   const known = new Map(await facts.patients([...new Set(named)]));
   for (const patient of asked.registering) known.set(idOf(patient), REGISTERING);
   const decide = (action: 'create' | 'update' | 'delete', about: ResourceFacts) =>
-    decideAccess(caller, action, about, known, defaultPolicy());
+    decideAccess(caller, action, about, known, policy);
   const ofKnown = (ids: readonly string[]) => ids.filter((id) => known.has(id));
 
   if (standing === undefined) {
@@ -70,7 +71,7 @@ export async function mayRecord(
       const decision = decide('create', recorded);
       return decision.permit ? decision : sentRefusal(decision, type, resource, ofKnown(recorded.patients));
     }
-    const nothing = { type, patients: [], labels: labelsOf({ resourceType: type }, defaultPolicy()) };
+    const nothing = { type, patients: [], labels: labelsOf({ resourceType: type }, policy) };
     const decision = decide('delete', nothing);
     return decision.permit ? decision : standingRefusal(decision, type, []);
   }
@@ -82,9 +83,9 @@ export async function mayRecord(
 }
 
 /** Whether the caller may have a person registered whom a resource of theirs names by number. */
-export function mayRegister(caller: Caller): WriteDecision {
+export function mayRegister(caller: Caller, policy: Policy): WriteDecision {
   const person = { type: 'Patient', patients: [], labels: maskOf(['demographics']) };
-  const decision = decideAccess(caller, 'create', person, new Map(), defaultPolicy());
+  const decision = decideAccess(caller, 'create', person, new Map(), policy);
   return decision.permit ? decision : { ...forbidden(decision), patients: [] };
 }
 

@@ -2,7 +2,7 @@
  * accepted → what to append. One plan is one look at the log: who each entry is, whom it is about, what it points at, and
  * the events that follow from that. If another writer was faster, the append says so and the plan is made again.
  */
-import type { AccessBasis } from '@carelog/access';
+import type { AccessBasis, Policy } from '@carelog/access';
 import {
   canonicalContent,
   decide,
@@ -53,6 +53,7 @@ export interface PlanContext extends Pick<IdentifyContext, 'known' | 'fingerprin
   readonly keyring: Keyring;
   readonly match: Match;
   readonly accessFacts: AccessFactsFor;
+  readonly policy: Policy;
 }
 
 /** Throws only on faults. A plan with problems must not be appended. */
@@ -61,7 +62,7 @@ export async function planRequest(
   request: RecordRequest,
   accepted: readonly AcceptedEntry[],
 ): Promise<Plan> {
-  const { known, keyring, fingerprint } = context;
+  const { known, keyring, fingerprint, policy } = context;
   const { caller } = request;
   const claims = createClaims(known);
   const access = context.accessFacts(caller);
@@ -141,8 +142,8 @@ export async function planRequest(
     const named = parsed === undefined ? undefined : await personOfNumber(index, parsed.value);
     const decision =
       named === 'nobody'
-        ? mayRegister(caller)
-        : await mayRecord(caller, facts, {
+        ? mayRegister(caller, policy)
+        : await mayRecord(caller, facts, policy, {
             type,
             stream: identity.stream,
             stands: identity.kind === 'write' && identity.head !== undefined,

@@ -2,6 +2,7 @@
  * The writer behind the `RecordActivity` port: received → accepted → recorded. Whoever loses a race for a stream or an
  * alias looks again and decides again, so that a client hears of a conflict only when its own resource changed.
  */
+import { defaultPolicy, type Policy } from '@carelog/access';
 import type {
   RecordActivity,
   RecordedEntry,
@@ -29,6 +30,8 @@ export interface WriterOptions {
   readonly keyring: Keyring;
   readonly match: Match;
   readonly accessFacts: AccessFactsFor;
+  /** By which is decided; that which is shipped unless told. */
+  readonly policy?: Policy;
   /** False while the disk is so full that the views could not follow another event. */
   readonly hasRoom: () => boolean;
 }
@@ -59,6 +62,7 @@ export function createRecordActivity({
   keyring,
   match,
   accessFacts,
+  policy = defaultPolicy(),
   hasRoom,
 }: WriterOptions): RecordActivity {
   const encoder = new TextEncoder();
@@ -67,6 +71,7 @@ export function createRecordActivity({
     known,
     match,
     accessFacts,
+    policy,
     keyring,
     fingerprint: (partition, content) => keyring.fingerprint(partition, encoder.encode(content)),
   };
@@ -94,7 +99,7 @@ export function createRecordActivity({
   };
 
   async function recordTogether(request: RecordRequest, offset = 0): Promise<RecordOutcome> {
-    const acceptance = accept(request, (entry, index) => eventIdOf(request, entry, offset + index));
+    const acceptance = accept(request, policy, (entry, index) => eventIdOf(request, entry, offset + index));
     if (acceptance.kind === 'refused') return acceptance;
     try {
       return await recordAccepted(request, acceptance.entries);

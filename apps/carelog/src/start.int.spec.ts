@@ -1,3 +1,4 @@
+import { defaultPolicy } from '@carelog/access';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -24,6 +25,7 @@ beforeAll(async () => {
     accessLog: 'written',
     embeddedIdentity: true,
     issuers: [],
+    policy: defaultPolicy(),
     allowances: defaultAllowances,
     corsOrigins: [],
     trustedProxies: [],
@@ -104,6 +106,48 @@ describe('where others say who people are', () => {
     issuer.closeAllConnections();
     expect((await at('/fhir/R4/.well-known/smart-configuration')).status).toBe(503);
     await site.close();
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe("a site's own access policy", () => {
+  it('decides, also about what was recorded before it was there', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'carelog-policy-'));
+    const file = join(folder, 'policy.json');
+    const shipped = defaultPolicy();
+    const told = async (policy: unknown) => {
+      await writeFile(file, JSON.stringify(policy));
+      const outcome = readConfig({ PORT: '0', CARELOG_DATA: folder, CARELOG_DEMO: 'off', CARELOG_ACCESS_POLICY: file }); // prettier-ignore
+      if (outcome.kind === 'invalid') throw new Error(outcome.problems.join(' '));
+      const site = await startCarelog(outcome.config, createLog('silent'));
+      const fhir = async (persona: string, method: string, path: string, body?: object) => {
+        const token = await issueToken({ dataFolder: folder, personas, persona, url: site.url() });
+        if (token.kind === 'refused') throw new Error(token.message);
+        const headers = { authorization: `Bearer ${token.token}`, 'content-type': 'application/fhir+json' };
+        const sent = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+        return fetch(`${site.url()}/fhir/R4${path}`, sent);
+      };
+      return { site, fhir };
+    };
+
+    const first = await told(shipped);
+    const person = {
+      resourceType: 'Patient',
+      id: 'somebody',
+      generalPractitioner: [{ identifier: { system: 'https://fhir.nhs.uk/Id/ods-organization-code', value: 'Y90001' } }],
+      meta: { security: [{ system: 'https://site.example/labels', code: 'staff-record' }] },
+    }; // prettier-ignore
+    expect((await first.fhir('publisher', 'PUT', '/Patient/somebody', person)).status).toBe(201);
+    expect((await first.fhir('gp', 'GET', '/Patient/somebody')).status).toBe(200);
+    await first.site.close();
+
+    const { labelling } = shipped;
+    const restricted = [{ system: 'https://site.example/labels', codes: ['staff-record'] }];
+    const own = { ...shipped, version: 'site-1', labelling: { ...labelling, security: { ...labelling.security, 'very-restricted': restricted } } }; // prettier-ignore
+    const second = await told(own);
+    expect((await second.fhir('gp', 'GET', '/Patient/somebody')).status).toBe(404);
+    expect((await second.fhir('publisher', 'GET', '/Patient/somebody')).status).toBe(200);
+    await second.site.close();
     await rm(folder, { recursive: true });
   });
 });

@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { defaultPolicy } from '@carelog/access';
 import { openAccessLog, openBrokenGlass } from '@carelog/access-log';
 import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
@@ -116,12 +115,13 @@ interface Platform {
 }
 
 async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise<Platform> {
+  const { policy } = config;
   const store = openSqliteEventStore({ path: paths.log });
   const keyring = openKeyring(paths.keyring);
-  const projector = await startProjector({ paths, headSignal: store.headSignal, log });
+  const projector = await startProjector({ paths, headSignal: store.headSignal, log, policy });
   const record = openRecord(paths.record);
   const ground = {
-    policy: defaultPolicy().version,
+    policy: policy.version,
     view: `${recordProjection.name} ${recordProjection.version}`,
     epoch: store.head().epoch,
   };
@@ -134,12 +134,13 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     log,
   });
   const brokenGlass = await openBrokenGlass(accessLog);
-  const reading = { record, brokenGlass, head: () => store.head().position, projected: projector };
+  const reading = { record, brokenGlass, policy, head: () => store.head().position, projected: projector };
   const recordActivity = createRecordActivity({
     store,
     keyring,
     match: matchFrom(reading),
     accessFacts: accessFactsFrom(reading),
+    policy,
     hasRoom: diskSpace(paths.folder),
   });
   const gateway: Gateway = {
@@ -155,7 +156,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     version,
   };
   await raiseTasks(gateway);
-  const running: Running = { version, startedAt: new Date().toISOString(), store, record, projector };
+  const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, projector };
   const release = async (): Promise<void> => {
     await accessLog.close();
     await projector.stop();

@@ -1,5 +1,5 @@
 /** How the platform is, for operators: no clinical content. And the rebuild of a view while everything runs. */
-import { defaultPolicy, noCallerFacts, restrictionOf, type AccessAction } from '@carelog/access';
+import { noCallerFacts, restrictionOf, type AccessAction, type Policy } from '@carelog/access';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { Projector } from '@carelog/projector';
@@ -11,6 +11,7 @@ import { METRICS_TYPE } from './metrics.ts';
 export interface Running {
   readonly version: string;
   readonly startedAt: string;
+  readonly policy: Policy;
   readonly store: EventStore;
   readonly record: RecordQueries;
   readonly projector: Projector;
@@ -47,13 +48,15 @@ export async function statusOf({ version, startedAt, store, record, projector }:
 /** `metrics`: in the Prometheus text format. */
 export function statusRoutes(server: FastifyInstance, running: Running, metrics: () => string): void {
   server.get('/status', async (request, reply) => {
-    return refused(request, reply, 'status') ?? reply.send(await statusOf(running));
+    return refused(running, request, reply, 'status') ?? reply.send(await statusOf(running));
   });
   server.get('/metrics', (request, reply) => {
-    return refused(request, reply, 'status') ?? reply.header('content-type', METRICS_TYPE).send(metrics());
+    return (
+      refused(running, request, reply, 'status') ?? reply.header('content-type', METRICS_TYPE).send(metrics())
+    );
   });
   server.post('/rebuild/:projection', async (request, reply) => {
-    const no = refused(request, reply, 'rebuild');
+    const no = refused(running, request, reply, 'rebuild');
     if (no !== undefined) return no;
     const { projection } = request.params as { projection: string };
     if (projection !== 'record') {
@@ -65,11 +68,12 @@ export function statusRoutes(server: FastifyInstance, running: Running, metrics:
 }
 
 function refused(
+  { policy }: Running,
   request: FastifyRequest,
   reply: FastifyReply,
   action: AccessAction,
 ): FastifyReply | undefined {
-  const decision = restrictionOf(request.caller, action, undefined, noCallerFacts, defaultPolicy());
+  const decision = restrictionOf(request.caller, action, undefined, noCallerFacts, policy);
   if (decision.permit) return undefined;
   const problem: Problem = {
     category: 'forbidden',

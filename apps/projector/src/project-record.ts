@@ -1,12 +1,14 @@
 /** Opens what the record projection needs, runs it, and closes everything again. */
+import type { Policy } from '@carelog/access';
 import { openSqliteLogReader } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { runProjection, type Touched } from '@carelog/projection';
-import { openRecordWriter, recordProjection } from '@carelog/read-models';
+import { openRecordWriter, recordProjectionBy } from '@carelog/read-models';
 import type { ProjectorPaths } from './projector.ts';
 
 export interface ProjectRecordOptions {
   readonly paths: ProjectorPaths;
+  readonly policy: Policy;
   readonly headSignal?: SharedArrayBuffer;
   readonly signal: AbortSignal;
   readonly onProjected?: (position: number, touched: Touched) => void;
@@ -17,17 +19,17 @@ export interface ProjectRecordOptions {
 
 /** Resolves when `signal` is aborted. Rejects on a fault; what was projected before it stays. */
 export async function projectRecord(options: ProjectRecordOptions): Promise<void> {
-  const { paths, headSignal, signal, onProjected, onNotice, disposable = false } = options;
+  const { paths, policy, headSignal, signal, onProjected, onNotice, disposable = false } = options;
   const store = openSqliteLogReader({ path: paths.log, ...(headSignal && { headSignal }) });
   try {
     const keyring = openKeyring(paths.keyring, { readOnly: true });
     try {
-      const readModel = openRecordWriter(paths.record, { disposable });
+      const readModel = openRecordWriter(paths.record, { disposable, policy });
       try {
         await runProjection({
           store,
           open: (event) => keyring.open(event),
-          projection: recordProjection,
+          projection: recordProjectionBy(policy),
           readModel,
           signal,
           ...(onProjected && { onProjected }),

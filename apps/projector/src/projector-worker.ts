@@ -1,4 +1,5 @@
 /** The projector's thread: follows the log, keeps the record up to date, and tells how far it has come. */
+import type { Policy } from '@carelog/access';
 import { parentPort, workerData } from 'node:worker_threads';
 import { projectRecord } from './project-record.ts';
 import { PositionSignal } from './position-signal.ts';
@@ -6,6 +7,7 @@ import type { ProjectorPaths } from './projector.ts';
 
 export interface ProjectorThread {
   readonly paths: ProjectorPaths;
+  readonly policy: Policy;
   readonly headSignal: SharedArrayBuffer;
   readonly positionMemory: SharedArrayBuffer;
 }
@@ -14,7 +16,7 @@ export interface ProjectorThread {
 export type ProjectorMessage =
   { readonly kind: 'notice'; readonly text: string } | { readonly kind: 'started' };
 
-const { paths, headSignal, positionMemory } = workerData as ProjectorThread;
+const { paths, policy, headSignal, positionMemory } = workerData as ProjectorThread;
 const reached = new PositionSignal(positionMemory);
 const stopping = new AbortController();
 const say = (message: ProjectorMessage) => parentPort?.postMessage(message);
@@ -24,6 +26,7 @@ let started = false;
 parentPort?.once('message', () => stopping.abort());
 await projectRecord({
   paths,
+  policy,
   headSignal,
   signal: stopping.signal,
   onNotice: (text) => say({ kind: 'notice', text }),

@@ -2,6 +2,7 @@
  * The projector beside a server in one process: a worker thread that is started again when it fails, and how others see how
  * far it has come.
  */
+import { defaultPolicy, type Policy } from '@carelog/access';
 import { signalledHead } from '@carelog/event-store';
 import { openRecordWriter } from '@carelog/read-models';
 import type { Log } from '@carelog/service-kit';
@@ -10,7 +11,7 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { PositionSignal } from './position-signal.ts';
 import type { ProjectorMessage, ProjectorThread } from './projector-worker.ts';
-import { besideOf, removeRecord, type Rebuilt } from './rebuild.ts';
+import { besideOf, removeRecord, type Rebuilding, type Rebuilt } from './rebuild.ts';
 
 export interface ProjectorPaths {
   /** The log's file. */
@@ -41,13 +42,20 @@ export interface StartProjectorOptions {
   /** That of the log in this process. */
   readonly headSignal: SharedArrayBuffer;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** By which resources are labelled, and relationships and decisions read; that which is shipped unless told. */
+  readonly policy?: Policy;
 }
 
 /** Resolves when the record's file can be opened to read. A record that is damaged is thrown away and built again. */
-export async function startProjector({ paths, headSignal, log }: StartProjectorOptions): Promise<Projector> {
+export async function startProjector({
+  paths,
+  headSignal,
+  log,
+  policy = defaultPolicy(),
+}: StartProjectorOptions): Promise<Projector> {
   const signal = new PositionSignal();
-  prepareRecord(paths.record, log);
-  const thread = new SupervisedThread({ paths, headSignal, positionMemory: signal.memory }, log);
+  prepareRecord(paths.record, policy, log);
+  const thread = new SupervisedThread({ paths, headSignal, policy, positionMemory: signal.memory }, log);
   await thread.start();
   let rebuilding: Promise<Rebuilt> | undefined;
   return {
@@ -56,7 +64,7 @@ export async function startProjector({ paths, headSignal, log }: StartProjectorO
     waitFor: (position, timeoutMs) => signal.reached(position, timeoutMs),
     lag: () => Math.max(0, signalledHead(headSignal) - signal.position()),
     rebuild() {
-      rebuilding ??= rebuildOnline(paths, thread, signal).finally(() => (rebuilding = undefined));
+      rebuilding ??= rebuildOnline({ paths, policy }, thread, signal).finally(() => (rebuilding = undefined));
       return rebuilding;
     },
     async stop() {
@@ -69,23 +77,24 @@ export async function startProjector({ paths, headSignal, log }: StartProjectorO
 // 11: the file is malformed; 26: it is no database. https://sqlite.org/rescode.html
 const DAMAGED = new Set([11, 26]);
 
-function prepareRecord(path: string, log: StartProjectorOptions['log']): void {
+function prepareRecord(path: string, policy: Policy, log: StartProjectorOptions['log']): void {
   try {
-    openRecordWriter(path).close();
+    openRecordWriter(path, { policy }).close();
   } catch (fault) {
     if (!DAMAGED.has((fault as { errcode?: number }).errcode ?? 0)) throw fault;
     log.warn('The record is damaged. It is thrown away and built again from the log.');
     removeRecord(path);
-    openRecordWriter(path).close();
+    openRecordWriter(path, { policy }).close();
   }
 }
 
 async function rebuildOnline(
-  paths: ProjectorPaths,
+  rebuilding: Rebuilding,
   thread: SupervisedThread,
   signal: PositionSignal,
 ): Promise<Rebuilt> {
-  const builder = new Worker(new URL('./rebuild-worker.ts', import.meta.url), { workerData: { paths } });
+  const builder = new Worker(new URL('./rebuild-worker.ts', import.meta.url), { workerData: rebuilding });
+  const { paths } = rebuilding;
   const [rebuilt] = (await once(builder, 'message')) as [Rebuilt];
   await thread.stop();
   try {

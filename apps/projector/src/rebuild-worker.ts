@@ -1,6 +1,5 @@
 /** Builds a record beside the one that serves, on a thread of its own so that requests are answered meanwhile. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ProjectorPaths } from './projector.ts';
-import { buildBeside } from './rebuild.ts';
+import { buildBeside, type Rebuilding } from './rebuild.ts';
 
-parentPort?.postMessage(await buildBeside((workerData as { paths: ProjectorPaths }).paths));
+parentPort?.postMessage(await buildBeside(workerData as Rebuilding));

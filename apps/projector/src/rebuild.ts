@@ -1,9 +1,15 @@
 /** Builds the record again from the first event, beside the one that serves, and puts it in its place. */
+import { defaultPolicy, type Policy } from '@carelog/access';
 import { openSqliteLogReader } from '@carelog/event-store';
 import { openRecordWriter } from '@carelog/read-models';
 import { renameSync, rmSync } from 'node:fs';
 import { projectRecord } from './project-record.ts';
 import type { ProjectorPaths } from './projector.ts';
+
+export interface Rebuilding {
+  readonly paths: ProjectorPaths;
+  readonly policy: Policy;
+}
 
 export interface Rebuilt {
   /** Events that were read. */
@@ -15,9 +21,12 @@ export interface Rebuilt {
  * Rebuilds while no server runs on these files; with one running, ask it instead (`Projector.rebuild`). A crash at any
  * moment leaves the old record or the new one.
  */
-export async function rebuild({ paths }: { readonly paths: ProjectorPaths }): Promise<Rebuilt> {
+export async function rebuild({
+  paths,
+  policy = defaultPolicy(),
+}: Pick<Rebuilding, 'paths'> & Partial<Rebuilding>): Promise<Rebuilt> {
   const beside = besideOf(paths);
-  const rebuilt = await buildBeside(paths);
+  const rebuilt = await buildBeside({ paths, policy });
   // A write-ahead log of the old file must never meet the new one.
   for (const suffix of ['-wal', '-shm']) rmSync(`${paths.record}${suffix}`, { force: true });
   renameSync(beside, paths.record);
@@ -28,7 +37,7 @@ export async function rebuild({ paths }: { readonly paths: ProjectorPaths }): Pr
 export const besideOf = (paths: ProjectorPaths) => `${paths.record}.rebuilt`;
 
 /** Builds a whole record beside the one that serves, up to the head that the log has now. */
-export async function buildBeside(paths: ProjectorPaths): Promise<Rebuilt> {
+export async function buildBeside({ paths, policy }: Rebuilding): Promise<Rebuilt> {
   const record = besideOf(paths);
   removeRecord(record);
   const begun = performance.now();
@@ -39,6 +48,7 @@ export async function buildBeside(paths: ProjectorPaths): Promise<Rebuilt> {
   let events = 0;
   await projectRecord({
     paths: { ...paths, record },
+    policy,
     signal: reached.signal,
     disposable: true,
     onProjected(position) {
@@ -47,7 +57,7 @@ export async function buildBeside(paths: ProjectorPaths): Promise<Rebuilt> {
     },
   });
   // Opened once more as the record is opened for good: in WAL, and safe against power cuts from here on.
-  openRecordWriter(record).close();
+  openRecordWriter(record, { policy }).close();
   return { events, seconds: (performance.now() - begun) / 1000 };
 }
 

@@ -1,6 +1,5 @@
 /** What the activity writer asks of the record before it lets a caller write who may not write everything. */
 import {
-  defaultPolicy,
   noCallerFacts,
   restrictionOf,
   type AccessAction,
@@ -20,7 +19,7 @@ const WRITES: readonly AccessAction[] = ['create', 'update', 'delete'];
 
 /** Undefined for a caller from whom nothing is kept, who needs no decision about what in particular they record. */
 export function accessFactsFrom(gateway: Asked) {
-  const policy = defaultPolicy();
+  const { policy } = gateway;
   return (caller: Caller) => {
     const isOpen = WRITES.every((action) => {
       const permission = restrictionOf(caller, action, undefined, noCallerFacts, policy);
@@ -31,7 +30,7 @@ export function accessFactsFrom(gateway: Asked) {
 }
 
 function factsFor(gateway: Asked, caller: Caller) {
-  const { record } = gateway;
+  const { record, policy } = gateway;
   const scopes = caller.scopes ?? [];
   const standing = once(async () => standingOf(gateway, caller));
   return {
@@ -39,14 +38,14 @@ function factsFor(gateway: Asked, caller: Caller) {
       return (await caughtUp(gateway))?.problems ?? [];
     },
     recorded: (type: string, content: string): Promise<ResourceFacts> =>
-      resourceFactsOf(type, content, scopes, defaultPolicy()),
+      resourceFactsOf(type, content, scopes, policy),
     standing: (stream: string) => record.resourceFacts(...partsOf(stream), scopes),
     async patients(ids: readonly string[]): Promise<ReadonlyMap<string, PatientFacts>> {
       return record.patientFacts(caller, await standing(), ids);
     },
     async sees(stream: string): Promise<boolean> {
       const [type, id] = partsOf(stream);
-      const decision = decide(caller, 'read', type, await standing());
+      const decision = decide(gateway, caller, 'read', type, await standing());
       return decision.permit && (await record.read(type, id, decision.viewer)).kind !== 'unknown';
     },
   };

@@ -1,7 +1,6 @@
 /** Asks the decision point, and gives it what it needs to know of the caller. */
 import {
   decideAccess,
-  defaultPolicy,
   noCallerFacts,
   restrictionOf,
   type AccessAction,
@@ -14,7 +13,7 @@ import type { Withheld } from '@carelog/activity';
 import { seesAll, type Viewer } from '@carelog/read-models';
 import { refuse, Refusal, type Gateway } from './gateway.ts';
 
-export type Standing = Pick<Gateway, 'record' | 'brokenGlass'>;
+export type Standing = Pick<Gateway, 'record' | 'brokenGlass' | 'policy'>;
 
 /** Whom the caller stands for, and whose glass they broke. */
 export function standingOf(gateway: Standing, caller: Caller): CallerFacts | Promise<CallerFacts> {
@@ -35,12 +34,13 @@ export interface Allowed {
 
 /** What the decision point permits this caller. */
 export function decide(
+  { policy }: Pick<Gateway, 'policy'>,
   caller: Caller,
   action: AccessAction,
   type?: string,
   facts: CallerFacts = noCallerFacts,
 ): Allowed | AccessRefusal {
-  const permission = restrictionOf(caller, action, type, facts, defaultPolicy());
+  const permission = restrictionOf(caller, action, type, facts, policy);
   if (!permission.permit) return permission;
   const { basis, restriction } = permission;
   const { organisation, careSetting, system, subject } = caller;
@@ -59,13 +59,13 @@ export async function unknownTo(
   type: string,
   id: string,
 ): Promise<Refusal> {
-  const { record } = gateway;
-  const open = decide(caller, action, type);
+  const { record, policy } = gateway;
+  const open = decide(gateway, caller, action, type);
   if (open.permit && open.seesAll) return unknown(type);
   const facts = await record.resourceFacts(type, id, caller.scopes ?? []);
   if (facts === undefined) return unknown(type, { reason: 'not-known' });
   const patients = await record.patientFacts(caller, await standingOf(gateway, caller), facts.patients);
-  const decision = decideAccess(caller, action, facts, patients, defaultPolicy());
+  const decision = decideAccess(caller, action, facts, patients, policy);
   return unknown(type, {
     reason: decision.permit ? 'not-known' : decision.code,
     patients: facts.patients,

@@ -1,5 +1,5 @@
 /** What the query gateway is given, and the shapes of a FHIR request and its answer inside it. */
-import type { AccessBasis, Caller } from '@carelog/access';
+import type { AccessBasis, Caller, Policy } from '@carelog/access';
 import type { AccessLog, BrokenGlass } from '@carelog/access-log';
 import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
@@ -11,6 +11,8 @@ import type { RecentAnswers } from './recent-answers.ts';
 
 export interface Gateway {
   readonly recordActivity: RecordActivity;
+  /** By which is decided. */
+  readonly policy: Policy;
   readonly accessLog: AccessLog;
   readonly brokenGlass: BrokenGlass;
   /** What stands in an access record for a value that identifies somebody. */

@@ -21,7 +21,7 @@ export function matchFrom(gateway: Standing & Pick<Gateway, 'head' | 'projected'
     if (parsed.query.conditions.length === 0) return { kind: 'refused', problems: [NO_CRITERIA] };
     const behind = await caughtUp(gateway);
     if (behind !== undefined) return { kind: 'refused', problems: behind.problems };
-    const allowed = permitted(decide(caller, 'search', type, await standingOf(gateway, caller)));
+    const allowed = permitted(decide(gateway, caller, 'search', type, await standingOf(gateway, caller)));
     if (allowed instanceof Refusal) return { kind: 'refused', problems: allowed.problems };
     const page = await gateway.record.search(parsed.query, { count: 2, base: '' }, allowed.viewer);
     if ('refused' in page) return { kind: 'refused', problems: [page.problem] };

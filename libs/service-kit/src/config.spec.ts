@@ -1,4 +1,7 @@
-import { resolve } from 'node:path';
+import { defaultPolicy } from '@carelog/access';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from './config.ts';
 import { defaultAllowances } from './request-limits.ts';
@@ -15,6 +18,7 @@ describe('the settings', () => {
         logLevel: 'info',
         bodyLimit: 32 * 1024 * 1024,
         accessLog: 'written',
+        policy: defaultPolicy(),
         embeddedIdentity: true,
         apps: [],
         issuers: [],
@@ -49,6 +53,7 @@ describe('the settings', () => {
         logLevel: 'debug',
         bodyLimit: 1024 * 1024,
         accessLog: 'written',
+        policy: defaultPolicy(),
         embeddedIdentity: true,
         apps: [],
         issuers: [],
@@ -109,6 +114,25 @@ describe('the settings', () => {
       ]);
       expect(problemsOf({ NODE_ENV: 'production', CARELOG_EMBEDDED_IDENTITY: 'on' })).toBe(true);
       expect(problemsOf({ NODE_ENV: 'test' })).toBe(true);
+    });
+
+    it('take an access policy that is sound as a whole, or say everything that is wrong with it', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'carelog-policy-'));
+      const file = join(folder, 'policy.json');
+      const told = { CARELOG_ACCESS_POLICY: file };
+      expect(problemsOf(told)).toEqual([
+        expect.stringMatching(/^CARELOG_ACCESS_POLICY names .+ cannot be read/),
+      ]);
+      await writeFile(file, JSON.stringify({ ...defaultPolicy(), version: 'site-1' }));
+      expect(readConfig(told)).toMatchObject({ kind: 'valid', config: { policy: { version: 'site-1' } } });
+      await writeFile(
+        file,
+        JSON.stringify({ ...defaultPolicy(), version: '', roles: { R1: {} }, rules: [] }),
+      );
+      const problems = problemsOf(told);
+      for (const what of ['version', 'roles', 'rules'])
+        expect(problems).toContainEqual(expect.stringContaining(what));
+      await rm(folder, { recursive: true });
     });
 
     it('leave nobody without a way in', () => {

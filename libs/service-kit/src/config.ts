@@ -1,8 +1,10 @@
 /** Settings from the environment, checked before anything is opened. */
+import { defaultPolicy, type Policy } from '@carelog/access';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { readApps } from './identity/apps.ts';
+import { readPolicy } from './access-policy-file.ts';
 import { readIssuers } from './identity/issuers.ts';
 import type { IssuerSettings } from './identity/issuers.ts';
 import type { Registration } from './identity/registrations.ts';
@@ -24,6 +26,8 @@ export interface Config {
   readonly bodyLimit: number;
   /** `written`: an answer leaves once its access record would survive the end of the process. `flushed`: once it is on disk. */
   readonly accessLog: (typeof accessLogModes)[number];
+  /** Who may see and do what. */
+  readonly policy: Policy;
   /** Whether the identity provider with personas runs; its tokens are good for everything, so never by oversight. */
   readonly embeddedIdentity: boolean;
   /** Apps and systems that it knows besides the demonstration's. */
@@ -61,6 +65,7 @@ const environment = z.object({
     .optional(),
   CARELOG_LOG: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
   CARELOG_ACCESS_LOG: z.enum(accessLogModes, `must be ${accessLogModes.join(' or ')}`).default('written'),
+  CARELOG_ACCESS_POLICY: z.string().optional(),
   CARELOG_BODY_LIMIT_MB: z
     .string()
     .regex(/^\d{1,3}$/, 'must be a whole number of megabytes from 1 to 999')
@@ -129,13 +134,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const parsed = environment.safeParse(set);
   const issuers = fileIn(set['CARELOG_ISSUERS'], readIssuers);
   const apps = fileIn(set['CARELOG_APPS'], readApps);
+  const policy = policyIn(set['CARELOG_ACCESS_POLICY']);
   const problems = [
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}.`),
     ...(issuers.kind === 'invalid' ? issuers.problems : []),
     ...(apps.kind === 'invalid' ? apps.problems : []),
+    ...(policy.kind === 'invalid' ? policy.problems : []),
     ...identityProblems(set),
   ];
-  if (!parsed.success || issuers.kind === 'invalid' || apps.kind === 'invalid' || problems.length > 0)
+  if (
+    !parsed.success ||
+    issuers.kind === 'invalid' ||
+    apps.kind === 'invalid' ||
+    policy.kind === 'invalid' ||
+    problems.length > 0
+  )
     return { kind: 'invalid', problems };
   const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG } = parsed.data;
   const { CARELOG_ACCESS_LOG, CARELOG_BODY_LIMIT_MB } = parsed.data;
@@ -151,6 +164,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       ...(CARELOG_URL === undefined ? {} : { publicUrl: CARELOG_URL }),
       logLevel: CARELOG_LOG,
       accessLog: CARELOG_ACCESS_LOG,
+      policy: policy.settings,
       bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
       embeddedIdentity,
       apps: apps.settings,
@@ -175,6 +189,10 @@ function fileIn<T>(
   readFile: (file: string) => SettingsOutcome<readonly T[]>,
 ): SettingsOutcome<readonly T[]> {
   return file === undefined ? { kind: 'valid', settings: [] } : readFile(resolve(file));
+}
+
+function policyIn(file: string | undefined): SettingsOutcome<Policy> {
+  return file === undefined ? { kind: 'valid', settings: defaultPolicy() } : readPolicy(resolve(file));
 }
 
 /** By its own setting; without one wherever this is not production. */

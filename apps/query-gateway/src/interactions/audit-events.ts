@@ -120,10 +120,11 @@ async function readerOf(
 ): Promise<Reader | Refusal> {
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  if (request.caller.kind !== 'patient') return permitted(decide(request.caller, action, 'AuditEvent'));
+  if (request.caller.kind !== 'patient')
+    return permitted(decide(gateway, request.caller, action, 'AuditEvent'));
   const { own } = await standingOf(gateway, request.caller);
   // As for everything else of their own record: the policy says whether a patient has one at all.
-  const allowed = permitted(decide(request.caller, action, 'Patient', { ...noCallerFacts, own }));
+  const allowed = permitted(decide(gateway, request.caller, action, 'Patient', { ...noCallerFacts, own }));
   return allowed instanceof Refusal ? allowed : { basis: allowed.basis, own: own[0] ?? '' };
 }
 

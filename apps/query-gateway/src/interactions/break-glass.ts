@@ -2,9 +2,8 @@
  * `POST Patient/<id>/$break-glass`: opens a record without a relationship, for a reason and for a time. It is recorded in the
  * access log first; then the caller's organisation finds a Task on its privacy officer's worklist.
  */
-import { defaultPolicy, type Caller, type Policy } from '@carelog/access';
+import type { Caller, Policy } from '@carelog/access';
 import type { StandingBreak } from '@carelog/access-log';
-import type { RecordActivity } from '@carelog/activity';
 import { derivedEventId } from '@carelog/event-store';
 import { parseJson, validateResource, type Problem } from '@carelog/fhir';
 import { decide, permitted, unknown } from '../access.ts';
@@ -19,9 +18,9 @@ export async function breakGlass(
   request: FhirRequest,
   patient: string,
 ): Promise<FhirAnswer | Refusal> {
-  const allowed = permitted(decide(request.caller, 'break-glass'));
+  const allowed = permitted(decide(gateway, request.caller, 'break-glass'));
   if (allowed instanceof Refusal) return allowed;
-  const policy = defaultPolicy();
+  const { policy } = gateway;
   const why = reasonIn(request.body, policy);
   if (why instanceof Refusal) return why;
   const behind = await caughtUp(gateway);
@@ -34,14 +33,16 @@ export async function breakGlass(
   const position = gateway.projected.position();
   const broken = { patient, ...why, until };
   if (!(await gateway.brokenGlass.break(caller, broken, { position, correlation }))) return UNRECORDED;
-  await raiseTask(gateway.recordActivity, { ...broken, who: caller, at: Date.now(), correlation });
+  await raiseTask(gateway, { ...broken, who: caller, at: Date.now(), correlation });
   const parameter = [{ name: 'until', valueInstant: new Date(until).toISOString() }];
   return { status: 200, body: JSON.stringify({ resourceType: 'Parameters', parameter }), isAccounted: true };
 }
 
 /** Raises what a crash kept from being raised: for every broken glass there is a Task, once. */
-export async function raiseTasks(gateway: Pick<Gateway, 'brokenGlass' | 'recordActivity'>): Promise<void> {
-  for (const broken of gateway.brokenGlass.standing()) await raiseTask(gateway.recordActivity, broken);
+export async function raiseTasks(
+  gateway: Pick<Gateway, 'brokenGlass' | 'recordActivity' | 'policy'>,
+): Promise<void> {
+  for (const broken of gateway.brokenGlass.standing()) await raiseTask(gateway, broken);
 }
 
 const UNRECORDED = refuse({
@@ -90,9 +91,12 @@ const NO_PARAMETERS: Problem = {
 const PLATFORM: Caller = { subject: 'carelog', kind: 'system', organisation: 'carelog', system: 'access-log', careSetting: 'any' }; // prettier-ignore
 
 /** Its id is derived from the request that broke the glass, and it is only ever created: raising it again changes nothing. */
-async function raiseTask(recordActivity: RecordActivity, broken: StandingBreak): Promise<void> {
+async function raiseTask(
+  { recordActivity, policy }: Pick<Gateway, 'recordActivity' | 'policy'>,
+  broken: StandingBreak,
+): Promise<void> {
   const { who, patient, at, until, reason, text, correlation } = broken;
-  const { alert, reasons } = defaultPolicy().breakGlass;
+  const { alert, reasons } = policy.breakGlass;
   const name = `${correlation}|${who.organisation}|${who.subject}|${patient}`;
   const id = derivedEventId('broken glass', name);
   const task = {

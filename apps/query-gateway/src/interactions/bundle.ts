@@ -36,7 +36,7 @@ export async function bundle(
   const parsed = parseBundle(request);
   if (parsed instanceof Refusal) return parsed;
   const { mode, exact } = parsed;
-  const allowed = permitted(decide(request.caller, mode));
+  const allowed = permitted(decide(gateway, request.caller, mode));
   if (allowed instanceof Refusal) return allowed;
   const idempotencyKey = idempotencyKeyOf(request);
   if (idempotencyKey instanceof Refusal) return idempotencyKey;

@@ -20,7 +20,7 @@ export async function everything(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
-  const allowed = permitted(decide(request.caller, 'everything', undefined, facts));
+  const allowed = permitted(decide(gateway, request.caller, 'everything', undefined, facts));
   if (allowed instanceof Refusal) return allowed;
   const count = request.query.has('_count') ? page.count : COUNT_MAX;
   const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.viewer);

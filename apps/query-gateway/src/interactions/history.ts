@@ -18,7 +18,7 @@ export async function history(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
-  const allowed = permitted(decide(request.caller, 'history', type, facts));
+  const allowed = permitted(decide(gateway, request.caller, 'history', type, facts));
   if (allowed instanceof Refusal) return allowed;
   const found = await gateway.record.history(type, id, page, allowed.viewer);
   if (found === undefined) return unknownTo(gateway, request.caller, 'history', type, id);

@@ -24,7 +24,7 @@ export function read(gateway: Gateway, request: FhirRequest, type: string, id: s
   // In this order: moves are counted before the position is published.
   if (projected.position() >= gateway.head()) {
     const recent = recentReads.get(`${type}/${id}`);
-    const decision = recent && decide(request.caller, 'read', type);
+    const decision = recent && decide(gateway, request.caller, 'read', type);
     if (recent !== undefined && decision?.permit === true && decision.seesAll) {
       return unlessKnown(request, recent, decision.basis);
     }
@@ -58,7 +58,7 @@ async function answerVersion(
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
   const action = version === undefined ? 'read' : 'vread';
-  const decision = decide(request.caller, action, type, facts);
+  const decision = decide(gateway, request.caller, action, type, facts);
   const allowed = permitted(decision);
   if (allowed instanceof Refusal) return allowed;
   const { record, recentReads } = gateway;

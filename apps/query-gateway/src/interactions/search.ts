@@ -27,7 +27,7 @@ export function search(gateway: Gateway, request: FhirRequest, type: string, wit
   // In this order: moves are counted before the position is published.
   if (gateway.projected.position() >= gateway.head()) {
     const found = gateway.recentPages.get(keyOf(request));
-    const decision = found && decide(request.caller, 'search', type);
+    const decision = found && decide(gateway, request.caller, 'search', type);
     if (found !== undefined && decision?.permit === true && decision.seesAll) {
       return answerAgain(gateway, request, found, decision.basis);
     }
@@ -50,10 +50,10 @@ async function searchAnew(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
-  const allowed = permitted(decide(request.caller, 'search', type, facts));
+  const allowed = permitted(decide(gateway, request.caller, 'search', type, facts));
   if (allowed instanceof Refusal) return allowed;
   // Who may look for Practitioners may not see through them whom they treat: what is included is of any type.
-  const included = parsed.includes.length === 0 ? allowed : permitted(decide(request.caller, 'read', undefined, facts)); // prettier-ignore
+  const included = parsed.includes.length === 0 ? allowed : permitted(decide(gateway, request.caller, 'read', undefined, facts)); // prettier-ignore
   if (included instanceof Refusal) return included;
 
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];
@@ -76,7 +76,7 @@ async function searchAnew(
   if ('refused' in page) return new Refusal([page.problem]);
   if (within !== undefined && page.count === 0 && (page.total ?? 0) === 0) {
     // Of whom something is shown it is no secret that there is such a person.
-    const owner = decide(request.caller, 'read', within.type, facts);
+    const owner = decide(gateway, request.caller, 'read', within.type, facts);
     const isShown =
       owner.permit && (await gateway.record.read(within.type, within.id, owner.viewer)).kind !== 'unknown';
     if (!isShown) return unknownTo(gateway, request.caller, 'read', within.type, within.id);

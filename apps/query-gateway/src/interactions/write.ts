@@ -134,7 +134,7 @@ export async function asShown(
 ): Promise<RecordedEntry> {
   const { body, ...rest } = recorded;
   if (recorded.kind !== 'existing' || body === undefined) return recorded;
-  const decision = decide(caller, 'read', recorded.type, await standingOf(gateway, caller));
+  const decision = decide(gateway, caller, 'read', recorded.type, await standingOf(gateway, caller));
   if (decision.permit && decision.seesAll) return recorded;
   if (!decision.permit || (await caughtUp(gateway)) !== undefined) return rest;
   const { type, id, versionId } = recorded;

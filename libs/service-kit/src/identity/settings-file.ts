@@ -9,17 +9,22 @@ export type SettingsOutcome<T> =
 
 /** Reads the file, whole. `variable`: the environment variable that names it. */
 export function readSettingsFile<T>(file: string, variable: string, form: z.ZodType<T>): SettingsOutcome<T> {
-  let content: unknown;
+  const content = readJsonFile(file, variable);
+  if (content.kind === 'invalid') return content;
+  const parsed = form.safeParse(content.settings);
+  if (parsed.success) return { kind: 'valid', settings: parsed.data };
+  const problems = parsed.error.issues.map(({ path, message }) => `${file}: ${path.join('.')} ${message}.`);
+  return { kind: 'invalid', problems };
+}
+
+/** What the file holds, whatever it is. */
+export function readJsonFile(file: string, variable: string): SettingsOutcome<unknown> {
   try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
+    return { kind: 'valid', settings: JSON.parse(readFileSync(file, 'utf8')) };
   } catch (error) {
     const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
     return { kind: 'invalid', problems: [`${variable} names ${file}, which ${why}.`] };
   }
-  const parsed = form.safeParse(content);
-  if (parsed.success) return { kind: 'valid', settings: parsed.data };
-  const problems = parsed.error.issues.map(({ path, message }) => `${file}: ${path.join('.')} ${message}.`);
-  return { kind: 'invalid', problems };
 }
 
 /** An address over plain http is taken for this machine only. */

@@ -133,6 +133,9 @@ describe('breaking the glass', () => {
     expect(Date.parse(json.parameter[0].valueInstant)).toBeGreaterThan(Date.now());
     const [{ resource }] = (await audit(`patient=${other}&_count=1`)).entry;
     expect(resource.outcomeDesc).toBe('permitted: broken-glass');
+    expect((await stack.fhir('GET', `/Patient/${other}`, { as: 'ed-doctor' })).status).toBe(200);
+    const [after] = (await audit(`patient=${other}&_count=1`)).entry;
+    expect(after.resource.outcomeDesc).toBe('permitted: broken-glass');
     stack = await stack.restart();
     const tasks = (
       await stack.fhir('GET', `/Task?code=${encodeURIComponent(ALERT)}`, { as: 'privacy-officer' })

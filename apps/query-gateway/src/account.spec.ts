@@ -62,7 +62,8 @@ describe('what was answered', () => {
     query: new URLSearchParams(),
     correlation: 'c',
   } as unknown as FhirRequest;
-  const gateway = { projected: { position: () => 7 } as never, digest: () => '' };
+  const brokenGlass = { patientsOf: () => ['opened'] } as never;
+  const gateway = { projected: { position: () => 7 } as never, digest: () => '', brokenGlass };
   const of = (result: Parameters<typeof answeredOf>[2]) =>
     answeredOf(gateway, request, result, { interaction: 'read', status: 200 });
   const shown = { versions: '3,4', patients: ['p'] };
@@ -76,6 +77,16 @@ describe('what was answered', () => {
   ])('is %s', (decision, result) =>
     expect(of(result)).toMatchObject({ decision, position: 7, correlation: 'c' }),
   );
+
+  it('rests on the broken glass where it shows somebody whose glass was broken', () => {
+    const basisOf = (patients: string[]) =>
+      of({ status: 200, basis: 'direct-care', shown: { ...shown, patients } }).basis;
+    expect([basisOf(['p']), basisOf(['p', 'opened']), basisOf([])]).toEqual([
+      'direct-care',
+      'broken-glass',
+      'direct-care',
+    ]);
+  });
 
   it('says what was shown, and whose', () => {
     expect(of({ status: 200, basis: 'direct-care', shown })).toMatchObject({ shown: '3,4', patients: ['p'] });

@@ -11,7 +11,7 @@ export type Digest = (value: string) => string;
 
 /** `interaction`: what the request is counted as. On the hot path: each line here is paid for by every read. */
 export function answeredOf(
-  gateway: Pick<Gateway, 'projected' | 'digest'>,
+  gateway: Pick<Gateway, 'projected' | 'digest' | 'brokenGlass'>,
   request: FhirRequest,
   result: FhirAnswer | Refusal,
   { interaction, status }: { readonly interaction: string; readonly status: number },
@@ -25,13 +25,25 @@ export function answeredOf(
     const { reason: basis = '', patients = NOBODY } = withheld ?? {};
     return { interaction, status, correlation, query, position, decision, basis, patients, shown: '' };
   }
-  const { basis = '' } = result;
-  const decision = result.shown?.isConcealed === true ? 'redacted' : basis === '' ? 'undecided' : 'permitted';
   const { patients = NOBODY, versions: shown = '' } = result.shown ?? {};
+  const basis = basisOf(gateway, request, result.basis ?? '', patients);
+  const decision = result.shown?.isConcealed === true ? 'redacted' : basis === '' ? 'undecided' : 'permitted';
   return { interaction, status, correlation, query, position, decision, basis, patients, shown };
 }
 
 const NOBODY: readonly string[] = [];
+
+// As long as the glass is broken whatever the caller is shown of that person rests on it.
+function basisOf(
+  { brokenGlass }: Pick<Gateway, 'brokenGlass'>,
+  { caller }: FhirRequest,
+  basis: string,
+  patients: readonly string[],
+): string {
+  if (basis !== 'direct-care') return basis;
+  const opened = brokenGlass.patientsOf(caller);
+  return opened.length > 0 && patients.some((id) => opened.includes(id)) ? 'broken-glass' : basis;
+}
 
 /** Instead of an answer that no account can be kept of. */
 export const UNACCOUNTED = refuse({
@@ -43,7 +55,7 @@ export const UNACCOUNTED = refuse({
 
 /** Keeps the record of a part of an answer that was refused, as of an answer by itself. False where it cannot be kept. */
 export function recordRefusal(
-  gateway: Pick<Gateway, 'projected' | 'digest' | 'accessLog'>,
+  gateway: Pick<Gateway, 'projected' | 'digest' | 'accessLog' | 'brokenGlass'>,
   request: FhirRequest,
   refusal: Refusal,
 ): Promise<boolean> {

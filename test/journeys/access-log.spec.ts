@@ -148,6 +148,18 @@ describe('breaking the glass', () => {
     });
   });
 
+  it('raises a task each time, also where requests are named alike', async () => {
+    const headers = { 'x-request-id': '3f0a5c1e-6f5b-4c43-9a55-0d6d3f2b1a77' };
+    const tasks = async () => (await stack.fhir('GET', `/Task?code=${encodeURIComponent(ALERT)}&_summary=count`, { as: 'privacy-officer' })).json.total as number; // prettier-ignore
+    const before = await tasks();
+    for (const text of ['Found collapsed again', 'Found collapsed once more']) {
+      const body = parameters('emergency', text);
+      const { status } = await stack.fhir('POST', `/Patient/${other}/$break-glass`, { as: 'ed-doctor', body, headers }); // prettier-ignore
+      expect(status).toBe(200);
+    }
+    expect(await tasks()).toBe(before + 2);
+  });
+
   it('needs a reason that the policy knows, and words', async () => {
     const { status, json } = await breakIt(parameters('curiosity', 'x'.repeat(501)), 'ed-doctor');
     expect([status, json.issue.length]).toEqual([400, 2]);

@@ -40,7 +40,7 @@ export async function breakGlass(
 
 /** Raises what a crash kept from being raised: for every broken glass there is a Task, once. */
 export async function raiseTasks(
-  gateway: Pick<Gateway, 'brokenGlass' | 'recordActivity' | 'policy'>,
+  gateway: Pick<Gateway, 'brokenGlass' | 'recordActivity' | 'policy' | 'digest'>,
 ): Promise<void> {
   for (const broken of gateway.brokenGlass.standing()) await raiseTask(gateway, broken);
 }
@@ -90,15 +90,16 @@ const NO_PARAMETERS: Problem = {
 /** The platform itself, as an author. */
 const PLATFORM: Caller = { subject: 'carelog', kind: 'system', organisation: 'carelog', system: 'access-log', careSetting: 'any' }; // prettier-ignore
 
-/** Its id is derived from the request that broke the glass, and it is only ever created: raising it again changes nothing. */
+/** Its id is derived, under a key, from the break: it is only ever created, so raising it again changes nothing. */
 async function raiseTask(
-  { recordActivity, policy }: Pick<Gateway, 'recordActivity' | 'policy'>,
+  { recordActivity, policy, digest }: Pick<Gateway, 'recordActivity' | 'policy' | 'digest'>,
   broken: StandingBreak,
 ): Promise<void> {
   const { who, patient, at, until, reason, text, correlation } = broken;
   const { alert, reasons } = policy.breakGlass;
-  const name = `${correlation}|${who.organisation}|${who.subject}|${patient}`;
-  const id = derivedEventId('broken glass', name);
+  const name = `${correlation}|${who.organisation}|${who.subject}|${patient}|${until}`;
+  // Nobody can work it out, and so put something harmless in its place beforehand.
+  const id = derivedEventId('broken glass', digest(name));
   const task = {
     resourceType: 'Task',
     id,

@@ -16,7 +16,15 @@ const arrows = {
   'lib:service-kit': ['lib:fhir', 'lib:access'],
   'lib:testkit': ['lib:event-store', 'lib:activity'],
   'app:activity-writer': libs('access', 'activity', 'event-store', 'fhir', 'keyring', 'service-kit'),
-  'app:projector': libs('activity', 'event-store', 'keyring', 'projection', 'read-models', 'service-kit'),
+  'app:projector': libs(
+    'access',
+    'activity',
+    'event-store',
+    'keyring',
+    'projection',
+    'read-models',
+    'service-kit',
+  ),
   'app:query-gateway': libs(
     'access',
     'access-log',

@@ -1,1 +1,3 @@
-export {};
+export { EngineMissing, engineOrReason } from './engine-missing.ts';
+export { startPostgres } from './postgres.ts';
+export type { Postgres, PostgresOptions } from './postgres.ts';

@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { engineOrReason } from './engine-missing.ts';
+import { startPostgres } from './postgres.ts';
+import type { Postgres } from './postgres.ts';
+
+const folder = join(mkdtempSync(join(tmpdir(), 'carelog-engine-')), 'postgres');
+const first = await engineOrReason(() => startPostgres({ folder }));
+const running: Postgres[] = typeof first === 'string' ? [] : [first];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((postgres) => postgres.stop()));
+  rmSync(join(folder, '..'), { recursive: true, force: true });
+});
+
+describe.skipIf(typeof first === 'string')(
+  `PostgreSQL as a child process${typeof first === 'string' ? `: ${first}` : ''}`,
+  () => {
+    it('accepts connections, and comes up on the same folder with the same password after a stop and after a kill', async () => {
+      const server = first as Postgres;
+      const url = new URL(server.url('other'));
+      expect(url).toMatchObject({
+        protocol: 'postgres:',
+        hostname: '127.0.0.1',
+        port: String(server.port),
+        pathname: '/other',
+      });
+      expect(await accepts(server.port)).toBe(true);
+
+      await server.stop();
+      expect(await accepts(server.port)).toBe(false);
+      const second = await startPostgres({ folder, port: server.port });
+      running.push(second);
+      expect(second.url()).toBe(server.url());
+      expect(await accepts(second.port)).toBe(true);
+
+      await second.kill();
+      expect(await accepts(second.port)).toBe(false);
+      const third = await startPostgres({ folder });
+      running.push(third);
+      expect(await accepts(third.port)).toBe(true);
+      expect(third.pid).not.toBe(second.pid);
+    });
+  },
+);
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

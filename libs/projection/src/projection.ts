@@ -44,7 +44,34 @@ export interface ProjectedBatch<Change> {
   /** Events that were not applied because their partition is parked; views must not deny that these streams exist. */
   readonly setAside: readonly Pick<RecordedEvent, 'partition' | 'stream'>[];
   readonly checkpoint: Checkpoint;
+  /**
+   * Partitions that were parked before and are taken up again: their rows of parked partitions and of streams set aside go
+   * first, then their changes are applied although they lie before the checkpoint. They may be parked anew in this batch.
+   */
+  readonly released?: readonly string[];
 }
+
+/** A read model that several projectors write at once, each its lanes. A lane holds whole partitions. */
+export interface SharedReadModel<Change> {
+  /** By lane; a lane that nothing was ever applied to is missing. */
+  checkpoints(): Promise<ReadonlyMap<number, Checkpoint>>;
+  parked(lane: number): Promise<readonly Parked[]>;
+  /**
+   * One transaction that begins by locking the lane's checkpoint (SELECT … FOR UPDATE, of a row that is there from the first
+   * time on), so that of two projectors that both believe they have the lane one waits for the other. `work` gets the locked
+   * checkpoint and the lane's parked partitions as of then, and gives what to apply, undefined for nothing: every change of
+   * it is applied, whatever its position. Nothing is kept when anything throws.
+   */
+  apply(lane: number, work: LaneWork<Change>): Promise<Touched>;
+  /** Forgets what came from the lane, or everything: contents, checkpoint, parked partitions. */
+  clear(lane?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type LaneWork<Change> = (
+  reached: Checkpoint | undefined,
+  parked: readonly Parked[],
+) => Promise<ProjectedBatch<Change> | undefined>;
 
 export interface AppliedChange<Change> {
   readonly event: RecordedEvent;

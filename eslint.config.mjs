@@ -85,7 +85,7 @@ export default tseslint.config(
   },
   {
     files: ['**/*.spec.ts'],
-    rules: { '@nx/enforce-module-boundaries': boundaries({ tags: ['lib:testkit'] }) },
+    rules: { '@nx/enforce-module-boundaries': boundaries({ tags: ['lib:testkit', 'lib:engines'] }) },
   },
   {
     // What tests the whole may look inside it.

@@ -14,6 +14,8 @@ export interface RecordRequest {
   readonly idempotencyKey?: string;
   /** Look for references to resources that have not arrived yet, and report them in the notes. */
   readonly wantsNotes?: boolean;
+  /** W3C `traceparent` of the span that received it, where requests are traced. */
+  readonly trace?: string;
 }
 
 export interface RecordEntry {

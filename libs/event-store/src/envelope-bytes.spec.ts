@@ -34,6 +34,7 @@ const envelope: fc.Arbitrary<Envelope> = fc.record(
     causationId: text,
     keyId: text,
     fingerprint: text,
+    trace: text,
   },
   {
     noNullPrototype: true,
@@ -91,6 +92,13 @@ describe('the canonical bytes of an envelope', () => {
         '"sourceVersion":{"version":"7","issuedAt":"2026-01-01T03:12:00+01:00"},"labels":["R","naïve"],"correlationId":"c",' +
         '"causationId":"d","keyId":"k","fingerprint":"f1"}',
     );
+  });
+
+  it('end with the trace where there is one, and are otherwise what they were before there were traces', () => {
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const without = Buffer.from(encodeEnvelope(example)).toString('utf8');
+    const bytes = Buffer.from(encodeEnvelope({ ...example, trace })).toString('utf8');
+    expect(bytes).toBe(`${without.slice(0, -1)},"trace":"${trace}"}`);
   });
 
   it('give the envelope back, all of it and nothing more', () => {

@@ -4,7 +4,7 @@
  *
  *     v id stream revision position partition previousInPartition type schemaVersion occurredAt recordedAt
  *     publisher{organisation system} author{id roleProfile} careSetting action sourceVersion{version issuedAt}
- *     labels[] correlationId causationId keyId fingerprint
+ *     labels[] correlationId causationId keyId fingerprint trace
  *
  * They are stored as they are and hashed as they are, so this version's order never changes: another order is another `v`.
  */
@@ -31,6 +31,7 @@ export function encodeEnvelopeText(e: Envelope): string {
   if (e.causationId !== undefined) text += `,"causationId":${quote(e.causationId)}`;
   text += `,"keyId":${quote(e.keyId)}`;
   if (e.fingerprint !== undefined) text += `,"fingerprint":${quote(e.fingerprint)}`;
+  if (e.trace !== undefined) text += `,"trace":${quote(e.trace)}`;
   return text + '}';
 }
 

@@ -1,6 +1,6 @@
 import { defaultPolicy } from '@carelog/access';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -186,9 +186,13 @@ describe('metrics', () => {
     expect(text).not.toMatch(/9990000018|Canary/);
     for (const line of text.trimEnd().split('\n')) {
       expect(line).toMatch(
-        /^(# (HELP|TYPE) carelog_\w+ .+|carelog_\w+(\{(\w+="[\w+.-]+",?)+\})? [\d.e+-]+)$/,
+        /^(# (HELP|TYPE) (carelog|process)_\w+ .+|(carelog|process)_\w+(\{(\w+="[\w+.-]+",?)+\})? [\d.e+-]+)$/,
       );
     }
+    const exported = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name!);
+    const page = await readFile(join(import.meta.dirname, '../../../docs/reference/metrics.md'), 'utf8');
+    const documented = [...page.matchAll(/^\| `(\w+)` .*\bembedded\b.*\|$/gm)].map(([, name]) => name!);
+    expect(exported.sort()).toEqual(documented.sort());
     expect(valueOf(text, 'carelog_log_position')).toBe(0);
     expect(valueOf(text, 'carelog_projection_lag_events{projection="record"}')).toBe(0);
     expect(valueOf(text, 'carelog_writers_waiting')).toBe(0);

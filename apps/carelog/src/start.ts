@@ -21,6 +21,7 @@ import {
 import { openRecord, recordProjection } from '@carelog/read-models';
 import {
   createLog,
+  metricsText,
   openIdentity,
   personas,
   smartConfigurationRoutes,
@@ -33,7 +34,7 @@ import {
 } from '@carelog/service-kit';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from './demo-population.ts';
-import { platformMetrics } from './metrics.ts';
+import { platformSamples } from './metrics.ts';
 import { dataPaths, type DataPaths } from './paths.ts';
 import { startPageRoutes } from './start-page/routes.ts';
 import { statusOf, statusRoutes, type Running } from './status.ts';
@@ -85,7 +86,9 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
           url,
         );
         fhirRoutes(server, gateway, url);
-        statusRoutes(server, running, () => platformMetrics(running, gateway) + requestMetrics());
+        statusRoutes(server, running, () =>
+          metricsText([...platformSamples(running, gateway), ...requestMetrics()]),
+        );
         startPageRoutes(server, {
           facts: () => startPageFacts(running, config, url()),
           docsFolder: DOCS_FOLDER,

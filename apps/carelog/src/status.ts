@@ -4,9 +4,8 @@ import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { Projector } from '@carelog/projector';
 import type { RecordQueries } from '@carelog/read-models';
-import { sendProblems } from '@carelog/service-kit';
+import { METRICS_TYPE, sendProblems } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { METRICS_TYPE } from './metrics.ts';
 
 export interface Running {
   readonly version: string;

@@ -9,6 +9,7 @@ import { openIdentity } from './identity/identity-provider.ts';
 import { issueToken } from './identity/issue-token.ts';
 import { personas } from './identity/personas.ts';
 import { createLog } from './log.ts';
+import { metricsText } from './metrics.ts';
 import { sendBytes } from './request-hooks.ts';
 import { defaultAllowances } from './request-limits.ts';
 import type { Allowances } from './request-limits.ts';
@@ -51,7 +52,7 @@ async function start(config: Partial<ServiceOptions['config']> = {}): Promise<Se
         await gate.promise;
         return {};
       });
-      fastify.get('/counted', requestMetrics);
+      fastify.get('/counted', () => metricsText(requestMetrics()));
       fastify.post('/body', () => ({}));
       fastify.get('/open', { config: { open: true } }, () => ({}));
     },

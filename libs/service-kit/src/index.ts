@@ -4,6 +4,8 @@ export { readConfig, readConfigOrExit } from './config.ts';
 export type { Config, ConfigOutcome } from './config.ts';
 export { createLog } from './log.ts';
 export type { Log } from './log.ts';
+export { metricCatalogue, METRICS_TYPE, metricsText, processSamples } from './metrics.ts';
+export type { MetricName, Sample } from './metrics.ts';
 export { pageHeaders } from './page-headers.ts';
 export { describeFault, FHIR_JSON, outcomeText, sendProblems, statusOf } from './problem-response.ts';
 export { sendBytes } from './request-hooks.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { metricsText } from './metrics.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 
 const answer = fc.record({
@@ -9,7 +10,17 @@ const answer = fc.record({
 });
 
 it('counts nothing before the first request', () => {
-  expect(createRequestMetrics().text()).not.toMatch(/^[^#]/m);
+  expect([...createRequestMetrics().samples()].filter(({ value }) => value !== 0)).toEqual([]);
+});
+
+it('counts what asks to record as received, and what of it was done as accepted; what a view answered, as served', () => {
+  const metrics = createRequestMetrics();
+  const answers = [['create', 201], ['bundle', 200], ['create', 422], ['delete', 503], ['read', 200], ['search', 304], ['read', 404], ['metadata', 200], ['limited', 429]] as const; // prettier-ignore
+  for (const [interaction, status] of answers) metrics.count(interaction, status, 0.01);
+  const text = metricsText(metrics.samples());
+  expect(text).toContain('\ncarelog_received_total 4\n');
+  expect(text).toContain('\ncarelog_accepted_total 2\n');
+  expect(text).toContain('\ncarelog_served_total 2\n');
 });
 
 it('counts each request once in its class of status, and in each bucket that it fits', () => {
@@ -18,8 +29,7 @@ it('counts each request once in its class of status, and in each bucket that it 
       const metrics = createRequestMetrics();
       for (const { interaction, status, seconds } of answers) metrics.count(interaction, status, seconds);
       const values = new Map(
-        metrics
-          .text()
+        metricsText(metrics.samples())
           .split('\n')
           .map((line) => line.split(' ') as [string, string]),
       );

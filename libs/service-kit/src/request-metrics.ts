@@ -1,4 +1,5 @@
-/** Counts requests for the Prometheus text format. https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/** Counts requests, and tells from them what was received, accepted and served. */
+import type { Sample } from './metrics.ts';
 
 /** Upper bounds of the histogram, seconds. */
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -6,8 +7,8 @@ const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 export interface RequestMetrics {
   /** `interaction` becomes a label: one of a few fixed words, never anything a client sent. */
   count(interaction: string, status: number, seconds: number): void;
-  /** Everything counted since the process began, as `carelog_requests_total` and `carelog_request_seconds`. */
-  text(): string;
+  /** Everything counted since the process began. */
+  samples(): Iterable<Sample>;
 }
 
 interface Timing {
@@ -33,30 +34,37 @@ export function createRequestMetrics(): RequestMetrics {
       const statusClass = Math.floor(status / 100);
       timing.statuses.set(statusClass, (timing.statuses.get(statusClass) ?? 0) + 1);
     },
-    text: () => [...totals(byInteraction), ...histograms(byInteraction)].map((line) => `${line}\n`).join(''),
+    samples: () => samplesOf(byInteraction),
   };
 }
 
-function* totals(timings: ReadonlyMap<string, Timing>): Iterable<string> {
-  yield '# HELP carelog_requests_total Requests answered, by interaction and class of status.';
-  yield '# TYPE carelog_requests_total counter';
-  for (const [interaction, { statuses }] of timings) {
-    for (const [statusClass, count] of statuses) {
-      yield `carelog_requests_total{interaction="${interaction}",status="${statusClass}xx"} ${count}`;
+function* samplesOf(byInteraction: ReadonlyMap<string, Timing>): Iterable<Sample> {
+  const kinds = { received: 0, accepted: 0, served: 0 };
+  for (const [interaction, { buckets, statuses, sum }] of byInteraction) {
+    const good = statuses.get(2) ?? 0;
+    for (const [statusClass, value] of statuses) {
+      yield { name: 'carelog_requests_total', labels: { interaction, status: `${statusClass}xx` }, value };
+      if (recording.has(interaction)) kinds.received += value;
     }
+    if (recording.has(interaction)) kinds.accepted += good;
+    if (reading.has(interaction)) kinds.served += good + (statuses.get(3) ?? 0);
+    yield* histogram(interaction, buckets, sum);
   }
+  yield { name: 'carelog_received_total', value: kinds.received };
+  yield { name: 'carelog_accepted_total', value: kinds.accepted };
+  yield { name: 'carelog_served_total', value: kinds.served };
 }
 
-function* histograms(timings: ReadonlyMap<string, Timing>): Iterable<string> {
-  yield '# HELP carelog_request_seconds Time from the head of a request to its answer, seconds.';
-  yield '# TYPE carelog_request_seconds histogram';
-  for (const [interaction, { buckets, sum }] of timings) {
-    let count = 0;
-    for (const [index, inBucket] of buckets.entries()) {
-      count += inBucket;
-      yield `carelog_request_seconds_bucket{interaction="${interaction}",le="${bounds[index] ?? '+Inf'}"} ${count}`;
-    }
-    yield `carelog_request_seconds_sum{interaction="${interaction}"} ${sum}`;
-    yield `carelog_request_seconds_count{interaction="${interaction}"} ${count}`;
+const recording = new Set(['create', 'update', 'delete', 'bundle']);
+const reading = new Set(['read', 'vread', 'history', 'search', 'everything']);
+
+function* histogram(interaction: string, buckets: readonly number[], sum: number): Iterable<Sample> {
+  const name = 'carelog_request_seconds';
+  let value = 0;
+  for (const [index, inBucket] of buckets.entries()) {
+    value += inBucket;
+    yield { name, suffix: '_bucket', labels: { interaction, le: String(bounds[index] ?? '+Inf') }, value };
   }
+  yield { name, suffix: '_sum', labels: { interaction }, value: sum };
+  yield { name, suffix: '_count', labels: { interaction }, value };
 }

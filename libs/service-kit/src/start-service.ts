@@ -19,6 +19,7 @@ import type { Authenticator, TrustedIssuer } from './authenticate.ts';
 import type { Config } from './config.ts';
 import { resourceMetadataPath } from './identity/smart-configuration.ts';
 import type { Log } from './log.ts';
+import type { Sample } from './metrics.ts';
 import { admitStrangerOf, answeredWith, leave, receive, requireCallerOf } from './request-hooks.ts';
 import { defaultAllowances, RequestLimits } from './request-limits.ts';
 import { createRequestMetrics } from './request-metrics.ts';
@@ -45,8 +46,8 @@ export interface Wiring {
 }
 
 export interface RouteWiring extends Wiring {
-  /** What was asked and how long it took since the service started, in the Prometheus text format. */
-  readonly requestMetrics: () => string;
+  /** What was asked and how long it took since the service started. */
+  readonly requestMetrics: () => Iterable<Sample>;
 }
 
 export interface Service extends Wiring {
@@ -117,7 +118,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= drain(app, server).then(() => options.release?.(get)));
   try {
-    await options.routes(server, { get, url, requestMetrics: () => metrics.text() });
+    await options.routes(server, { get, url, requestMetrics: () => metrics.samples() });
     await app.listen(config.port, config.host);
     url();
   } catch (fault) {

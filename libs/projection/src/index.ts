@@ -1,3 +1,5 @@
+export { catchUpLanes, LaneFault, projectLane } from './project-lane.ts';
+export type { LaneOutcome, LanesOptions, LaneStore, Stretch } from './project-lane.ts';
 export type {
   AppliedChange,
   Checkpoint,
@@ -11,3 +13,4 @@ export type {
   Touched,
 } from './projection.ts';
 export { runProjection, type RunProjectionOptions } from './run-projection.ts';
+export { behind, retryPartition, type Retried, type RetryOptions } from './retry-partition.ts';

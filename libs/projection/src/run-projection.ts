@@ -3,15 +3,8 @@
  * the read model, so a crash at any moment leaves it at a checkpoint from which the same events come again.
  */
 import type { EventStore, RecordedEvent } from '@carelog/event-store';
-import type {
-  AppliedChange,
-  Checkpoint,
-  OpenedContent,
-  Parked,
-  Projection,
-  ReadModel,
-  Touched,
-} from './projection.ts';
+import { evolveAll, parkedNotice } from './evolve-all.ts';
+import type { Checkpoint, OpenedContent, Projection, ReadModel, Touched } from './projection.ts';
 
 export interface RunProjectionOptions<Change> {
   readonly store: Pick<EventStore, 'subscribe' | 'head'>;
@@ -34,7 +27,8 @@ export interface RunProjectionOptions<Change> {
  * set aside until the read model is rebuilt.
  */
 export async function runProjection<Change>(options: RunProjectionOptions<Change>): Promise<void> {
-  const { store, readModel, signal, onProjected = () => {}, batchSize = 1000 } = options;
+  const { store, projection, readModel, signal, batchSize = 1000 } = options;
+  const { onProjected = () => {}, onNotice = () => {} } = options;
   const { position, epoch } = await startingPoint(options);
   const parked = new Set((await readModel.parked()).map((it) => it.partition));
   let last = position;
@@ -42,10 +36,9 @@ export async function runProjection<Change>(options: RunProjectionOptions<Change
   for await (const events of store.subscribe(position, { batchSize, signal })) {
     refuseGap(last, events);
     last = events.at(-1)?.position ?? last;
-    const touched = await readModel.apply({
-      ...evolveAll(events, parked, options),
-      checkpoint: { position: last, epoch },
-    });
+    const evolved = evolveAll(events, parked, options);
+    for (const it of evolved.parked) onNotice(parkedNotice(projection, it));
+    const touched = await readModel.apply({ ...evolved, checkpoint: { position: last, epoch } });
     onProjected(last, touched);
     // Catching up must not keep a message to stop waiting.
     await new Promise(setImmediate);
@@ -78,35 +71,4 @@ function refuseGap(last: number, events: readonly RecordedEvent[]): void {
     if (position !== expected) throw new Error(`The log gave event ${position} where ${expected} was due.`);
     expected += 1;
   }
-}
-
-function evolveAll<Change>(
-  events: readonly RecordedEvent[],
-  parkedPartitions: Set<string>,
-  { open, projection, onNotice = () => {} }: RunProjectionOptions<Change>,
-) {
-  const changes: AppliedChange<Change>[] = [];
-  const parked: Parked[] = [];
-  const setAside: RecordedEvent[] = [];
-  for (const event of events) {
-    const { partition, position } = event;
-    if (parkedPartitions.has(partition)) {
-      setAside.push(event);
-      continue;
-    }
-    const content = open(event);
-    try {
-      const change = projection.evolve(event, content);
-      if (change !== undefined) changes.push({ event, change });
-    } catch (fault) {
-      const reason = fault instanceof Error ? fault.name : typeof fault;
-      parkedPartitions.add(partition);
-      parked.push({ partition, position, reason });
-      setAside.push(event);
-      onNotice(
-        `Projection ${projection.name} parked partition ${partition} at event ${position}: ${reason}.`,
-      );
-    }
-  }
-  return { changes, parked, setAside };
 }

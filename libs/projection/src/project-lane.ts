@@ -1,0 +1,250 @@
+/**
+ * One lane of a log into a read model that several projectors write. Nothing is believed of a delivery but its events: what
+ * the locked checkpoint has already is left out, what is missing before it is read from the store, and what was sent in
+ * another life of the store is dropped. So a lane may be delivered twice, out of order, or with holes.
+ */
+import type { EventStore, Head, RecordedEvent } from '@carelog/event-store';
+import { evolveAll, parkedNotice, type Evolving } from './evolve-all.ts';
+import type { Checkpoint, Parked, ProjectedBatch, SharedReadModel, Touched } from './projection.ts';
+
+/** A stretch of a lane: all its events after `after` up to `until`, in order. A heartbeat is one without events. */
+export interface Stretch {
+  readonly epoch: string;
+  readonly after: number;
+  readonly until: number;
+  readonly events: readonly RecordedEvent[];
+}
+
+/** The log as a projector needs it. */
+export interface LaneStore extends Pick<EventStore, 'readAll'> {
+  /** Asked of the engine each time, so that a restore is seen. */
+  currentHead(): Promise<Head>;
+}
+
+export interface LanesOptions<Change> extends Evolving<Change> {
+  readonly readModel: SharedReadModel<Change>;
+  readonly store: LaneStore;
+  readonly laneOf: (partition: string) => number;
+  /** Called before events are opened, e.g. to fetch keys all at once. */
+  readonly prefetch?: (events: readonly RecordedEvent[]) => Promise<void>;
+  /** Positions that an operator decided to step over; asked only where an event cannot be handled. */
+  readonly skipped?: () => Promise<ReadonlySet<number>>;
+  /** Called with what an operator should know: a lane is built again, a partition was parked. Holds no content. */
+  readonly onNotice?: (notice: string) => void;
+  /** Called after each transaction; a throw ends the work there. */
+  readonly onStep?: () => Promise<void>;
+  /** At most about this many events in one transaction, and in one page of the store; 1,000 unless told. */
+  readonly batchSize?: number;
+}
+
+export interface LaneOutcome {
+  readonly applied: number;
+  /** Events that had been applied before. */
+  readonly repeated: number;
+  /** Events that were read from the store because they did not come; they count as applied too. */
+  readonly refilled: number;
+  /** Stretches of another epoch than the store's. */
+  readonly stale: number;
+  /** How often the lane was forgotten and begun again, because the store is not the one it was built from. */
+  readonly restarts: number;
+  readonly touched: Touched;
+}
+
+/** What was delivered contradicts the store. Nothing of it was applied. */
+export class LaneFault extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'LaneFault';
+  }
+}
+
+/**
+ * Resolves when everything that the stretches span is in the read model. Rejects on a fault of store or read model, and with
+ * a `LaneFault`; what was applied before stays, with its checkpoint, and the same stretches may be given again.
+ */
+export async function projectLane<Change>(
+  lane: number,
+  stretches: readonly Stretch[],
+  options: LanesOptions<Change>,
+): Promise<LaneOutcome> {
+  const { readModel, projection, onNotice = () => {}, onStep = async () => {} } = options;
+  const outcome = { applied: 0, repeated: 0, refilled: 0, stale: 0, restarts: 0, touched: NOTHING };
+  for (let done = 0; done < stretches.length;) {
+    let plan: Plan | undefined;
+    let parked: readonly Parked[] = [];
+    const touched = await readModel.apply(lane, async (reached, before) => {
+      plan = await planFrom(stretches, done, { lane, reached }, options);
+      const batch = plan.kind === 'restart' ? undefined : await batchOf(plan, before, options);
+      parked = batch?.parked ?? [];
+      return batch;
+    });
+    // It was made under the lock, or `apply` would have thrown.
+    const made = plan!;
+    if (made.kind === 'restart') {
+      onNotice(`Projection ${projection.name} builds lane ${lane} again from the first event: ${made.why}.`);
+      await readModel.clear(lane);
+      outcome.restarts += 1;
+      outcome.touched = 'all';
+    } else {
+      for (const it of parked) onNotice(parkedNotice(projection, it));
+      done = made.done;
+      outcome.applied += made.events.length;
+      outcome.repeated += made.repeated;
+      outcome.stale += made.stale;
+      if (made.kind === 'refill') outcome.refilled += made.events.length;
+      outcome.touched = together(outcome.touched, touched);
+    }
+    await onStep();
+  }
+  return outcome;
+}
+
+/**
+ * Brings lanes from the store to the head it has now, in one pass over the log: before a projector takes its lanes from
+ * Kafka, and to build a read model. Resolves with that head.
+ */
+export async function catchUpLanes<Change>(
+  lanes: readonly number[],
+  options: LanesOptions<Change>,
+): Promise<Head> {
+  const { readModel, store, laneOf, batchSize = BATCH } = options;
+  const head = await store.currentHead();
+  const checkpoints = await readModel.checkpoints();
+  const reached = new Map<number, number>();
+  for (const lane of lanes) {
+    const { position, epoch } = checkpoints.get(lane) ?? { position: 0, epoch: head.epoch };
+    reached.set(lane, epoch === head.epoch && position <= head.position ? position : 0);
+  }
+  for (
+    let after = Math.min(head.position, ...reached.values()), until = after;
+    after < head.position;
+    after = until
+  ) {
+    const page = await store.readAll({ after, limit: batchSize });
+    until = page.at(-1)?.position ?? head.position;
+    const byLane = Map.groupBy(page, ({ partition }) => laneOf(partition));
+    for (const lane of lanes) {
+      const events = byLane.get(lane);
+      const from = reached.get(lane)!;
+      if (events === undefined || until <= from) continue;
+      await projectLane(lane, [{ epoch: head.epoch, after: from, until, events }], options);
+      reached.set(lane, until);
+    }
+  }
+  // Lanes that were idle for long; and those that contradict the head, of whom nothing was applied here.
+  for (const [lane, after] of reached) {
+    await projectLane(lane, [{ epoch: head.epoch, after, until: head.position, events: [] }], options);
+  }
+  return head;
+}
+
+const BATCH = 1_000;
+const NOTHING: Touched = new Set<string>();
+
+type Plan = { readonly kind: 'restart'; readonly why: string } | Taking;
+
+interface Taking {
+  /** From the store where what was delivered does not follow on the checkpoint. */
+  readonly kind: 'deliver' | 'refill';
+  /** So many of the stretches are dealt with then. */
+  readonly done: number;
+  readonly events: readonly RecordedEvent[];
+  readonly repeated: number;
+  readonly stale: number;
+  /** Undefined where it stays. */
+  readonly checkpoint: Checkpoint | undefined;
+}
+
+interface Standing {
+  readonly lane: number;
+  readonly reached: Checkpoint | undefined;
+}
+
+/** What to do next, under the lock. */
+async function planFrom<Change>(
+  stretches: readonly Stretch[],
+  from: number,
+  { lane, reached }: Standing,
+  { store, laneOf, batchSize = BATCH }: LanesOptions<Change>,
+): Promise<Plan> {
+  let asked: Head | undefined;
+  const head = async () => (asked ??= await store.currentHead());
+  const epoch = reached?.epoch ?? (await head()).epoch;
+  let position = reached?.position ?? 0;
+  let [repeated, stale] = [0, 0];
+  let events: RecordedEvent[] = [];
+  const taking = (kind: Taking['kind'], done: number): Taking => {
+    const stays = reached !== undefined && position === reached.position;
+    return { kind, done, events, repeated, stale, checkpoint: stays ? undefined : { position, epoch } };
+  };
+  for (let index = from; index < stretches.length; index += 1) {
+    if (events.length >= batchSize) return taking('deliver', index);
+    const stretch = stretches[index]!;
+    if (stretch.epoch !== epoch) {
+      const why = contradiction({ position, epoch }, await head());
+      if (why !== undefined) return { kind: 'restart', why };
+      stale += 1;
+      continue;
+    }
+    if (stretch.after > position) {
+      if (events.length > 0) return taking('deliver', index);
+      const why = contradiction({ position, epoch }, await head());
+      if (why !== undefined) return { kind: 'restart', why };
+      const { position: end } = await head();
+      if (end < stretch.after) throw endsEarly(lane, end, stretch.after);
+      while (position < stretch.after && events.length < batchSize) {
+        const page = await store.readAll({ after: position, limit: batchSize });
+        if (page.length === 0) throw endsEarly(lane, position, stretch.after);
+        position = page.at(-1)!.position;
+        events = events.concat(page.filter(({ partition }) => laneOf(partition) === lane));
+      }
+      return taking('refill', index);
+    }
+    // Who says less than the checkpoint has may speak of a log that was cut back.
+    if (stretch.events.length === 0 && stretch.until < position) {
+      const why = contradiction({ position, epoch }, await head());
+      if (why !== undefined) return { kind: 'restart', why };
+    }
+    for (const event of stretch.events) {
+      if (event.position <= position) {
+        repeated += 1;
+        continue;
+      }
+      events.push(event);
+      position = event.position;
+    }
+    position = Math.max(position, stretch.until);
+  }
+  return taking('deliver', stretches.length);
+}
+
+async function batchOf<Change>(
+  { events, checkpoint }: Taking,
+  before: readonly Parked[],
+  options: LanesOptions<Change>,
+): Promise<ProjectedBatch<Change> | undefined> {
+  if (checkpoint === undefined) return undefined;
+  await options.prefetch?.(events);
+  const evolve = (skipped?: ReadonlySet<number>) =>
+    evolveAll(events, new Set(before.map(({ partition }) => partition)), options, skipped);
+  const evolved = evolve();
+  if (evolved.parked.length === 0 || options.skipped === undefined) return { ...evolved, checkpoint };
+  return { ...evolve(await options.skipped()), checkpoint };
+}
+
+function contradiction({ position, epoch }: Checkpoint, head: Head): string | undefined {
+  if (epoch !== head.epoch) return 'the log was restored from a copy';
+  if (position > head.position) return `the log ends at ${head.position}, before the checkpoint ${position}`;
+  return undefined;
+}
+
+function endsEarly(lane: number, end: number, named: number): LaneFault {
+  return new LaneFault(
+    `The log ends at event ${end}, but lane ${lane} was sent word of event ${named}. Look whether the projector reads the log that the relay sends from.`,
+  );
+}
+
+function together(a: Touched, b: Touched): Touched {
+  if (a === 'all' || b === 'all') return 'all';
+  return a.size === 0 ? b : b.size === 0 ? a : new Set([...a, ...b]);
+}

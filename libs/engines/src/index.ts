@@ -1,3 +1,5 @@
 export { EngineMissing, engineOrReason } from './engine-missing.ts';
+export { startKafka } from './kafka.ts';
+export type { Kafka, KafkaOptions } from './kafka.ts';
 export { startPostgres } from './postgres.ts';
 export type { Postgres, PostgresOptions } from './postgres.ts';

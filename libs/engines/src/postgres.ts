@@ -17,11 +17,11 @@ import {
   statSync,
 } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EngineMissing } from './engine-missing.ts';
+import { freePort } from './free-port.ts';
 
 export interface PostgresOptions {
   /** Made where it is missing; holds data, password and `postgres.log`, and is used again by the next start. */
@@ -158,15 +158,6 @@ async function passwordOf(folder: string, owner: Owner | undefined): Promise<str
     if (owner) chownSync(path, owner.uid, owner.gid);
   }
   return readFileSync(path, 'utf8');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function initialise(

@@ -1,4 +1,10 @@
 export { KeyringFault } from './keyring-fault.ts';
 export type { KeyringFaultCode } from './keyring-fault.ts';
-export { openKeyring } from './keyring.ts';
-export type { Keyring, KeyringOptions, Opened, SealedContent, SealedEvent } from './keyring.ts';
+export { openKeyring } from './folder-keyring.ts';
+export type { KeyringOptions } from './folder-keyring.ts';
+export type { Keyring, Opened, SealedContent, SealedEvent } from './keyring.ts';
+export { makeMasterKey } from './master-key.ts';
+export { migrateKeyring } from './postgres/migrate-keyring.ts';
+export type { KeyringRoles } from './postgres/migrate-keyring.ts';
+export { openPostgresKeyring } from './postgres/postgres-keyring.ts';
+export type { PostgresKeyring, PostgresKeyringOptions } from './postgres/postgres-keyring.ts';

@@ -5,13 +5,8 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
+import type { WrappedKey } from './data-key.ts';
 import { KeyringFault } from './keyring-fault.ts';
-
-export interface WrappedKey {
-  readonly partition: string;
-  readonly id: string;
-  readonly wrapped: Uint8Array;
-}
 
 const schema = `
 CREATE TABLE master_key (id TEXT PRIMARY KEY) STRICT;  -- names the one that wraps the keys below; never the key

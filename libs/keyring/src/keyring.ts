@@ -1,19 +1,7 @@
 /**
  * Seals content under a data key of its partition, so that destroying one key makes one person's history unreadable
- * wherever copies of the log lie. A folder of its own, mode 0700, holds `master.key` and `keys.sqlite`; back it up apart
- * from the log.
+ * wherever copies of the log lie. The keys lie apart from the log: in a folder, or in a database of their own.
  */
-import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { backup as backUpDatabase } from 'node:sqlite';
-import { KeyringFault } from './keyring-fault.ts';
-import { KeyTable } from './key-table.ts';
-import { createMasterKey, readMasterKey, writeSecretFile } from './master-key.ts';
-import type { MasterKey } from './master-key.ts';
-import { openBytes, sealBytes } from './sealed-bytes.ts';
-
 export interface SealedContent {
   readonly keyId: string;
   readonly content: Uint8Array;
@@ -39,6 +27,11 @@ export interface Keyring {
    * known. Rejects with a `KeyringFault`: `erased` when one of them was erased, `read-only`, `full`, `io`.
    */
   prepare(partitions: Iterable<string>): Promise<void>;
+  /**
+   * To be asked before a batch of events is opened: resolves when this keyring knows the keys of their partitions as they are
+   * now. Where the keys lie in a folder it has nothing to do. Rejects with a `KeyringFault`: `closed`, `io`.
+   */
+  know(partitions: Iterable<string>): Promise<void>;
   /** Seals for this event and no other. Throws a `KeyringFault`: `unprepared` before `prepare`, `erased` after `erase`. */
   seal(
     partition: string,
@@ -47,249 +40,15 @@ export interface Keyring {
   ): SealedContent;
   /** A digest that only this partition's key can make: equal for equal plaintext, and worthless once the key is destroyed. Throws as `seal` does. */
   fingerprint(partition: string, plaintext: Uint8Array): string;
-  /** Never throws for what the event holds. */
+  /** Never throws for what the event holds; `unprepared` where the keys lie elsewhere and `know` was not asked. */
   open(event: SealedEvent): Opened;
   /**
-   * Destroys the partition's data key; durable when it resolves, and noticed within 10 ms by every other keyring that is
-   * open on this folder, in whichever thread or process. Remembers only that it happened. Copies of the folder made before
-   * still hold the key: destroy those too.
+   * Destroys the partition's data key; durable when it resolves, and noticed within 10 ms (keys in a folder) or 100 ms (keys in
+   * a database) by every other keyring that is open on it, in whichever thread or process. Remembers only that it happened.
+   * Copies made before still hold the key, wrapped: destroy those too.
    */
   erase(partition: string): Promise<void>;
   /** Copies both files into a folder that does not exist yet. Keep it apart from copies of the log. */
   backup(target: string): Promise<void>;
   close(): void;
-}
-
-export interface KeyringOptions {
-  /** For worker threads and tools: opens content, makes no key. Sees keys that others make later. */
-  readonly readOnly?: boolean;
-}
-
-/** Opens the keyring in this folder, or makes it there. Throws a `KeyringFault` that says what is wrong with the folder. */
-export function openKeyring(folder: string, { readOnly = false }: KeyringOptions = {}): Keyring {
-  const masterPath = join(folder, 'master.key');
-  const keysPath = join(folder, 'keys.sqlite');
-  if (!readOnly) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    chmodSync(folder, 0o700);
-    if (!existsSync(masterPath) && !existsSync(keysPath)) createMasterKey(masterPath);
-  }
-  const master = readMasterKey(masterPath);
-  return new FolderKeyring(masterPath, master, new KeyTable(keysPath, master.id, readOnly), readOnly);
-}
-
-interface DataKey {
-  readonly id: string;
-  readonly key: KeyObject;
-  /** Derived, so that a fingerprint and a sealing never use one key for two purposes. */
-  readonly fingerprintKey: KeyObject;
-}
-
-const maxCachedKeys = 10_000;
-/** For so long a cached key may be used after another thread or process destroyed it. */
-const cacheTrustedMilliseconds = 10;
-
-class FolderKeyring implements Keyring {
-  readonly #masterPath: string;
-  readonly #master: MasterKey;
-  readonly #table: KeyTable;
-  readonly #readOnly: boolean;
-  readonly #cache = new Map<string, DataKey>();
-  #seenVersion: number;
-  #seenErasures: number;
-  #checkedAt = 0;
-  #wanted = new Set<string>();
-  #making: Promise<void> | undefined;
-  #closed = false;
-
-  constructor(masterPath: string, master: MasterKey, table: KeyTable, readOnly: boolean) {
-    this.#masterPath = masterPath;
-    this.#master = master;
-    this.#table = table;
-    this.#readOnly = readOnly;
-    this.#seenVersion = table.dataVersion();
-    this.#seenErasures = table.erasures();
-  }
-
-  hmac(kind: string, value: string): string {
-    // The length keeps ('a', 'b|c') and ('a|b', 'c') apart.
-    return digest(this.#master.hmacKey, Buffer.from(`${kind.length}:${kind}|${value}`, 'utf8'));
-  }
-
-  async prepare(partitions: Iterable<string>): Promise<void> {
-    this.#noticeErasures();
-    const missing = [...partitions].filter((partition) => !this.#find(partition));
-    if (missing.length === 0) return;
-    this.#refuseErased(missing);
-    if (this.#readOnly) {
-      throw new KeyringFault(
-        'read-only',
-        `The keyring ${this.#table.path} was opened to read. Make keys where it is open for writing.`,
-      );
-    }
-    for (const partition of missing) this.#wanted.add(partition);
-    this.#making ??= new Promise<void>((resolve, reject) => {
-      setImmediate(() => {
-        try {
-          this.#makeWanted();
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
-    await this.#making;
-    this.#refuseErased(missing);
-  }
-
-  /** Everything asked for within one turn of the event loop, in one transaction. */
-  #makeWanted(): void {
-    const partitions = [...this.#wanted];
-    this.#wanted = new Set();
-    this.#making = undefined;
-    this.#refuseWhenClosed();
-    this.#table.add(
-      partitions.map((partition) => {
-        const id = randomBytes(8).toString('base64url');
-        return {
-          partition,
-          id,
-          wrapped: sealBytes(this.#master.keyEncryptionKey, wrapping(partition, id), randomBytes(32)),
-        };
-      }),
-    );
-  }
-
-  seal(
-    partition: string,
-    { id, stream }: { readonly id: string; readonly stream: string },
-    plaintext: Uint8Array,
-  ) {
-    const { id: keyId, key } = this.#keyFor(partition);
-    return { keyId, content: sealBytes(key, sealing(id, stream), plaintext) };
-  }
-
-  fingerprint(partition: string, plaintext: Uint8Array): string {
-    return digest(this.#keyFor(partition).fingerprintKey, plaintext);
-  }
-
-  open({ id, stream, partition, keyId, content }: SealedEvent): Opened {
-    this.#noticeErasures();
-    const found = this.#find(partition);
-    if (!found)
-      return { kind: 'unreadable', reason: this.#table.isErased(partition) ? 'erased' : 'unknown-key' };
-    if (found === 'damaged') return { kind: 'unreadable', reason: 'damaged' };
-    if (found.id !== keyId) return { kind: 'unreadable', reason: 'unknown-key' };
-    const bytes = openBytes(found.key, sealing(id, stream), content);
-    return bytes ? { kind: 'opened', bytes } : { kind: 'unreadable', reason: 'damaged' };
-  }
-
-  async erase(partition: string): Promise<void> {
-    this.#refuseWhenClosed();
-    if (this.#readOnly) {
-      throw new KeyringFault(
-        'read-only',
-        `The keyring ${this.#table.path} was opened to read. Erase where it is open for writing.`,
-      );
-    }
-    this.#cache.delete(partition);
-    this.#table.erase(partition);
-  }
-
-  async backup(target: string): Promise<void> {
-    this.#refuseWhenClosed();
-    if (existsSync(target)) {
-      throw new KeyringFault(
-        'io',
-        `The backup was not made: ${target} exists already. Name a folder that does not.`,
-      );
-    }
-    mkdirSync(target, { recursive: true, mode: 0o700 });
-    writeSecretFile(join(target, 'keys.sqlite'), '');
-    await backUpDatabase(this.#table.connection, join(target, 'keys.sqlite'));
-    // Last, so that a folder with a master key is a whole backup.
-    writeSecretFile(join(target, 'master.key'), readFileSync(this.#masterPath));
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#cache.clear();
-    this.#table.close();
-  }
-
-  #keyFor(partition: string): DataKey {
-    this.#noticeErasures();
-    const found = this.#find(partition);
-    if (found === 'damaged') {
-      throw new KeyringFault(
-        'damaged',
-        `The data key of partition ${partition} in ${this.#table.path} is damaged. Put the file back from its backup.`,
-      );
-    }
-    if (found) return found;
-    this.#refuseErased([partition]);
-    throw new KeyringFault('unprepared', `Partition ${partition} has no data key yet. Call prepare first.`);
-  }
-
-  #find(partition: string): DataKey | 'damaged' | undefined {
-    const cached = this.#cache.get(partition);
-    if (cached) return cached;
-    const row = this.#table.find(partition);
-    if (!row) return undefined;
-    const bytes = openBytes(this.#master.keyEncryptionKey, wrapping(partition, row.id), row.wrapped);
-    if (!bytes) return 'damaged';
-    const key = createSecretKey(bytes);
-    const fingerprintKey = createSecretKey(
-      createHmac('sha256', key).update('carelog fingerprint 1').digest(),
-    );
-    const dataKey = { id: row.id, key, fingerprintKey };
-    if (this.#cache.size >= maxCachedKeys) this.#cache.delete(this.#cache.keys().next().value!);
-    this.#cache.set(partition, dataKey);
-    return dataKey;
-  }
-
-  /** Another thread or process may have erased, and its key must not live on in this cache. Asking costs as much as sealing. */
-  #noticeErasures(): void {
-    this.#refuseWhenClosed();
-    const now = performance.now();
-    if (now - this.#checkedAt < cacheTrustedMilliseconds) return;
-    this.#checkedAt = now;
-    const version = this.#table.dataVersion();
-    if (version === this.#seenVersion) return;
-    this.#seenVersion = version;
-    const erasures = this.#table.erasures();
-    if (erasures === this.#seenErasures) return;
-    this.#seenErasures = erasures;
-    this.#cache.clear();
-  }
-
-  #refuseErased(partitions: readonly string[]): void {
-    const erased = partitions.filter((partition) => this.#table.isErased(partition));
-    if (erased.length === 0) return;
-    throw new KeyringFault(
-      'erased',
-      `Nothing more can be sealed for ${erased.join(', ')}: the key was erased. Record under another partition.`,
-    );
-  }
-
-  #refuseWhenClosed(): void {
-    if (this.#closed)
-      throw new KeyringFault(
-        'closed',
-        `The keyring ${this.#table.path} was closed. Open it again to use it.`,
-      );
-  }
-}
-
-function sealing(id: string, stream: string): string {
-  return `content\n${id}\n${stream}`;
-}
-
-function wrapping(partition: string, keyId: string): string {
-  return `data key\n${keyId}\n${partition}`;
-}
-
-function digest(key: KeyObject, bytes: Uint8Array): string {
-  return createHmac('sha256', key).update(bytes).digest('base64url');
 }

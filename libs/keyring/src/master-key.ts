@@ -46,7 +46,7 @@ export function readMasterKey(path: string): MasterKey {
 }
 
 /** Makes the key, on disk when this returns. Never replaces one: of two that try at once, one makes it. */
-export function createMasterKey(path: string): void {
+export function makeMasterKey(path: string): void {
   const text = JSON.stringify(
     {
       version: 1,

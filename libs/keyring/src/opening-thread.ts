@@ -1,6 +1,6 @@
 /** For the test of keyrings in threads: opens what it is sent and says how that went. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openKeyring } from './keyring.ts';
+import { openKeyring } from './folder-keyring.ts';
 import type { SealedEvent } from './keyring.ts';
 
 const keyring = openKeyring(workerData as string, { readOnly: true });

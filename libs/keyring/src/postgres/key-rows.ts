@@ -1,0 +1,203 @@
+/** The keyring's rows in PostgreSQL, and the notice that a key was destroyed. */
+import { existsSync } from 'node:fs';
+import { Client, escapeIdentifier, Pool, type PoolConfig, type QueryResultRow } from 'pg';
+import type { WrappedKey } from '../data-key.ts';
+import { KeyringFault } from '../keyring-fault.ts';
+
+/** What was found of some partitions, and every erasure after a number, as of one moment. */
+export interface FoundRows {
+  readonly keys: readonly WrappedKey[];
+  readonly erased: readonly string[];
+  /** Of the last erasure. */
+  readonly erasures: number;
+}
+
+const CHANNEL = 'carelog_erased';
+const LISTEN_AGAIN_MS = 1_000;
+const PAGE = 1_000;
+
+export class KeyRows {
+  readonly schema: string;
+  readonly #config: PoolConfig;
+  readonly #pool: Pool;
+  readonly #tables: string;
+  readonly #onErased: () => void;
+  #listener: Client | undefined;
+  #listenAgain: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(url: string, schema: string, onErased: () => void) {
+    this.schema = schema;
+    this.#tables = `${escapeIdentifier(schema)}.`;
+    this.#onErased = onErased;
+    this.#config = {
+      connectionString: url,
+      application_name: 'carelog keyring',
+      connectionTimeoutMillis: 5_000,
+      statement_timeout: 5_000,
+      lock_timeout: 5_000,
+      idle_in_transaction_session_timeout: 10_000,
+      keepAlive: true,
+    };
+    this.#pool = new Pool({ ...this.#config, max: 4 });
+    // A connection that breaks while nobody uses it is replaced when somebody does.
+    this.#pool.on('error', () => {});
+  }
+
+  async masterKeyId(): Promise<string | undefined> {
+    const [row] = await this.#run<{ id: string }>(`SELECT id FROM ${this.#tables}master_key`, []);
+    return row?.id;
+  }
+
+  /** In one statement, so that a key and its erasure are never seen apart. */
+  async find(partitions: readonly string[], erasuresAfter: number): Promise<FoundRows> {
+    const t = this.#tables;
+    const rows = await this.#run<{
+      partition: string;
+      id: string | null;
+      wrapped: Buffer | null;
+      number: string;
+    }>(
+      `SELECT partition, id, wrapped, '0' AS number FROM ${t}data_key WHERE partition = ANY($1)
+       UNION ALL
+       SELECT partition, NULL, NULL, number::text FROM ${t}erasure WHERE number > $2 OR partition = ANY($1)`,
+      [partitions, erasuresAfter],
+    );
+    const keys = rows.flatMap(({ partition, id, wrapped }) =>
+      id === null || wrapped === null ? [] : [{ partition, id, wrapped }],
+    );
+    const erased = rows.filter(({ id }) => id === null);
+    return {
+      keys,
+      erased: erased.map(({ partition }) => partition),
+      erasures: Math.max(erasuresAfter, ...erased.map(({ number }) => Number(number))),
+    };
+  }
+
+  /** Adds keys of partitions that have none and were not erased; gives back those that were added. */
+  async add(keys: readonly WrappedKey[]): Promise<ReadonlySet<string>> {
+    const t = this.#tables;
+    // In one order, so that two who make the same keys do not wait for each other.
+    const sorted = keys.toSorted((a, b) => (a.partition < b.partition ? -1 : 1));
+    const rows = await this.#run<{ partition: string }>(
+      `INSERT INTO ${t}data_key
+       SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[]) AS made (partition, id, wrapped)
+       WHERE NOT EXISTS (SELECT 1 FROM ${t}erasure WHERE erasure.partition = made.partition)
+       ON CONFLICT DO NOTHING RETURNING partition`,
+      [
+        sorted.map((it) => it.partition),
+        sorted.map((it) => it.id),
+        sorted.map((it) => Buffer.from(it.wrapped)),
+      ],
+    );
+    return new Set(rows.map(({ partition }) => partition));
+  }
+
+  async erase(partition: string): Promise<void> {
+    const t = this.#tables;
+    await this.#guarded(async () => {
+      const client = await this.#pool.connect();
+      try {
+        await client.query('BEGIN');
+        // Keeps out whoever is about to make a key, and lets erasures be numbered in the order in which they are seen.
+        await client.query(`LOCK TABLE ${t}data_key IN SHARE ROW EXCLUSIVE MODE`);
+        await client.query(`DELETE FROM ${t}data_key WHERE partition = $1`, [partition]);
+        await client.query(`INSERT INTO ${t}erasure (partition) VALUES ($1) ON CONFLICT DO NOTHING`, [
+          partition,
+        ]);
+        await client.query(`NOTIFY ${CHANNEL}`);
+        await client.query('COMMIT');
+        client.release();
+      } catch (fault) {
+        client.release(true);
+        throw fault;
+      }
+    });
+  }
+
+  /** All keys, then all erased partitions, in pages; for a backup. */
+  async *everything(): AsyncGenerator<{
+    readonly keys: readonly WrappedKey[];
+    readonly erased: readonly string[];
+  }> {
+    const t = this.#tables;
+    for (let after = ''; ;) {
+      const keys = await this.#run<WrappedKey & QueryResultRow>(
+        `SELECT partition, id, wrapped FROM ${t}data_key WHERE partition > $1 ORDER BY partition LIMIT ${PAGE}`,
+        [after],
+      );
+      if (keys.length === 0) break;
+      yield { keys, erased: [] };
+      after = keys.at(-1)!.partition;
+    }
+    const erased = await this.#run<{ partition: string }>(
+      `SELECT partition FROM ${t}erasure ORDER BY number`,
+      [],
+    );
+    yield { keys: [], erased: erased.map(({ partition }) => partition) };
+  }
+
+  /** Resolves when erasures are heard of as they happen; a connection that breaks is made again. */
+  async listen(): Promise<void> {
+    const client = new Client(this.#config);
+    client.on('error', () => {});
+    client.once('end', () => {
+      if (this.#closed) return;
+      this.#listenAgain = setTimeout(() => void this.listen().catch(() => {}), LISTEN_AGAIN_MS).unref();
+    });
+    client.on('notification', () => this.#onErased());
+    await client.connect();
+    if (this.#closed) return client.end();
+    this.#listener = client;
+    await client.query(`LISTEN ${CHANNEL}`);
+    // What was erased while nobody listened.
+    this.#onErased();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#listenAgain);
+    await Promise.allSettled([this.#listener?.end(), this.#pool.end()]);
+  }
+
+  #run<Row extends QueryResultRow>(text: string, values: unknown[]): Promise<readonly Row[]> {
+    return this.#guarded(async () => (await this.#pool.query<Row>(text, values)).rows);
+  }
+
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw closedFault(this.schema);
+    try {
+      return await work();
+    } catch (cause) {
+      if (this.#closed) throw closedFault(this.schema);
+      throw keyRowsFault(cause, this.schema);
+    }
+  }
+}
+
+export function closedFault(schema: string): KeyringFault {
+  return new KeyringFault(
+    'closed',
+    `The keyring in the schema ${schema} was closed. Open it again to use it.`,
+  );
+}
+
+// https://www.postgresql.org/docs/18/errcodes-appendix.html
+function keyRowsFault(cause: unknown, schema: string): KeyringFault {
+  const { code = '', message = '' } = cause as { code?: string; message?: string };
+  if (code === '53100')
+    return new KeyringFault('full', `The keyring's database (schema ${schema}) has no room left. Make room, and it goes on by itself.`, { cause }); // prettier-ignore
+  if (code === '42501')
+    return new KeyringFault('permissions', `This role may not do that in the schema ${schema}. Keys are destroyed by the schema's owner; give the role its rights with the migration.`, { cause }); // prettier-ignore
+  if (code === '42P01' || code === '3F000')
+    return new KeyringFault('missing', `There is no keyring in the schema ${schema}. Run the migration, or name the right schema.`, { cause }); // prettier-ignore
+  return new KeyringFault('io', `The keyring's database (schema ${schema}) could not be used: ${code || message}. Check that it runs and can be reached.`, { cause }); // prettier-ignore
+}
+
+export function refuseExisting(target: string): void {
+  if (!existsSync(target)) return;
+  throw new KeyringFault(
+    'io',
+    `The backup was not made: ${target} exists already. Name a folder that does not.`,
+  );
+}

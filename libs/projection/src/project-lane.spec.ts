@@ -332,7 +332,7 @@ describe('projectLane', () => {
         const beats = await Promise.all([0, 1, 2].map((lane) => heartbeat(lane)));
         const seen = new Map<number, number>();
         for (const [lane, picked, failure] of deliveries) {
-          if (failure !== 'none') readModel.failures.push(failure as 'before' | 'after');
+          if (failure !== 'none') readModel.failures.push(failure);
           const stretches = picked.map((index) => lanes[lane]![index] ?? beats[lane]!);
           await projectLane(lane, stretches, options({ batchSize })).catch(() => {});
           const { lines, reached } = readModel.lane(lane);

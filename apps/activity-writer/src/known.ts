@@ -49,12 +49,18 @@ export function createKnown(store: EventStore, keyring: Keyring): Known {
 
   async function last(stream: string): Promise<RecordedEvent | undefined> {
     const [event] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
+    return readable(event);
+  }
+
+  /** So that it can be opened at once. */
+  async function readable(event: RecordedEvent | undefined): Promise<RecordedEvent | undefined> {
+    if (event !== undefined) await keyring.know([event.partition]);
     return event;
   }
 
   return {
     describe,
-    event: (id) => store.readEvent(id),
+    event: async (id) => readable(await store.readEvent(id)),
     async head(stream) {
       const event = await last(stream);
       return event === undefined ? undefined : describe(event);

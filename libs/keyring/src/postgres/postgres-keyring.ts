@@ -21,10 +21,10 @@ export interface PostgresKeyringOptions {
   readonly readOnly?: boolean;
 }
 
-export interface PostgresKeyring extends Keyring {
+export type PostgresKeyring = Omit<Keyring, 'close'> & {
   /** Resolves when its connections are closed. */
   close(): Promise<void>;
-}
+};
 
 /** Throws a `KeyringFault` where the database cannot be reached, was not migrated, or holds keys of another master key. */
 export async function openPostgresKeyring(options: PostgresKeyringOptions): Promise<PostgresKeyring> {

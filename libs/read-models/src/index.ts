@@ -18,3 +18,5 @@ export { openRecord, type RecordOptions } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';
 export { resourceFactsOf } from './record/resource-facts.ts';
 export { INDEX_COLUMNS } from './record/tables.ts';
+export { migrateVersions, openVersions, schemaOf } from './versions/versions.ts';
+export type { LiveVersion, ReadModelVersions, Skip, SwitchOutcome } from './versions/versions.ts';

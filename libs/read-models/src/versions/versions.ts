@@ -1,0 +1,252 @@
+/**
+ * Which version of each read model is served, in a cluster. Versions lie side by side in one database, each a schema of its
+ * own (`record_v4`); the schema `read_model` says which of them answers, who changed that, and what operators stepped over.
+ */
+import { Pool, type ClientBase, type PoolClient } from 'pg';
+import { LIVE_CHANNEL, MIGRATIONS } from './versions-schema.ts';
+
+/** Of a read model's version. */
+export function schemaOf(name: string, version: number): string {
+  return `${name}_v${version}`;
+}
+
+export interface LiveVersion {
+  readonly version: number;
+  /** What served before, to which `back` returns; undefined for the first. */
+  readonly previous: number | undefined;
+  readonly since: Date;
+  readonly by: string;
+}
+
+export type SwitchOutcome =
+  | { readonly kind: 'switched'; readonly from: number | undefined }
+  /** Somebody switched meanwhile; `live` is what serves. */
+  | { readonly kind: 'overtaken'; readonly live: number | undefined }
+  | { readonly kind: 'not-built' };
+
+/** An event that an operator decided to step over where it cannot be projected. */
+export interface Skip {
+  readonly partition: string;
+  readonly position: number;
+  readonly by: string;
+  readonly why: string;
+  readonly at: Date;
+}
+
+export interface ReadModelVersions {
+  /** Undefined where nothing of that name was ever built. */
+  live(name: string): Promise<LiveVersion | undefined>;
+  /** Versions whose schema is there, served or not, in order. */
+  built(name: string): Promise<readonly number[]>;
+  /**
+   * Lets another version answer, in one transaction, if the one that answers now is the one expected. What was served before
+   * stays as it is, to go back to.
+   */
+  switchTo(name: string, version: number, expected: number | undefined, by: string): Promise<SwitchOutcome>;
+  /** Keeps who skips what, and why; a second time changes nothing. Counts for the store's `epoch` alone. */
+  skip(name: string, epoch: string, skip: Omit<Skip, 'at'>): Promise<void>;
+  skips(name: string, epoch: string): Promise<readonly Skip[]>;
+  /**
+   * Calls `changed` with the version that answers, now and whenever it is another: within a moment when the database says so,
+   * within `pollMs` when that word is lost. Stops when `signal` is aborted.
+   */
+  follow(name: string, changed: (version: number | undefined) => void, options: FollowOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface FollowOptions {
+  readonly signal: AbortSignal;
+  /** 1,000 unless told. */
+  readonly pollMs?: number;
+}
+
+/** Makes the schema `read_model`, or brings it up to date; may be called again. `reader` and `writer` are roles that exist. */
+export async function migrateVersions(
+  owner: ClientBase,
+  roles: { readonly reader?: string; readonly writer?: string } = {},
+): Promise<void> {
+  await owner.query('BEGIN');
+  try {
+    await owner.query(`SELECT pg_advisory_xact_lock(hashtext('carelog read_model'))`);
+    for (const statement of MIGRATIONS) await owner.query(statement);
+    for (const role of Object.values(roles)) {
+      await owner.query(`GRANT USAGE ON SCHEMA read_model TO ${owner.escapeIdentifier(role)}`);
+      await owner.query(`GRANT SELECT ON ALL TABLES IN SCHEMA read_model TO ${owner.escapeIdentifier(role)}`);
+    }
+    await owner.query('COMMIT');
+  } catch (fault) {
+    await owner.query('ROLLBACK');
+    throw fault;
+  }
+}
+
+/** Needs what `migrateVersions` makes. Reading takes the right to read; switching and skipping that of the owner. */
+export function openVersions(url: string): ReadModelVersions {
+  const pool = new Pool({
+    connectionString: url,
+    application_name: 'carelog read-model versions',
+    max: 2,
+    statement_timeout: 10_000,
+    lock_timeout: 5_000,
+    idle_in_transaction_session_timeout: 10_000,
+  });
+  // An idle connection that breaks is replaced by the next question.
+  pool.on('error', () => {});
+  return new PostgresVersions(pool);
+}
+
+class PostgresVersions implements ReadModelVersions {
+  readonly #pool: Pool;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  async live(name: string): Promise<LiveVersion | undefined> {
+    return liveIn(this.#pool, name);
+  }
+
+  async built(name: string): Promise<readonly number[]> {
+    const { rows } = await this.#pool.query<{ version: string }>(
+      `SELECT substring(nspname from '_v([0-9]+)$') AS version FROM pg_namespace
+       WHERE nspname ~ ('^' || $1 || '_v[0-9]+$')`,
+      [name],
+    );
+    return rows.map(({ version }) => Number(version)).sort((a, b) => a - b);
+  }
+
+  async switchTo(
+    name: string,
+    version: number,
+    expected: number | undefined,
+    by: string,
+  ): Promise<SwitchOutcome> {
+    if (!(await this.built(name)).includes(version)) return { kind: 'not-built' };
+    return this.#transaction(async (client) => {
+      // Also where there is no row yet that could be locked.
+      await client.query(`SELECT pg_advisory_xact_lock(hashtext('carelog read_model ' || $1))`, [name]);
+      const live = (await liveIn(client, name))?.version;
+      if (live !== expected) return { kind: 'overtaken', live };
+      await client.query(
+        `INSERT INTO read_model.live (name, version, previous, since, by) VALUES ($1, $2, $3, now(), $4)
+         ON CONFLICT (name) DO UPDATE SET version = $2, previous = $3, since = now(), by = $4`,
+        [name, version, live, by],
+      );
+      await client.query(`SELECT pg_notify($1, $2)`, [LIVE_CHANNEL, name]);
+      return { kind: 'switched', from: live };
+    });
+  }
+
+  async skip(name: string, epoch: string, { partition, position, by, why }: Omit<Skip, 'at'>): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO read_model.skipped (name, epoch, position, partition, by, why, at)
+       VALUES ($1, $2, $3, $4, $5, $6, now()) ON CONFLICT DO NOTHING`,
+      [name, epoch, position, partition, by, why],
+    );
+  }
+
+  async skips(name: string, epoch: string): Promise<readonly Skip[]> {
+    const { rows } = await this.#pool.query<Skip & { position: string }>(
+      `SELECT partition, position, by, why, at FROM read_model.skipped
+       WHERE name = $1 AND epoch = $2 ORDER BY position`,
+      [name, epoch],
+    );
+    return rows.map((row) => ({ ...row, position: Number(row.position) }));
+  }
+
+  async follow(
+    name: string,
+    changed: (version: number | undefined) => void,
+    { signal, pollMs = 1_000 }: FollowOptions,
+  ): Promise<void> {
+    let known: number | undefined;
+    const look = async () => {
+      const version = (await this.live(name))?.version;
+      if (version === known) return;
+      known = version;
+      changed(version);
+    };
+    await look();
+    const listener = new Listener(this.#pool, () => void look().catch(() => {}));
+    const poll = setInterval(() => void Promise.all([look(), listener.listen()]).catch(() => {}), pollMs);
+    const end = () => {
+      clearInterval(poll);
+      listener.close();
+    };
+    if (signal.aborted) end();
+    else {
+      signal.addEventListener('abort', end, { once: true });
+      await listener.listen().catch(() => {});
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async #transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query('BEGIN');
+      const answer = await work(client);
+      await client.query('COMMIT');
+      client.release();
+      return answer;
+    } catch (fault) {
+      // Its transaction ends with its connection.
+      client.release(true);
+      throw fault;
+    }
+  }
+}
+
+async function liveIn(asked: Pick<Pool, 'query'>, name: string): Promise<LiveVersion | undefined> {
+  const { rows } = await asked.query<LiveVersion & { previous: number | null }>(
+    'SELECT version, previous, since, by FROM read_model.live WHERE name = $1',
+    [name],
+  );
+  return rows[0] && { ...rows[0], previous: rows[0].previous ?? undefined };
+}
+
+/** One connection that hears of switches; made again by the next `listen` after it broke. */
+class Listener {
+  readonly #pool: Pool;
+  readonly #heard: () => void;
+  #client: PoolClient | undefined;
+  #connecting = false;
+  #closed = false;
+
+  constructor(pool: Pool, heard: () => void) {
+    this.#pool = pool;
+    this.#heard = heard;
+  }
+
+  async listen(): Promise<void> {
+    if (this.#client !== undefined || this.#connecting || this.#closed) return;
+    this.#connecting = true;
+    try {
+      const client = (this.#client = await this.#pool.connect());
+      client.on('notification', this.#heard);
+      client.on('error', () => this.#drop());
+      await client.query(`LISTEN ${LIVE_CHANNEL}`);
+    } catch (fault) {
+      this.#drop();
+      throw fault;
+    } finally {
+      this.#connecting = false;
+    }
+    if (this.#closed) this.#drop();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#drop();
+  }
+
+  #drop(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    client?.removeAllListeners('notification');
+    client?.release(true);
+  }
+}

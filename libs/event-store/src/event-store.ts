@@ -62,7 +62,10 @@ export interface EventStore {
    * Ends when `signal` is aborted or the store is closed.
    */
   subscribe(after: number, options?: SubscribeOptions): AsyncIterable<readonly RecordedEvent[]>;
+  /** As this process knows it: never ahead of the log, and behind it by what others wrote a moment ago. */
   head(): Head;
+  /** Includes everything that was acknowledged, to whomever, before this was called. */
+  freshHead(): Promise<Head>;
   /** Resolves when everything that was asked for is on disk and the store is released. */
   close(): Promise<void>;
 }

@@ -27,11 +27,18 @@ export function wakeWaiters(signal: SharedArrayBuffer): void {
   Atomics.notify(new BigInt64Array(signal), 0);
 }
 
-/** Undefined when the head is past `position` already; else resolves when it moves, when the waiters are woken, or after a second. */
-export function headMoved(signal: SharedArrayBuffer, position: number): Promise<unknown> | undefined {
+/**
+ * Undefined when the head is past `position` already; else resolves when it moves, when the waiters are woken, or after so
+ * many milliseconds (a second unless told).
+ */
+export function headMoved(
+  signal: SharedArrayBuffer,
+  position: number,
+  patience = safetyNetMilliseconds,
+): Promise<unknown> | undefined {
   const cell = new BigInt64Array(signal);
   const seen = Atomics.load(cell, 0);
   if (seen > BigInt(position)) return undefined;
-  const waiting = Atomics.waitAsync(cell, 0, seen, safetyNetMilliseconds);
+  const waiting = Atomics.waitAsync(cell, 0, seen, patience);
   return waiting.async ? waiting.value : undefined;
 }

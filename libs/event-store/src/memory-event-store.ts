@@ -74,6 +74,7 @@ export function createMemoryEventStore(options: { readonly now?: () => number } 
         read: (from, limit) => all.slice(from, from + limit),
       }),
     head: () => ({ position: all.length, epoch }),
+    freshHead: async () => store.head(),
     async close() {
       closing.abort();
       wakeWaiters(headSignal);

@@ -11,11 +11,13 @@ export interface SubscriptionSource {
   readonly closed: AbortSignal;
   /** Absent in another process, which looks at intervals instead. */
   readonly headSignal: SharedArrayBuffer | undefined;
+  /** How often it looks for itself where the signal is only a hint; once a second unless told. */
+  readonly pollMilliseconds?: number;
   /** Events of the log in order, after a position. */
-  read(after: number, limit: number): readonly RecordedEvent[];
+  read(after: number, limit: number): readonly RecordedEvent[] | Promise<readonly RecordedEvent[]>;
 }
 
-const pollMilliseconds = 50;
+const pollWithoutSignal = 50;
 
 /** Batches for ever; ends when either signal is aborted. Throws a `damaged` `StoreFault` rather than step over a gap. */
 export async function* subscribeTo(
@@ -31,12 +33,13 @@ export async function* subscribeTo(
   let after = source.after;
   try {
     while (!ending.aborted) {
-      const events = source.read(after, batchSize);
+      const read = source.read(after, batchSize);
+      const events = read instanceof Promise ? await read : read;
       if (events.length === 0) {
         // Not Promise.race with one promise for the end: that would gather a reaction for every wait, for ever.
         await new Promise<void>((resolve) => {
           wake = resolve;
-          waitForMore(source.headSignal, after, resolve);
+          waitForMore(source, after, resolve);
         });
         continue;
       }
@@ -49,12 +52,16 @@ export async function* subscribeTo(
   }
 }
 
-function waitForMore(headSignal: SharedArrayBuffer | undefined, after: number, wake: () => void): void {
+function waitForMore(
+  { headSignal, pollMilliseconds }: SubscriptionSource,
+  after: number,
+  wake: () => void,
+): void {
   if (!headSignal) {
-    setTimeout(wake, pollMilliseconds);
+    setTimeout(wake, pollWithoutSignal);
     return;
   }
-  const moved = headMoved(headSignal, after);
+  const moved = headMoved(headSignal, after, pollMilliseconds);
   if (moved) void moved.then(wake);
   else wake();
 }

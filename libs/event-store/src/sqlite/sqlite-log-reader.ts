@@ -49,6 +49,9 @@ function readerOver(db: DatabaseSync, path: string, headSignal: SharedArrayBuffe
     }
   }
 
+  const head = () =>
+    headSignal ? { position: signalledHead(headSignal), epoch } : read(() => queries.head());
+
   return {
     readEvent: async (id) => read(() => queries.event(id)),
     readStream: async (stream, options) => read(() => queries.stream(stream, options)),
@@ -62,7 +65,8 @@ function readerOver(db: DatabaseSync, path: string, headSignal: SharedArrayBuffe
         closed: closing.signal,
         read: (from, limit) => read(() => queries.all({ after: from, limit })),
       }),
-    head: () => (headSignal ? { position: signalledHead(headSignal), epoch } : read(() => queries.head())),
+    head,
+    freshHead: async () => head(),
     close: async () => {
       if (closing.signal.aborted) return;
       closing.abort();

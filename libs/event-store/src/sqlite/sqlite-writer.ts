@@ -201,6 +201,10 @@ export class SqliteWriter implements SqliteEventStore {
     return { position: this.#position, epoch: this.#epoch };
   }
 
+  async freshHead() {
+    return this.head();
+  }
+
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();

@@ -4,7 +4,7 @@
  */
 import type { Caller } from '@carelog/access';
 import { canonicalContent } from '@carelog/activity';
-import { newEventId } from '@carelog/event-store';
+import { newEventId, type RecordedEvent } from '@carelog/event-store';
 import { businessIdentifiers, isNhsNumberSystem, type Problem } from '@carelog/fhir';
 import { placed, type AcceptedEntry } from './accept.ts';
 import type { Claims } from './claims.ts';
@@ -24,8 +24,13 @@ export type Match = (
 export type Identity =
   /** To be written to this stream, which holds `head` now. */
   | { readonly kind: 'write'; readonly stream: string; readonly head?: StreamHead }
-  /** Recorded before. */
-  | { readonly kind: 'existing'; readonly stream: string; readonly head: StreamHead }
+  /** Recorded before; `own`: under this very event id, as that event's action. */
+  | {
+      readonly kind: 'existing';
+      readonly stream: string;
+      readonly head: StreamHead;
+      readonly own?: RecordedEvent['action'];
+    }
   /** Another entry of the same request writes it. */
   | { readonly kind: 'same-as'; readonly stream: string }
   | { readonly kind: 'refused' };
@@ -44,11 +49,13 @@ export interface IdentifyContext {
   readonly mayKnow: (stream: string) => Promise<boolean>;
   /** Fingerprint of received content under a partition's key. */
   readonly fingerprint: (partition: string, content: string) => string;
+  /** Nobody can have recorded under the event ids that entries bring along. */
+  readonly isFirst: boolean;
 }
 
 /** Also resolves references: between the entries, and by a condition. Throws only on faults. */
 export async function identifyEntries(
-  { known, match, mayKnow, fingerprint }: IdentifyContext,
+  { known, match, mayKnow, fingerprint, isFirst }: IdentifyContext,
   accepted: readonly AcceptedEntry[],
   claims: Claims,
 ): Promise<Identification> {
@@ -129,15 +136,18 @@ export async function identifyEntries(
 
   /** The same event id again: the same activity if its content is the same, a conflict if it is not. */
   async function recordedBefore(index: number): Promise<Identity | undefined> {
-    const { eventId, receivedContent } = accepted[index]!;
-    const event = eventId === undefined ? undefined : await known.event(eventId);
+    const { eventId, receivedContent, entry } = accepted[index]!;
+    if (eventId === undefined || (isFirst && entry.eventId !== undefined)) return undefined;
+    const event = await known.event(eventId);
     if (event === undefined) return undefined;
     const head = known.describe(event);
     const same =
       receivedContent === undefined
         ? head.ended
         : event.fingerprint === fingerprint(event.partition, receivedContent);
-    return same ? { kind: 'existing', stream: event.stream, head } : refuse(index, KEY_USED_BEFORE);
+    return same
+      ? { kind: 'existing', stream: event.stream, head, own: event.action }
+      : refuse(index, KEY_USED_BEFORE);
   }
 
   async function identityOfAddressed(index: number): Promise<Identity> {

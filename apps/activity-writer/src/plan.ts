@@ -32,7 +32,7 @@ import { literalTarget, notArrived, unknownPatient } from './references.ts';
 export type PlannedAnswer =
   | { readonly kind: 'created' | 'updated'; readonly stream: string; readonly content: string }
   | { readonly kind: 'deleted'; readonly stream: string; readonly head?: StreamHead }
-  | { readonly kind: 'existing'; readonly stream: string; readonly head: StreamHead }
+  | (Identity & { readonly kind: 'existing' })
   | { readonly kind: 'same-as'; readonly stream: string };
 
 export interface Plan {
@@ -68,7 +68,7 @@ export async function planRequest(
   const access = context.accessFacts(caller);
   const mayKnow = async (stream: string) => access === undefined || (await isSeen(access, stream));
   const match = (type: string, criteria: string) => context.match(type, criteria, caller);
-  const identifying = { known, fingerprint, match, mayKnow };
+  const identifying = { known, fingerprint, match, mayKnow, isFirst: request.delivery === 'first' };
   const { identities, problems: refused, location } = await identifyEntries(identifying, accepted, claims);
   const problems: Problem[] = [...refused];
   let withheld: Withheld | undefined;

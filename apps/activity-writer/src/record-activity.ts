@@ -114,11 +114,12 @@ export function createRecordActivity({
   ): Promise<RecordOutcome> {
     if (!hasRoom()) return { kind: 'refused', problems: [NO_ROOM] };
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      const plan = await planRequest(context, request, accepted);
+      // Whoever was faster may have been this same request on another way.
+      const plan = await planRequest(context, attempt === 0 ? request : again(request), accepted);
       if (plan.problems.length > 0) return refusal(plan);
       const outcome: AppendOutcome =
         plan.appends.length === 0 ? { kind: 'appended', events: [] } : await store.append(plan.appends);
-      if (outcome.kind === 'appended') return recorded(accepted, plan, outcome.events);
+      if (outcome.kind === 'appended') return recorded(request, accepted, plan, outcome.events);
     }
     const message =
       'Others keep changing the same resources. Nothing was recorded; send it again in a moment.';
@@ -126,13 +127,18 @@ export function createRecordActivity({
   }
 
   function recorded(
+    { delivery }: RecordRequest,
     accepted: readonly AcceptedEntry[],
     plan: Plan,
     events: readonly Recorded[],
   ): RecordOutcome {
     const byStream = new Map(events.map((event) => [event.stream, event]));
     const byAnswer = plan.answers.map((answer, index) => ({
-      ...entryOf(answer, byStream, plan, accepted[index]!.type, plan.notes[index]!),
+      ...asAnswered(
+        answer,
+        delivery,
+        entryOf(answer, byStream, plan, accepted[index]!.type, plan.notes[index]!),
+      ),
       basis: plan.bases[index]!,
     }));
     const position = events.at(-1)?.position ?? Math.max(0, ...byAnswer.map((entry) => entry.position));
@@ -175,6 +181,20 @@ function refusedByStorage(fault: unknown): Problem {
   if (fault.code === 'erased') return ERASED;
   if (fault.code === 'invalid') return { category: 'too-large', code: 'too-long', message: fault.message };
   throw fault;
+}
+
+const again = ({ delivery: _delivery, ...request }: RecordRequest): RecordRequest => request;
+
+const OUTCOMES = { new: 'created', amend: 'updated', retract: 'deleted' } as const;
+
+/** What an earlier try recorded, whose answer got lost, is answered as it would have been then. */
+function asAnswered<Entry extends Pick<RecordedEntry, 'kind'>>(
+  answer: PlannedAnswer,
+  delivery: RecordRequest['delivery'],
+  entry: Entry,
+): Entry {
+  if (answer.kind !== 'existing' || answer.own === undefined || delivery === undefined) return entry;
+  return { ...entry, kind: OUTCOMES[answer.own] };
 }
 
 function eventIdOf(request: RecordRequest, entry: RecordEntry, index: number): string | undefined {

@@ -12,3 +12,11 @@ export type {
   RecordRequest,
   Withheld,
 } from './record-activity.ts';
+export {
+  ALIVE_PATTERN,
+  charactersOf,
+  MESSAGE_CHARACTERS_MAX,
+  RECORD_PATTERN,
+  toMessage,
+  type WriterAnswer,
+} from './record-message.ts';

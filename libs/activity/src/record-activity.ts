@@ -14,6 +14,11 @@ export interface RecordRequest {
   readonly idempotencyKey?: string;
   /** Look for references to resources that have not arrived yet, and report them in the notes. */
   readonly wantsNotes?: boolean;
+  /**
+   * Whether a writer may have seen these event ids before: `first`, none can; `again`, the answer of an earlier try was lost, and
+   * what it recorded is answered as it would have been then. Unknown where it is absent.
+   */
+  readonly delivery?: 'first' | 'again';
   /** W3C `traceparent` of the span that received it, where requests are traced. */
   readonly trace?: string;
 }

@@ -161,7 +161,8 @@ async function wire(
   return NestFactory.create(root, adapter, { bodyParser: false, abortOnError: false, logger: nestLog(log) });
 }
 
-function nestLog(log: Log): LoggerService {
+/** Nest's log in ours; of what it reports the message stays out where it may quote somebody. */
+export function nestLog(log: Log): LoggerService {
   const text = (message: unknown): string => (message instanceof Error ? message.name : String(message));
   return {
     log: (message: unknown) => log.debug(text(message)),

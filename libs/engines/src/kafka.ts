@@ -64,7 +64,8 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
       await ready();
     },
     async stop(broker) {
-      await Promise.all(nodes.map((_, each) => (broker ?? each) === each && end(each, 'SIGTERM')));
+      const ending = broker === undefined ? [...nodes.keys()] : [broker];
+      await Promise.all(ending.map((each) => end(each, 'SIGTERM')));
     },
   };
   for (const [broker, node] of nodes.entries()) running[broker] = launch(node, jars);
@@ -80,7 +81,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     const up = addresses.filter((_, broker) => running[broker]);
     const until = Date.now() + patienceMilliseconds;
     while (!(await accepts(up))) {
-      const dead = nodes.find((_, broker) => running[broker] && hasEnded(running[broker]!));
+      const dead = nodes.find((_, broker) => running[broker] && hasEnded(running[broker]));
       if (!dead && Date.now() < until) continue;
       const told = (dead ?? nodes[0]!).folder;
       throw new Error(`Kafka did not start on ${told}. Its log ends:\n${endOfLog(told)}`);

@@ -1,5 +1,5 @@
 export { catchUpLanes, LaneFault, projectLane } from './project-lane.ts';
-export type { LaneOutcome, LanesOptions, LaneStore, Stretch } from './project-lane.ts';
+export type { LaneOutcome, LanesOptions, Stretch } from './project-lane.ts';
 export type {
   AppliedChange,
   Checkpoint,

@@ -128,7 +128,7 @@ function options(
     onNotice: (notice) => notices.push(notice),
     ...special,
     store: Object.assign(Object.create(log) as EventStore, {
-      currentHead: async () => log.head(),
+      freshHead: async () => log.head(),
       readAll: (asked: { after?: number; limit?: number } = {}) => ((pages += 1), log.readAll(asked)),
     }),
   };
@@ -164,8 +164,8 @@ async function sent(lane: number, epoch = log.head().epoch): Promise<Stretch[]> 
 }
 
 async function heartbeat(lane: number): Promise<Stretch> {
-  const last = (await sent(lane)).at(-1)?.until ?? 0;
-  return { epoch: log.head().epoch, after: last, until: last, events: [] };
+  const { position, epoch } = log.head();
+  return { epoch, after: (await sent(lane)).at(-1)?.until ?? 0, until: position, events: [] };
 }
 
 async function freshView(): Promise<ReturnType<SharedList['view']>> {

@@ -7,7 +7,7 @@ import type { EventStore, Head, RecordedEvent } from '@carelog/event-store';
 import { evolveAll, parkedNotice, type Evolving } from './evolve-all.ts';
 import type { Checkpoint, Parked, ProjectedBatch, SharedReadModel, Touched } from './projection.ts';
 
-/** A stretch of a lane: all its events after `after` up to `until`, in order. A heartbeat is one without events. */
+/** A stretch of a lane: all its events after `after` up to `until`, in order. A heartbeat says that there are none. */
 export interface Stretch {
   readonly epoch: string;
   readonly after: number;
@@ -15,15 +15,9 @@ export interface Stretch {
   readonly events: readonly RecordedEvent[];
 }
 
-/** The log as a projector needs it. */
-export interface LaneStore extends Pick<EventStore, 'readAll'> {
-  /** Asked of the engine each time, so that a restore is seen. */
-  currentHead(): Promise<Head>;
-}
-
 export interface LanesOptions<Change> extends Evolving<Change> {
   readonly readModel: SharedReadModel<Change>;
-  readonly store: LaneStore;
+  readonly store: Pick<EventStore, 'readAll' | 'freshHead'>;
   readonly laneOf: (partition: string) => number;
   /** Called before events are opened, e.g. to fetch keys all at once. */
   readonly prefetch?: (events: readonly RecordedEvent[]) => Promise<void>;
@@ -108,7 +102,7 @@ export async function catchUpLanes<Change>(
   options: LanesOptions<Change>,
 ): Promise<Head> {
   const { readModel, store, laneOf, batchSize = BATCH } = options;
-  const head = await store.currentHead();
+  const head = await store.freshHead();
   const checkpoints = await readModel.checkpoints();
   const reached = new Map<number, number>();
   for (const lane of lanes) {
@@ -168,7 +162,7 @@ async function planFrom<Change>(
   { store, laneOf, batchSize = BATCH }: LanesOptions<Change>,
 ): Promise<Plan> {
   let asked: Head | undefined;
-  const head = async () => (asked ??= await store.currentHead());
+  const head = async () => (asked ??= await store.freshHead());
   const epoch = reached?.epoch ?? (await head()).epoch;
   let position = reached?.position ?? 0;
   let [repeated, stale] = [0, 0];

@@ -1,0 +1,64 @@
+/**
+ * Brings Kafka's lanes to Nest's handlers. Nest's own transport for Kafka commits what nobody handled and takes an error for an
+ * answer; here a batch counts as done when its handler resolves, and is brought again when it rejects.
+ */
+import {
+  consumeLanes,
+  type KafkaSettings,
+  type LaneConsumer,
+  type LaneConsumerOptions,
+} from '@carelog/distribution';
+import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
+import type { LaneDelivery } from './view-projector.ts';
+
+export interface LaneTransportOptions extends Pick<
+  LaneConsumerOptions,
+  'lanesAtOnce' | 'sessionMilliseconds' | 'clientId'
+> {
+  readonly kafka: KafkaSettings;
+  readonly onFault: (fault: Error) => void;
+}
+
+/** Each handler's pattern is a consumer group of its own: the handlers of all processes share the lanes out between them. */
+export class LaneTransport extends Server implements CustomTransportStrategy {
+  readonly #options: LaneTransportOptions;
+  readonly #consumers: LaneConsumer[] = [];
+
+  constructor(options: LaneTransportOptions) {
+    super();
+    this.#options = options;
+  }
+
+  /** Calls back at once: where no broker answers yet, it is asked again until one does. */
+  listen(callback: () => void): void {
+    const { kafka, ...options } = this.#options;
+    for (const pattern of this.messageHandlers.keys()) {
+      const consumer = consumeLanes(kafka, {
+        ...options,
+        group: `carelog-${pattern}`,
+        onLanes: (lanes) => void this.#handle(pattern, { kind: 'lanes', lanes }).catch(options.onFault),
+        onBatch: (batch) => this.#handle(pattern, { ...batch, kind: 'batch' }),
+      });
+      this.#consumers.push(consumer);
+    }
+    callback();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#consumers.splice(0).map((consumer) => consumer.close()));
+  }
+
+  override on(): never {
+    throw new Error('This transport tells of nothing but what its options say.');
+  }
+
+  override unwrap<T>(): T {
+    return this.#consumers as T;
+  }
+
+  async #handle(pattern: string, delivery: LaneDelivery): Promise<void> {
+    const handler = this.getHandlerByPattern(pattern);
+    if (handler === null) throw new Error(`Nothing handles ${pattern}.`);
+    await this.transformToObservable(await handler(delivery)).forEach(() => {});
+  }
+}

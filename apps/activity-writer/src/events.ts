@@ -64,6 +64,7 @@ export async function createEvents(
       correlationId,
       keyId: sealed.keyId,
       content: sealed.content,
+      ...(request.trace !== undefined && { trace: request.trace }),
     };
     return { stream, expectedRevision, events: [recorded] };
   });

@@ -19,6 +19,7 @@ import {
 } from '@carelog/event-store';
 import { toServed, type Problem } from '@carelog/fhir';
 import { KeyringFault, type Keyring } from '@carelog/keyring';
+import { spanIn } from '@carelog/service-kit';
 import { accept, type AcceptedEntry } from './accept.ts';
 import { createKnown, type StreamHead } from './known.ts';
 import type { Match } from './identify.ts';
@@ -114,11 +115,15 @@ export function createRecordActivity({
   ): Promise<RecordOutcome> {
     if (!hasRoom()) return { kind: 'refused', problems: [NO_ROOM] };
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      const accepting = spanIn(request.trace, 'accepted');
       // Whoever was faster may have been this same request on another way.
       const plan = await planRequest(context, attempt === 0 ? request : again(request), accepted);
+      accepting.end({ attempt, entries: accepted.length, problems: plan.problems.length });
       if (plan.problems.length > 0) return refusal(plan);
+      const recording = spanIn(request.trace, 'recorded');
       const outcome: AppendOutcome =
         plan.appends.length === 0 ? { kind: 'appended', events: [] } : await store.append(plan.appends);
+      recording.end({ attempt, outcome: outcome.kind, appends: plan.appends.length });
       if (outcome.kind === 'appended') return recorded(request, accepted, plan, outcome.events);
     }
     const message =

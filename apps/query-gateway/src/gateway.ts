@@ -58,6 +58,8 @@ export interface FhirRequest {
   readonly caller: Caller;
   /** Id of the HTTP request that it came with. */
   readonly correlation: string;
+  /** W3C `traceparent` of its span, where it is traced. */
+  readonly trace?: string;
   /** Absolute URL of the FHIR base as the client knows it, without a slash at its end. */
   readonly base: string;
 }

@@ -54,7 +54,9 @@ function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
   }
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const { caller, id: correlation } = request;
-  return { method, path, query, headers, body, caller, correlation, base };
+  const received: FhirRequest = { method, path, query, headers, body, caller, correlation, base };
+  const trace = request.span?.trace;
+  return trace === undefined ? received : { ...received, trace };
 }
 
 const FORM_BYTES_MAX = 4 * 1024 * 1024;

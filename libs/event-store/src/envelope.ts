@@ -24,7 +24,7 @@ export interface NewEvent {
   readonly keyId: string;
   /** A keyed digest of the content before sealing: equal fingerprints mean equal content. Absent where the id cannot repeat. */
   readonly fingerprint?: string;
-  /** W3C `traceparent` of the span that recorded it, made here; absent where nobody traces. https://www.w3.org/TR/trace-context/ */
+  /** W3C `traceparent` of the request that it came with; its ids are made here. Absent where nobody traces. https://www.w3.org/TR/trace-context/ */
   readonly trace?: string;
   /** Sealed; opaque to the store. */
   readonly content: Uint8Array;

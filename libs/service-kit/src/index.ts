@@ -14,6 +14,8 @@ export type { Allowance, Allowances } from './request-limits.ts';
 export { makeServiceKey, readServiceKey, tlsForServices, tlsToServices } from './service-key.ts';
 export { closeOnSignal, nestLog, startService } from './start-service.ts';
 export type { RouteWiring, ServedRoute, Service, ServiceOptions, Wiring } from './start-service.ts';
+export { spanIn, startTracing } from './tracing.ts';
+export type { Facts, Span, Step, Tracing } from './tracing.ts';
 export { openIdentity } from './identity/identity-provider.ts';
 export type { Identity, IdentityOptions } from './identity/identity-provider.ts';
 export { issueToken } from './identity/issue-token.ts';

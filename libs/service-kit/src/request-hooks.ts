@@ -6,7 +6,8 @@ import type { Authenticator } from './authenticate.ts';
 import type { Log } from './log.ts';
 import { sendProblems } from './problem-response.ts';
 import type { RequestLimits, Usage } from './request-limits.ts';
-import type { RequestMetrics } from './request-metrics.ts';
+import { stepOf, type RequestMetrics } from './request-metrics.ts';
+import { spanOfRequest, type Span } from './tracing.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -24,6 +25,8 @@ declare module 'fastify' {
     interaction: string;
     /** What the request counts under while it is being answered. */
     usage: Usage | null;
+    /** Null where requests are not traced. */
+    span: Span | null;
   }
   interface FastifyInstance {
     /** Logs and counts an answer that is about to leave. */
@@ -36,6 +39,13 @@ const slowMilliseconds = 1000;
 /** For all requests. */
 export function receive(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   request.receivedAt = performance.now();
+  done();
+}
+
+/** For all requests, where they are traced. */
+export function receiveTraced(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  request.receivedAt = performance.now();
+  if (!request.url.startsWith('/health/')) request.span = spanOfRequest(request.headers['traceparent']);
   done();
 }
 
@@ -110,6 +120,8 @@ export function answeredWith(log: Log, metrics: RequestMetrics) {
   return (request: FastifyRequest, status: number): void => {
     const milliseconds = performance.now() - request.receivedAt;
     metrics.count(request.interaction, status, milliseconds / 1000);
+    if (request.span !== null)
+      request.span.end({ interaction: request.interaction, status }, stepOf(request.interaction));
     const level = status >= 500 ? 'error' : milliseconds > slowMilliseconds ? 'warn' : 'debug';
     if (!log.isLevelEnabled(level)) return;
     const { method, id } = request;

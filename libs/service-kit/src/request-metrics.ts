@@ -55,6 +55,11 @@ function* samplesOf(byInteraction: ReadonlyMap<string, Timing>): Iterable<Sample
   yield { name: 'carelog_served_total', value: kinds.served };
 }
 
+/** What a request of this kind is, in the life of an activity. */
+export function stepOf(interaction: string): 'received' | 'served' {
+  return recording.has(interaction) ? 'received' : 'served';
+}
+
 const recording = new Set(['create', 'update', 'delete', 'bundle']);
 const reading = new Set(['read', 'vread', 'history', 'search', 'everything']);
 

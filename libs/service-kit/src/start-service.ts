@@ -20,9 +20,10 @@ import type { Config } from './config.ts';
 import { resourceMetadataPath } from './identity/smart-configuration.ts';
 import type { Log } from './log.ts';
 import type { Sample } from './metrics.ts';
-import { admitStrangerOf, answeredWith, leave, receive, requireCallerOf } from './request-hooks.ts';
+import { admitStrangerOf, answeredWith, leave, receive, receiveTraced, requireCallerOf } from './request-hooks.ts'; // prettier-ignore
 import { defaultAllowances, RequestLimits } from './request-limits.ts';
 import { createRequestMetrics } from './request-metrics.ts';
+import { isTracing } from './tracing.ts';
 
 export interface ServiceOptions {
   readonly config: Pick<Config, 'port' | 'host' | 'bodyLimit' | 'publicUrl'> &
@@ -101,11 +102,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   server.decorateRequest('confidential', false);
   server.decorateRequest('interaction', 'other');
   server.decorateRequest('usage', null);
+  server.decorateRequest('span', null);
   server.decorateRequest('crossOrigin', null);
   server.decorate('standingHeaders', standingHeaders(config.publicUrl));
   const metrics = createRequestMetrics();
   server.decorate('answered', answeredWith(log, metrics));
-  server.addHook('onRequest', receive);
+  server.addHook('onRequest', isTracing() ? receiveTraced : receive);
   server.addHook('onSend', leave);
   server.addHook('onRoute', (route) => {
     const open = route.config?.open === true;

@@ -56,6 +56,7 @@ export async function bundle(
           entries: writes,
           wantsNotes: preference(request, 'return') === 'OperationOutcome',
           ...(idempotencyKey !== undefined && { idempotencyKey }),
+          ...(request.trace !== undefined && { trace: request.trace }),
         });
   if (mode === 'transaction' && outcomes[0]?.kind === 'refused') {
     const { problems, location, withheld } = outcomes[0];

@@ -88,6 +88,7 @@ async function write(
     entries: [entry],
     wantsNotes: preference(request, 'return') === 'OperationOutcome',
     ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(request.trace !== undefined && { trace: request.trace }),
   });
   return answerOf(gateway, request, outcome!);
 }

@@ -12,5 +12,5 @@ export async function openAccessLog(): Promise<AccessLog> {
 }
 
 export async function openBrokenGlass(): Promise<BrokenGlass> {
-  return { patientsOf: () => [], break: async () => false, standing: () => [] };
+  return { noticed: () => undefined, patientsOf: () => [], break: async () => false, standing: () => [] };
 }

@@ -130,7 +130,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   };
   const accessLog = await openAccessLog({
     folder: paths.accessLog,
-    keyringFolder: paths.keyring,
+    places: { kind: 'own', keyringFolder: paths.keyring },
     keyring,
     mode: config.accessLog,
     ground: () => ground,
@@ -152,8 +152,10 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     accessLog,
     log: store,
     digest: (value) => keyring.hmac('asked for', value).slice(0, DIGEST_LENGTH),
-    recentReads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
-    recentPages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
+    recent: {
+      reads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
+      pages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
+    },
     pressure: { waiting: 0, turnedAway: 0 },
     cursorKey: createHash('sha256').update(keyring.hmac('cursor', 'key')).digest(),
     version,

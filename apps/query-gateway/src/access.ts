@@ -17,6 +17,14 @@ export type Standing = Pick<Gateway, 'record' | 'brokenGlass' | 'policy'>;
 
 /** Whom the caller stands for, and whose glass they broke. */
 export function standingOf(gateway: Standing, caller: Caller): CallerFacts | Promise<CallerFacts> {
+  // Only staff break it; what somebody broke at another gateway counts here from the next request on.
+  const noticed = caller.kind === 'staff' ? gateway.brokenGlass.noticed() : undefined;
+  return noticed === undefined
+    ? standingNow(gateway, caller)
+    : noticed.then(() => standingNow(gateway, caller));
+}
+
+function standingNow(gateway: Standing, caller: Caller): CallerFacts | Promise<CallerFacts> {
   const brokenGlass = gateway.brokenGlass.patientsOf(caller);
   const { kind, nhsNumber } = caller;
   if (kind !== 'patient' || nhsNumber === undefined) return { ...noCallerFacts, brokenGlass };

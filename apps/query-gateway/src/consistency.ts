@@ -12,13 +12,37 @@ export function caughtUp(
   gateway: Pick<Gateway, 'head' | 'projected'>,
 ): undefined | Promise<Refusal | undefined> {
   const head = gateway.head();
-  if (gateway.projected.position() >= head) return undefined;
-  return gateway.projected.waitFor(head, READ_WAIT_MS).then((reached) => (reached ? undefined : SHORT));
+  return typeof head === 'number'
+    ? reflected(gateway, head)
+    : head.then((fresh) => reflected(gateway, fresh));
+}
+
+function reflected(
+  { projected }: Pick<Gateway, 'projected'>,
+  head: number,
+): undefined | Promise<Refusal | undefined> {
+  if (projected.position() >= head) return undefined;
+  return projected.waitFor(head, READ_WAIT_MS).then((reached) => (reached ? undefined : SHORT));
+}
+
+/** What was answered a moment ago may be given again: nothing was recorded that the record view does not reflect. */
+export function isCaughtUp({ projected, head }: Pick<Gateway, 'head' | 'projected'>): boolean {
+  // In this order: moves are counted before the position is published.
+  const position = projected.position();
+  const known = head();
+  return typeof known === 'number' && position >= known;
 }
 
 /** Slows a writer down while the record view is far behind. */
 export function room(gateway: Gateway): undefined | Promise<Refusal | undefined> {
-  const needed = gateway.head() - LAG_MAX_EVENTS;
+  const head = gateway.head();
+  return typeof head === 'number'
+    ? roomBelow(gateway, head)
+    : head.then((fresh) => roomBelow(gateway, fresh));
+}
+
+function roomBelow(gateway: Gateway, head: number): undefined | Promise<Refusal | undefined> {
+  const needed = head - LAG_MAX_EVENTS;
   if (gateway.projected.position() >= needed) return undefined;
   return waitForRoom(gateway, needed);
 }

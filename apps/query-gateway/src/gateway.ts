@@ -20,8 +20,8 @@ export interface Gateway {
   readonly record: RecordQueries;
   /** The activity log, for what an access record names by position. */
   readonly log: Pick<EventStore, 'readAll' | 'readStream'>;
-  /** Position of the last event on disk. */
-  readonly head: () => number;
+  /** Position of the last event on disk, whoever recorded it; a promise where others record too and have to be asked. */
+  readonly head: () => number | Promise<number>;
   /** How far the record view has come, and a bounded wait for it to come further. */
   readonly projected: {
     position(): number;
@@ -34,10 +34,13 @@ export interface Gateway {
   readonly pressure: { waiting: number; turnedAway: number };
   /** 32 bytes that only this installation has; what cursors are sealed with. */
   readonly cursorKey: Uint8Array;
-  /** By `Type/id`. */
-  readonly recentReads: RecentAnswers<FoundVersion>;
-  /** First pages, by what was asked. */
-  readonly recentPages: RecentAnswers<FoundPage>;
+  /** Given again at once, where this process alone hears first of everything that is recorded. */
+  readonly recent?: {
+    /** By `Type/id`. */
+    readonly reads: RecentAnswers<FoundVersion>;
+    /** First pages, by what was asked. */
+    readonly pages: RecentAnswers<FoundPage>;
+  };
   readonly version: string;
   /** Where clients that know only the FHIR base, given here, get tokens; absent where that is not ours to say. */
   readonly tokensFrom?: (base: string) => {

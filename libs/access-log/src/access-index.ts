@@ -48,14 +48,15 @@ export class AccessIndex {
   }
 
   /** Takes in what the log has and the index has not; resolves when there is nothing more. */
-  async follow(store: EventStore, keyring: Pick<Keyring, 'open'>): Promise<void> {
-    const { epoch } = store.head();
+  async follow(store: EventStore, keyring: Pick<Keyring, 'open' | 'know'>): Promise<void> {
+    const { epoch, position: head } = await store.freshHead();
     const at = this.#statements.checkpoint.get() as { position: number; epoch: string } | undefined;
     if (at !== undefined && at.epoch !== epoch) this.#db.exec(EMPTY);
-    for (let after = at?.epoch === epoch ? at.position : 0; after < store.head().position;) {
+    for (let after = at?.epoch === epoch ? at.position : 0; after < head;) {
       const events = await store.readAll({ after, limit: EVENTS_AT_ONCE });
+      await keyring.know(events.map(({ partition }) => partition));
       const opened = events.map((event) => [event.position, recordsOf(event, keyring) ?? []] as const);
-      after = events.at(-1)?.position ?? store.head().position;
+      after = events.at(-1)?.position ?? head;
       this.#inTransaction(() => {
         for (const [position, records] of opened) this.#add(position, records);
         this.#statements.move.run(after, epoch);

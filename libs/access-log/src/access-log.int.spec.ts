@@ -51,7 +51,7 @@ async function open(
   const keyring = openKeyring(join(folder, 'keyring'));
   const said: string[] = [];
   const say = (text: string) => void said.push(text);
-  const log = await openAccessLog({ folder: join(folder, 'access'), keyringFolder: join(folder, 'keyring'), keyring, mode, ground: () => ground, log: { warn: say, error: say } }); // prettier-ignore
+  const log = await openAccessLog({ folder: join(folder, 'access'), places: { kind: 'own', keyringFolder: join(folder, 'keyring') }, keyring, mode, ground: () => ground, log: { warn: say, error: say } }); // prettier-ignore
   const it = { folder, keyring, log, said };
   opened.push(it);
   return it;

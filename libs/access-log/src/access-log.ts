@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads';
 import type { Caller } from '@carelog/access';
 import type { Keyring } from '@carelog/keyring';
 import type { Answered, Ground } from './access-record.ts';
-import type { FromThread, ToThread } from './access-thread.ts';
+import type { AccessPlaces, AccessThread, FromThread, ToThread } from './access-thread.ts';
 import type { AccessPlace, AccessQuery, FoundAccess, FoundAccesses } from './find-accesses.ts';
 import { Journal, partitionAt, type JournalOptions, type Leave } from './journal.ts';
 import { segmentsIn } from './segment.ts';
@@ -22,7 +22,10 @@ export interface AccessLog {
   record(caller: Caller, answered: Answered, flush: boolean, leave: Leave): void;
   /** Bytes of the journal that are not in the log yet; where they are too many, `record` takes nothing more. */
   readonly backlogBytes: number;
-  /** Everything recorded before this call is looked through. Undefined where that cannot be said just now. */
+  /**
+   * Everything recorded here before this call is looked through, and of what other processes recorded all but the last second
+   * or two. Undefined where that cannot be said just now.
+   */
   find(query: AccessQuery): Promise<FoundAccesses | undefined>;
   /** `missing` where there is none; undefined where that cannot be said just now. */
   read(place: AccessPlace): Promise<FoundAccess | 'missing' | undefined>;
@@ -33,8 +36,8 @@ export interface AccessLog {
 export interface AccessLogOptions {
   /** Made when it is missing. */
   readonly folder: string;
-  /** Folder of the keyring, and the keyring itself as this thread has it. */
-  readonly keyringFolder: string;
+  /** Where the log and the keys lie, and the keyring itself as this thread has it. */
+  readonly places: AccessPlaces;
   readonly keyring: Keyring;
   readonly mode: JournalOptions['mode'];
   /** Asked for each record; another object says that something of it has changed. */
@@ -44,12 +47,12 @@ export interface AccessLogOptions {
 
 /** Resolves when records are taken. Throws where the access log's files cannot be used; what a crash left is taken over. */
 export async function openAccessLog(options: AccessLogOptions): Promise<AccessLog> {
-  const { folder, keyring, keyringFolder, mode, ground, log } = options;
+  const { folder, keyring, places, mode, ground, log } = options;
   const journalFolder = join(folder, 'journal');
   mkdirSync(journalFolder, { recursive: true, mode: 0o700 });
   const left = segmentsIn(journalFolder).at(-1) ?? 0;
   await keyring.prepare([partitionAt(Date.now())]);
-  const thread = new LogThread({ folder, keyring: keyringFolder }, log);
+  const thread = new LogThread({ folder, places }, log);
   await thread.start();
   const journal = new Journal({
     folder: journalFolder,
@@ -98,7 +101,7 @@ function codeOf(fault: unknown): string {
 
 /** Keeps the thread running until it is told to stop; what it was asked when it failed has no answer. */
 class LogThread {
-  readonly #data: { readonly folder: string; readonly keyring: string };
+  readonly #data: AccessThread;
   readonly #log: AccessLogOptions['log'];
   readonly #calls = new Map<number, (answer: unknown) => void>();
   #worker: Worker | undefined;
@@ -107,7 +110,7 @@ class LogThread {
   #isStopping = false;
   onTookOver: (upTo: number) => void = () => {};
 
-  constructor(data: { readonly folder: string; readonly keyring: string }, log: AccessLogOptions['log']) {
+  constructor(data: AccessThread, log: AccessLogOptions['log']) {
     this.#data = data;
     this.#log = log;
   }

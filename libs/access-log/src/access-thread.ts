@@ -1,17 +1,26 @@
 /** The thread that has the access log: takes segments over, keeps the index, and answers who looked. */
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { openSqliteEventStore } from '@carelog/event-store';
-import { openKeyring } from '@carelog/keyring';
+import { openPostgresEventStore, openSqliteEventStore } from '@carelog/event-store';
+import { openKeyring, openPostgresKeyring } from '@carelog/keyring';
 import { AccessIndex } from './access-index.ts';
 import { findAccesses, readAccess, type AccessPlace, type AccessQuery } from './find-accesses.ts';
 import { takeOver } from './take-over.ts';
 
 export interface AccessThread {
-  /** Of the access log. */
+  /** Of the journal and the index; and of the log, where that is this process's own. */
   readonly folder: string;
-  readonly keyring: string;
+  readonly places: AccessPlaces;
 }
+
+/** `shared`: a log that several processes write, each its own journal; each has an index of all of it. */
+export type AccessPlaces =
+  | { readonly kind: 'own'; readonly keyringFolder: string }
+  | {
+      readonly kind: 'shared';
+      readonly log: { readonly url: string; readonly schema: string };
+      readonly keyring: { readonly url: string; readonly masterKeyFile: string };
+    };
 
 export type ToThread =
   | { readonly kind: 'take-over'; readonly upTo: number }
@@ -28,10 +37,8 @@ export type FromThread =
 /** A disk that is full or failing is tried again so often. */
 const PAUSE_MS = 1_000;
 
-const { folder, keyring: keyringFolder } = workerData as AccessThread;
-const keyring = openKeyring(keyringFolder);
-// The tail only: this log grows faster than it could be read through at each start.
-const store = openSqliteEventStore({ path: join(folder, 'log.sqlite'), verify: 'tail' });
+const { folder, places } = workerData as AccessThread;
+const { keyring, store, closeKeyring } = await openPlaces();
 const index = new AccessIndex(join(folder, 'index.sqlite'));
 const reading = { store, keyring, index };
 const say = (message: FromThread) => parentPort!.postMessage(message);
@@ -45,6 +52,19 @@ parentPort!.on('message', (message: ToThread) => {
   work = work.then(() => handle(message));
 });
 say({ kind: 'started' });
+
+async function openPlaces() {
+  if (places.kind === 'shared') {
+    const keyring = await openPostgresKeyring(places.keyring);
+    const purpose = { readers: 2, applicationName: 'carelog access log' };
+    const store = await openPostgresEventStore({ ...places.log, ...purpose });
+    return { keyring, store, closeKeyring: () => keyring.close() };
+  }
+  // The tail only: this log grows faster than it could be read through at each start.
+  const store = openSqliteEventStore({ path: join(folder, 'log.sqlite'), verify: 'tail' });
+  const keyring = openKeyring(places.keyringFolder);
+  return { keyring, store, closeKeyring: async () => keyring.close() };
+}
 
 async function handle(message: ToThread): Promise<void> {
   const isTaken = await takenOver(message.upTo);
@@ -85,7 +105,7 @@ async function stop(): Promise<void> {
   clearTimeout(retry);
   index.close();
   await store.close();
-  keyring.close();
+  await closeKeyring();
   parentPort!.close();
 }
 

@@ -21,6 +21,8 @@ export interface Break {
 export type BreakAnswer = Pick<Answered, 'position' | 'correlation'>;
 
 export interface BrokenGlass {
+  /** Resolves when what others broke before this call is known here; undefined where nobody else breaks any. */
+  noticed(): Promise<void> | undefined;
   /** Ids of the Patients whose glass this caller, in this role, broke, and whose time is not over. */
   patientsOf(caller: Caller): readonly string[];
   /**
@@ -41,50 +43,72 @@ export interface StandingBreak extends Break {
 export const BREAK_GLASS = 'break-glass';
 const PAGE = 500;
 /** Longer than any policy lets a glass stay broken. */
-const LOOKED_BACK_MS = 8 * 24 * 60 * 60 * 1_000;
+export const LOOKED_BACK_MS = 8 * 24 * 60 * 60 * 1_000;
 
 /** Reads what stands from the access log. Throws where that cannot be looked through: nobody should find a glass whole that they broke. */
 export async function openBrokenGlass(log: AccessLog): Promise<BrokenGlass> {
-  const breaks = new Map<string, Map<string, StandingBreak>>();
-  const note = (it: StandingBreak): void => {
-    const key = keyOf(it.who);
-    const known = breaks.get(key) ?? new Map<string, StandingBreak>();
-    breaks.set(key, known);
-    if ((known.get(it.patient)?.until ?? 0) < it.until) known.set(it.patient, it);
-  };
-  const standing = (): StandingBreak[] => {
-    const now = Date.now();
-    return [...breaks.values()].flatMap((known) => [...known.values()].filter(({ until }) => until > now));
-  };
-  for await (const record of recordedBreaks(log)) note(breakIn(record));
+  const breaks = new KnownBreaks();
+  for await (const record of recordedBreaks(log)) breaks.note(breakIn(record));
   return {
-    patientsOf(caller) {
-      const known = breaks.get(keyOf(caller));
-      if (known === undefined) return NONE;
-      const now = Date.now();
-      for (const [patient, { until }] of known) if (until <= now) known.delete(patient);
-      if (known.size === 0) breaks.delete(keyOf(caller));
-      return [...known.keys()];
-    },
+    noticed: () => undefined,
+    patientsOf: (caller) => breaks.patientsOf(caller),
     async break(caller, broken, answer) {
-      const { patient, reason, text, until } = broken;
-      const asked = new URLSearchParams({ reason, text, until: String(until) });
-      const answered: Answered = {
-        ...answer,
-        interaction: BREAK_GLASS,
-        query: `Patient/${patient}/$break-glass?${asked}`,
-        status: 200,
-        decision: 'permitted',
-        basis: 'broken-glass',
-        patients: [patient],
-        shown: '',
-      };
+      const answered = answerOf(broken, answer);
       const kept = await new Promise<boolean>((leave) => log.record(caller, answered, true, leave));
-      if (kept) note({ ...broken, who: caller, at: Date.now(), correlation: answer.correlation });
+      if (kept) breaks.note({ ...broken, who: caller, at: Date.now(), correlation: answer.correlation });
       return kept;
     },
-    standing,
+    standing: () => breaks.standing(),
   };
+}
+
+/** What a break is kept as. */
+export function answerOf({ patient, reason, text, until }: Break, answer: BreakAnswer): Answered {
+  const asked = new URLSearchParams({ reason, text, until: String(until) });
+  return {
+    ...answer,
+    interaction: BREAK_GLASS,
+    query: `Patient/${patient}/$break-glass?${asked}`,
+    status: 200,
+    decision: 'permitted',
+    basis: 'broken-glass',
+    patients: [patient],
+    shown: '',
+  };
+}
+
+export function breakIn({ query, patients, who, at, correlation }: RecordedAccess): StandingBreak {
+  const asked = new URLSearchParams(query.slice(query.indexOf('?') + 1));
+  const [reason = '', text = ''] = [asked.get('reason') ?? '', asked.get('text') ?? ''];
+  return { patient: patients[0]!, reason, text, until: Number(asked.get('until')), who, at, correlation };
+}
+
+/** Breaks by who made them; those whose time is over are forgotten. */
+export class KnownBreaks {
+  readonly #breaks = new Map<string, Map<string, StandingBreak>>();
+
+  note(it: StandingBreak): void {
+    const key = keyOf(it.who);
+    const known = this.#breaks.get(key) ?? new Map<string, StandingBreak>();
+    this.#breaks.set(key, known);
+    if ((known.get(it.patient)?.until ?? 0) < it.until) known.set(it.patient, it);
+  }
+
+  patientsOf(caller: Caller): readonly string[] {
+    const known = this.#breaks.get(keyOf(caller));
+    if (known === undefined) return NONE;
+    const now = Date.now();
+    for (const [patient, { until }] of known) if (until <= now) known.delete(patient);
+    if (known.size === 0) this.#breaks.delete(keyOf(caller));
+    return [...known.keys()];
+  }
+
+  standing(): StandingBreak[] {
+    const now = Date.now();
+    return [...this.#breaks.values()].flatMap((known) =>
+      [...known.values()].filter(({ until }) => until > now),
+    );
+  }
 }
 
 const NONE: readonly string[] = [];
@@ -104,10 +128,4 @@ async function* recordedBreaks(log: AccessLog): AsyncGenerator<RecordedAccess> {
     after = page.next;
     more = after !== undefined;
   }
-}
-
-function breakIn({ query, patients, who, at, correlation }: RecordedAccess): StandingBreak {
-  const asked = new URLSearchParams(query.slice(query.indexOf('?') + 1));
-  const [reason = '', text = ''] = [asked.get('reason') ?? '', asked.get('text') ?? ''];
-  return { patient: patients[0]!, reason, text, until: Number(asked.get('until')), who, at, correlation };
 }

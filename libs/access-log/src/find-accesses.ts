@@ -42,7 +42,7 @@ export interface FoundAccesses {
 
 export interface AccessReading {
   readonly store: Pick<EventStore, 'readAll'>;
-  readonly keyring: Pick<Keyring, 'open'>;
+  readonly keyring: Pick<Keyring, 'open' | 'know'>;
   readonly index: AccessIndex;
 }
 
@@ -146,5 +146,7 @@ async function recordsAt(
   event: number,
 ): Promise<readonly RecordedAccess[]> {
   const [recorded] = await store.readAll({ after: event - 1, limit: 1 });
-  return recorded?.position === event ? (recordsOf(recorded, keyring) ?? []) : [];
+  if (recorded?.position !== event) return [];
+  await keyring.know([recorded.partition]);
+  return recordsOf(recorded, keyring) ?? [];
 }

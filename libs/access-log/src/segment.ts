@@ -80,12 +80,16 @@ export interface ReadSegment {
 }
 
 /** Undefined for a file that ended before its first frame: nobody was answered on its strength. Throws where the key is missing. */
-export function readSegment(path: string, keyring: Pick<Keyring, 'open'>): ReadSegment | undefined {
+export async function readSegment(
+  path: string,
+  keyring: Pick<Keyring, 'open' | 'know'>,
+): Promise<ReadSegment | undefined> {
   const bytes = readFileSync(path);
   const end = bytes.indexOf(0x0a);
   const title = bytes.toString('utf8', 0, Math.max(end, 0));
   if (!title.startsWith(TITLE)) return undefined;
   const { id, partition, keyId, key } = JSON.parse(title.slice(TITLE.length)) as Header;
+  await keyring.know([partition]);
   const opened = keyring.open({ id, stream: STREAM, partition, keyId, content: Buffer.from(key, 'base64') });
   if (opened.kind === 'unreadable') {
     throw new Error(`${path} cannot be opened (${opened.reason}): put the keyring back that it belongs to.`);

@@ -8,7 +8,7 @@ import { derivedEventId, type EventStore, type NewEvent, type RecordedEvent } fr
 import type { Keyring } from '@carelog/keyring';
 import type { RecordedAccess } from './access-record.ts';
 import { createLineReader } from './record-text.ts';
-import { readSegment, segmentPath, segmentsIn, type ReadSegment } from './segment.ts';
+import { readSegment, segmentPath, segmentsIn } from './segment.ts';
 
 export interface TakeOverOptions {
   /** Of the journal. */
@@ -32,10 +32,17 @@ export async function takeOver(options: TakeOverOptions, upTo: number): Promise<
 
 async function takeOverSegment({ store, keyring }: TakeOverOptions, path: string): Promise<void> {
   if (!existsSync(path)) return;
-  const segment = readSegment(path, keyring);
+  const segment = await readSegment(path, keyring);
   if (segment !== undefined && segment.text !== '') {
     await keyring.prepare([segment.partition]);
-    const events = partsOf(segment.text).map((part, index) => eventOf(keyring, segment, part, index));
+    const { id: of, partition } = segment;
+    const events = partsOf(segment.text).map((part, index) =>
+      accessEvent(
+        keyring,
+        { id: derivedEventId('access journal', `${of}|${index}`), stream: STREAM, partition },
+        part,
+      ),
+    );
     const outcome = await store.append([{ stream: STREAM, expectedRevision: 'any', events }]);
     if (outcome.kind !== 'appended' && outcome.kind !== 'duplicate') {
       throw new Error(
@@ -76,15 +83,14 @@ function partsOf(text: string): string[] {
   return parts;
 }
 
-function eventOf(
+/** The event that holds the records of `part`, lines as they stand in a journal; its partition has a key. */
+export function accessEvent(
   keyring: Keyring,
-  { id: of, partition }: ReadSegment,
+  { id, stream, partition }: { readonly id: string; readonly stream: string; readonly partition: string },
   part: string,
-  index: number,
 ): NewEvent {
-  const id = derivedEventId('access journal', `${of}|${index}`);
   const packed = zstdCompressSync(Buffer.from(part));
-  const { keyId, content } = keyring.seal(partition, { id, stream: STREAM }, packed);
+  const { keyId, content } = keyring.seal(partition, { id, stream }, packed);
   const first = createLineReader();
   const [record] = part.split('\n').flatMap((line) => (line === '' ? [] : (first.read(line) ?? [])));
   return {

@@ -2,7 +2,7 @@
 import type { AccessBasis } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
 import { decide, permitted, standingOf, unknown, unknownTo } from '../access.ts';
-import { caughtUp } from '../consistency.ts';
+import { caughtUp, isCaughtUp } from '../consistency.ts';
 import {
   refuse,
   Refusal,
@@ -20,10 +20,9 @@ export interface FoundVersion {
 
 /** An answer at once where the same was read before and has not moved since. */
 export function read(gateway: Gateway, request: FhirRequest, type: string, id: string): Outcome {
-  const { recentReads, projected } = gateway;
-  // In this order: moves are counted before the position is published.
-  if (projected.position() >= gateway.head()) {
-    const recent = recentReads.get(`${type}/${id}`);
+  const reads = gateway.recent?.reads;
+  if (reads !== undefined && isCaughtUp(gateway)) {
+    const recent = reads.get(`${type}/${id}`);
     const decision = recent && decide(gateway, request.caller, 'read', type);
     if (recent !== undefined && decision?.permit === true && decision.seesAll) {
       return unlessKnown(request, recent, decision.basis);
@@ -61,9 +60,9 @@ async function answerVersion(
   const decision = decide(gateway, request.caller, action, type, facts);
   const allowed = permitted(decision);
   if (allowed instanceof Refusal) return allowed;
-  const { record, recentReads } = gateway;
+  const { record, recent } = gateway;
   const stream = `${type}/${id}`;
-  const keep = recentReads.keeper(stream, [stream]);
+  const keep = recent?.reads.keeper(stream, [stream]);
   const answer =
     version === undefined
       ? await record.read(type, id, allowed.viewer)
@@ -75,7 +74,7 @@ async function answerVersion(
     return missing(answer, type, id);
   }
   const found = { version: answer, answer: answerWith(answer, parked?.position) };
-  if (version === undefined && parked === undefined && allowed.seesAll) keep(found, 2 * answer.body.length);
+  if (version === undefined && parked === undefined && allowed.seesAll) keep?.(found, 2 * answer.body.length);
   return unlessKnown(request, found, allowed.basis);
 }
 

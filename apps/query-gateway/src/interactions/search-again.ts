@@ -51,17 +51,17 @@ const ABOUT_MAX = 8;
 
 /** What takes the page when it is there; undefined where it is not worth keeping, or rests on more than a few streams. */
 export function keeperOf(
-  { recentPages }: Gateway,
+  { recent }: Gateway,
   request: FhirRequest,
   parsed: ParsedSearch,
   query: SearchQuery,
 ) {
-  if (!isPlain(parsed) || request.query.has(CURSOR_PARAMETER)) return undefined;
+  if (recent === undefined || !isPlain(parsed) || request.query.has(CURSOR_PARAMETER)) return undefined;
   const about = namedBy(query);
   if (about === undefined || about.length > ABOUT_MAX) return undefined;
   const key = keyOf(request);
-  if (!recentPages.isRepeated(key)) return undefined;
-  const keep = recentPages.keeper(key, about);
+  if (!recent.pages.isRepeated(key)) return undefined;
+  const keep = recent.pages.keeper(key, about);
   return (found: FoundPage) => keep(found, bytesOf(found.page));
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@carelog/fhir';
 import type { PageRequest } from '@carelog/read-models';
 import { decide, permitted, standingOf, unknownTo } from '../access.ts';
-import { caughtUp } from '../consistency.ts';
+import { caughtUp, isCaughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
 import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Outcome } from '../gateway.ts'; // prettier-ignore
 import { bundleAnswer } from './bundles.ts';
@@ -24,9 +24,9 @@ const NOT_ASKED = new Set(['_format', '_pretty', CURSOR_PARAMETER]);
 
 /** An answer at once where the same was asked before and nobody whom it is about has moved since. */
 export function search(gateway: Gateway, request: FhirRequest, type: string, within?: Compartment): Outcome {
-  // In this order: moves are counted before the position is published.
-  if (gateway.projected.position() >= gateway.head()) {
-    const found = gateway.recentPages.get(keyOf(request));
+  const pages = gateway.recent?.pages;
+  if (pages !== undefined && isCaughtUp(gateway)) {
+    const found = pages.get(keyOf(request));
     const decision = found && decide(gateway, request.caller, 'search', type);
     if (found !== undefined && decision?.permit === true && decision.seesAll) {
       return answerAgain(gateway, request, found, decision.basis);

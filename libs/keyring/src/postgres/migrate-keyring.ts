@@ -1,5 +1,5 @@
 /** The schema of the keyring in PostgreSQL, and who may do what in it. Run by its owner, never by a service. */
-import { escapeIdentifier, type ClientBase } from 'pg';
+import type { ClientBase } from 'pg';
 import { KeyringFault } from '../keyring-fault.ts';
 import { readMasterKey } from '../master-key.ts';
 
@@ -34,7 +34,7 @@ export async function migrateKeyring(
   }: { readonly masterKeyFile: string; readonly schema?: string; readonly roles?: KeyringRoles },
 ): Promise<void> {
   const { id } = readMasterKey(masterKeyFile);
-  const name = escapeIdentifier(schema);
+  const name = owner.escapeIdentifier(schema);
   await owner.query('BEGIN');
   try {
     await owner.query("SELECT pg_advisory_xact_lock(hashtext('carelog migrate'))");
@@ -45,9 +45,10 @@ export async function migrateKeyring(
     const { rows } = await owner.query<{ id: string }>('SELECT id FROM master_key');
     refuseOtherMaster(schema, id, rows[0]?.id);
     for (const [role, rights] of rightsOf(roles)) {
-      await owner.query(`GRANT USAGE ON SCHEMA ${name} TO ${escapeIdentifier(role)}`);
-      await owner.query(`GRANT SELECT ON ALL TABLES IN SCHEMA ${name} TO ${escapeIdentifier(role)}`);
-      if (rights === 'makes') await owner.query(`GRANT INSERT ON data_key TO ${escapeIdentifier(role)}`);
+      await owner.query(`GRANT USAGE ON SCHEMA ${name} TO ${owner.escapeIdentifier(role)}`);
+      await owner.query(`GRANT SELECT ON ALL TABLES IN SCHEMA ${name} TO ${owner.escapeIdentifier(role)}`);
+      if (rights === 'makes')
+        await owner.query(`GRANT INSERT ON data_key TO ${owner.escapeIdentifier(role)}`);
     }
     await owner.query('COMMIT');
   } catch (fault) {

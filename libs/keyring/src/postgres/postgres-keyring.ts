@@ -2,14 +2,15 @@
  * A keyring for several processes: wrapped data keys in PostgreSQL, the master key in a file that each of them has. Keys are
  * loaded by `know` and `prepare`, and used from memory.
  */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { aliasDigest, DataKey, newWrappedKey } from '../data-key.ts';
 import { KeyTable } from '../key-table.ts';
 import { KeyringFault } from '../keyring-fault.ts';
 import type { Keyring, Opened, SealedContent, SealedEvent } from '../keyring.ts';
 import { readMasterKey, type MasterKey } from '../master-key.ts';
-import { closedFault, KeyRows, refuseExisting, type FoundRows } from './key-rows.ts';
+import { closedFault } from './key-rows-fault.ts';
+import type { FoundRows, KeyRows } from './key-rows.ts';
 import { refuseOtherMaster } from './migrate-keyring.ts';
 
 export interface PostgresKeyringOptions {
@@ -31,6 +32,8 @@ export async function openPostgresKeyring(options: PostgresKeyringOptions): Prom
   const { url, masterKeyFile, schema = 'keyring', readOnly = false } = options;
   const master = readMasterKey(masterKeyFile);
   let keyring: RowsKeyring | undefined;
+  // Loaded here: whoever keeps keys in a folder needs no driver.
+  const { KeyRows } = await import('./key-rows.ts');
   const rows = new KeyRows(url, schema, () => void keyring?.notice().catch(() => {}));
   try {
     refuseOtherMaster(schema, master.id, await rows.masterKeyId());
@@ -148,7 +151,11 @@ class RowsKeyring implements PostgresKeyring {
   /** As a folder that `openKeyring` opens. */
   async backup(target: string): Promise<void> {
     this.#refuseWhenClosed();
-    refuseExisting(target);
+    if (existsSync(target))
+      throw new KeyringFault(
+        'io',
+        `The backup was not made: ${target} exists already. Name a folder that does not.`,
+      );
     mkdirSync(target, { recursive: true, mode: 0o700 });
     const table = new KeyTable(join(target, 'keys.sqlite'), this.#master.id, false);
     try {

@@ -1,5 +1,7 @@
 export { createAuthenticator } from './authenticate.ts';
 export type { AuthenticationOutcome, Authenticator, TrustedIssuer } from './authenticate.ts';
+export { readClusterConfig, readClusterConfigOrExit } from './cluster-config.ts';
+export type { ClusterConfigOutcome, ClusterSettings, ServiceAddress } from './cluster-config.ts';
 export { readConfig, readConfigOrExit } from './config.ts';
 export type { Config, ConfigOutcome } from './config.ts';
 export { createLog } from './log.ts';

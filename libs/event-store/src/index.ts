@@ -19,6 +19,7 @@ export { openPostgresEventStore } from './postgres/postgres-event-store.ts';
 export type { PostgresEventStore, PostgresEventStoreOptions } from './postgres/postgres-event-store.ts';
 export { beginEpoch, migrateEventStore } from './postgres/schema.ts';
 export type { MigrateEventStoreOptions } from './postgres/schema.ts';
+export { verifyPostgresEventStore } from './postgres/verify-log.ts';
 export { backupEventStore } from './sqlite/backup-event-store.ts';
 export { openSqliteEventStore } from './sqlite/sqlite-event-store.ts';
 export type { SqliteEventStoreOptions } from './sqlite/sqlite-event-store.ts';

@@ -63,7 +63,7 @@ const permissive = new Set([
 ]);
 
 /** Of tools that are not part of what is run. */
-const forDevelopment = new Set(['CC-BY-4.0', 'MPL-2.0']);
+const forDevelopment = new Set(['CC-BY-4.0', 'CC0-1.0', 'MPL-2.0']);
 
 /** `node` fetches its binary. The script of `nx` is not run (`allowScripts` in package.json). */
 const mayRunAtInstall = new Set(['node', 'nx']);

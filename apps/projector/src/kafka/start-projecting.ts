@@ -6,7 +6,7 @@ import { LaneTransport, type LaneTransportOptions } from './lane-transport.ts';
 import { ViewProjector, type Ground, type LaneDelivery, type View } from './view-projector.ts';
 
 export interface ProjectingOptions extends Omit<LaneTransportOptions, 'onFault'> {
-  readonly views: readonly View<never>[];
+  readonly views: readonly View<unknown>[];
   readonly ground: Ground;
 }
 
@@ -37,11 +37,17 @@ export async function startProjecting({
     abortOnError: false,
   });
   await app.listen();
-  return { projectors, close: () => app.close() };
+  return {
+    projectors,
+    async close() {
+      await app.close();
+      await Promise.all(projectors.map((projector) => projector.stop()));
+    },
+  };
 }
 
 // Written as calls, because decorators are no part of what Node strips.
-function controllerOf(projector: ViewProjector<never>): Type {
+function controllerOf(projector: ViewProjector<unknown>): Type {
   class ViewController {
     deliver(delivery: LaneDelivery): Promise<void> {
       return projector.deliver(delivery);

@@ -41,6 +41,7 @@ export class ViewProjector<Change> {
   readonly #behind = new Set<number>();
   readonly #reached = new Map<number, number>();
   readonly #counts = { projected: 0, repeated: 0, refilled: 0, stale: 0, unreadable: 0, restarts: 0 };
+  readonly #stopping = new AbortController();
   #catchingUp: Promise<void> | undefined;
   #hasCaughtUp = false;
 
@@ -68,6 +69,12 @@ export class ViewProjector<Change> {
       }
       throw fault;
     }
+  }
+
+  /** Resolves when nothing is at work any more; to be called once no batch is. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#catchingUp?.catch(() => {});
   }
 
   /** Whether every lane that is ours has been brought to where the log was when we got it. */
@@ -103,7 +110,8 @@ export class ViewProjector<Change> {
     this.#log.info({ view: this.view.name, lanes: lanes.length }, 'lanes shared out');
     // A lane in which nothing comes must be caught up too. What fails is tried again with the first batch.
     this.#catchUp().catch((fault: Error) => {
-      this.#log.error({ view: this.view.name, fault: fault.name }, fault.message);
+      if (!this.#stopping.signal.aborted)
+        this.#log.error({ view: this.view.name, fault: fault.name }, fault.message);
     });
   }
 
@@ -129,7 +137,8 @@ export class ViewProjector<Change> {
   #catchUp(): Promise<void> {
     const pass = async () => {
       const lanes = [...this.#behind];
-      const { position } = await catchUpLanes(lanes, this.#options);
+      const onStep = async () => this.#stopping.signal.throwIfAborted();
+      const { position } = await catchUpLanes(lanes, { ...this.#options, onStep });
       for (const lane of lanes) {
         if (this.#behind.delete(lane)) this.#reached.set(lane, position);
       }

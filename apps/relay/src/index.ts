@@ -1,1 +1,2 @@
-export {};
+export { startRelay } from './relay.ts';
+export type { Relay, RelayOptions, RelayStatus } from './relay.ts';

@@ -1,8 +1,8 @@
 /** Producer, topic and consumer against a real broker. */
-import { createMemoryEventStore, newEventId } from '@carelog/event-store';
+import { createMemoryEventStore } from '@carelog/event-store';
 import type { RecordedEvent } from '@carelog/event-store';
 import { engineOrReason, startKafka } from '@carelog/engines';
-import { temporaryFolder } from '@carelog/testkit';
+import { anEvent, temporaryFolder } from '@carelog/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { KafkaSettings } from './kafka-settings.ts';
 import { consumeLanes } from './lane-consumer.ts';
@@ -117,28 +117,8 @@ async function someEvents(count: number): Promise<readonly RecordedEvent[]> {
   const store = createMemoryEventStore();
   for (let n = 1; n <= count; n++) {
     const partition = `00000000-0000-7000-8000-0000000000${n % 23 < 10 ? '0' : ''}${n % 23}`;
-    await store.append([
-      {
-        stream: `Observation/${n}`,
-        expectedRevision: 'no-stream',
-        events: [
-          {
-            id: newEventId(),
-            type: 'observation.recorded',
-            schemaVersion: 1,
-            partition,
-            occurredAt: '2026-01-01T03:12:00+01:00',
-            publisher: { organisation: 'RX1', system: 'urn:system' },
-            careSetting: 'acute',
-            action: 'new',
-            labels: [],
-            correlationId: newEventId(),
-            keyId: 'key-1',
-            content: Buffer.from(`sealed ${n}`),
-          },
-        ],
-      },
-    ]);
+    const event = anEvent({ partition, content: Buffer.from(`sealed ${n}`) });
+    await store.append([{ stream: `Observation/${n}`, expectedRevision: 'no-stream', events: [event] }]);
   }
   const events = await store.readAll();
   await store.close();

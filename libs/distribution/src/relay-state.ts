@@ -104,6 +104,8 @@ export interface StandByOptions {
   /** How long one that hangs keeps the others out; 30 seconds unless told. */
   readonly leaseMilliseconds?: number;
   readonly signal: AbortSignal;
+  /** Told when another one holds it. */
+  readonly onWait?: () => void;
 }
 
 const lookEveryMilliseconds = 250;
@@ -140,6 +142,7 @@ export async function standBy(options: StandByOptions): Promise<RelayLease | und
       );
     }
     while (!(await lock(session, topic))) {
+      options.onWait?.();
       await delay(lookEveryMilliseconds, undefined, { signal }).catch(() => {});
       if (signal.aborted) break;
     }

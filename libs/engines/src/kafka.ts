@@ -22,10 +22,12 @@ export interface KafkaOptions {
   readonly port?: number;
   /** One unless told. Three keep every record twice more, and go on without one of them. */
   readonly brokers?: 1 | 3;
+  /** Ports that clients are told to find the brokers at, e.g. of proxies before them; their own unless told. */
+  readonly advertised?: readonly number[];
 }
 
 export interface Kafka {
-  /** `127.0.0.1:<port>` of every broker, also of those that do not run just now. */
+  /** `127.0.0.1:<port>` of every broker as clients are to find it, also of those that do not run just now. */
   readonly brokers: readonly string[];
   /** Of a broker, counted from 0; undefined while it does not run. */
   pid(broker?: number): number | undefined;
@@ -51,7 +53,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   const folder = resolve(options.folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const nodes = await nodesOf(folder, options);
-  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const addresses = nodes.map(({ advertised }) => `127.0.0.1:${advertised}`);
   await prepare(nodes, jars);
 
   const running: (ChildProcess | undefined)[] = nodes.map(() => undefined);
@@ -103,7 +105,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
 
 interface Node {
   readonly folder: string;
-  readonly port: number;
+  readonly advertised: number;
   readonly settings: string;
 }
 
@@ -140,7 +142,10 @@ async function fetchJars(): Promise<string> {
 }
 
 /** Clients and other brokers know a broker by its port, so it keeps the port it had. */
-async function nodesOf(folder: string, { port, brokers = 1 }: KafkaOptions): Promise<readonly Node[]> {
+async function nodesOf(
+  folder: string,
+  { port, brokers = 1, advertised = [] }: KafkaOptions,
+): Promise<readonly Node[]> {
   const file = join(folder, 'ports.json');
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as [number, number][]) : [];
   const ports: [number, number][] = [];
@@ -157,13 +162,14 @@ async function nodesOf(folder: string, { port, brokers = 1 }: KafkaOptions): Pro
       ID: broker + 1,
       VOTERS: voters,
       PORT: own,
+      ADVERTISED: advertised[broker] ?? own,
       CONTROLLER_PORT: controller,
       DATA: join(home, 'data'),
       REPLICAS: ports.length,
       IN_SYNC: ports.length === 1 ? 1 : 2,
     };
     const settings = template.replace(/@([A-Z_]+)@/g, (whole, name: string) => String(values[name] ?? whole));
-    return { folder: home, port: own, settings };
+    return { folder: home, advertised: advertised[broker] ?? own, settings };
   });
 }
 

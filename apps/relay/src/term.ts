@@ -1,0 +1,124 @@
+/** One relay's time as the only one: from taking the lease until a doubt, a fault or the end of the process. */
+import { ensureTopic, openLaneProducer } from '@carelog/distribution';
+import type { KafkaSettings, RelayLease } from '@carelog/distribution';
+import type { EventStore } from '@carelog/event-store';
+import { failpoint } from './failpoint.ts';
+import { heartbeatsAt, pagesOf } from './pages.ts';
+import { startOf } from './resume.ts';
+import type { Reached, Start } from './resume.ts';
+
+/** Somebody else holds the lease: what this relay sent since is sent again by them. */
+export class FenceLost extends Error {
+  override readonly name = 'FenceLost';
+}
+
+export interface TermOptions {
+  readonly kafka: KafkaSettings;
+  readonly heartbeatMilliseconds: number;
+  readonly requestMilliseconds: number;
+  readonly pageEvents: number;
+  readonly signal: AbortSignal;
+  /** Told once, before the first event is sent. */
+  readonly onBegin: (start: Start) => void;
+  /** Told after each checkpoint: what is in the lanes for good, and how many events were sent for it. */
+  readonly onReached: (position: number, events: number) => void;
+}
+
+/** Resolves when the signal is aborted. Rejects with `SendDoubt`, `FenceLost`, or a fault of Kafka, store or database. */
+export async function relayTerm(
+  lease: RelayLease,
+  store: EventStore,
+  { kafka, signal, ...options }: TermOptions,
+): Promise<void> {
+  await ensureTopic(kafka);
+  const producer = await openLaneProducer(kafka, { patienceMilliseconds: options.requestMilliseconds });
+  try {
+    const start = await startOf(lease.checkpoint, store);
+    options.onBegin(start);
+    let reached: Reached = start;
+    const subscribed = (ending: AbortSignal) =>
+      store.subscribe(start.position, { batchSize: options.pageEvents, signal: ending });
+    for await (const events of orEvery(options.heartbeatMilliseconds, signal, subscribed)) {
+      if (events === 'due') {
+        await producer.send(heartbeatsAt(reached));
+        held(await lease.keep());
+        continue;
+      }
+      for (const page of pagesOf(reached, events)) {
+        await failpoint('before-send');
+        const sending = producer.send(page.lanes);
+        await failpoint('after-send');
+        await sending;
+        await failpoint('after-ack');
+        held(await lease.keep(page.checkpoint));
+        await failpoint('after-checkpoint');
+        reached = page.checkpoint;
+        options.onReached(reached.position, page.events);
+      }
+    }
+  } finally {
+    await producer.close();
+  }
+}
+
+function held(kept: boolean): void {
+  if (!kept) throw new FenceLost('Another relay has taken over.');
+}
+
+/** What the source gives, and `due` whenever that much time has passed since the last time, whether or not it gives anything. */
+async function* orEvery<Item>(
+  milliseconds: number,
+  signal: AbortSignal,
+  source: (ending: AbortSignal) => AsyncIterable<Item>,
+): AsyncGenerator<Item | 'due'> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  const items = source(ending.signal)[Symbol.asyncIterator]();
+  try {
+    let dueAt = performance.now() + milliseconds;
+    for (let next = settled(items.next()); ;) {
+      const wait = dueAt - performance.now();
+      if (wait <= 0 || !(await next.within(wait))) {
+        yield 'due';
+        dueAt = performance.now() + milliseconds;
+        continue;
+      }
+      const { done, value } = await next.result;
+      if (done) return;
+      yield value;
+      next = settled(items.next());
+    }
+  } finally {
+    // First, or the source would not end before it has something more to give.
+    end();
+    signal.removeEventListener('abort', end);
+    await items.return?.();
+  }
+}
+
+/** A promise that can be waited for again and again without gathering a reaction for each time. */
+function settled<Value>(result: Promise<Value>) {
+  let isSettled = false;
+  let wake = (): void => {};
+  const settle = (): void => {
+    isSettled = true;
+    wake();
+  };
+  result.then(settle, settle);
+  return {
+    result,
+    within: async (milliseconds: number): Promise<boolean> => {
+      if (isSettled) return true;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, milliseconds);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      return isSettled;
+    },
+  };
+}

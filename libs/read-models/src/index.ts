@@ -20,3 +20,6 @@ export { resourceFactsOf } from './record/resource-facts.ts';
 export { INDEX_COLUMNS } from './record/tables.ts';
 export { migrateVersions, openVersions, schemaOf } from './versions/versions.ts';
 export type { LiveVersion, ReadModelVersions, Skip, SwitchOutcome } from './versions/versions.ts';
+export { openPostgresRecord, openPostgresRecordHere, type PostgresRecordOptions } from './record/postgres/open-record.ts'; // prettier-ignore
+export { openPostgresRecordWriter, PROJECTED_CHANNEL, type PostgresRecordWriterOptions } from './record/postgres/record-writer.ts'; // prettier-ignore
+export { migrateRecord, type MigrateRecordOptions } from './record/postgres/tables.ts';

@@ -1,20 +1,25 @@
 /** An audience's decisions inside statements: which rows are met, and what of their bodies leaves the database. */
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { SHOWN, type Audience, type ShownAs, type StoredFacts } from './audience.ts';
 import { bodyMeetsAll } from './body-look.ts';
+import { withoutMembers } from './without-members.ts';
+import { either } from './dialect.ts';
+import type { ShownRow } from './entries.ts';
 import { isWithin } from './scope-limits.ts';
 import { given, Statement, written } from './statement.ts';
 
 export class Admission {
-  readonly #db: DatabaseSync;
+  readonly #db: Database;
   readonly #concealed = new Map<string, Statement<{ body: string }>>();
+  readonly #rows: Statement<WholeRow>;
   #audience: Audience | undefined;
 
   /** Makes the functions known to this connection. */
-  constructor(db: DatabaseSync) {
+  constructor(db: Database) {
     this.#db = db;
-    db.function('shown_as', { deterministic: true }, (position, patient, labels, type) =>
+    this.#rows = new Statement(db, written(sql<WholeRow>`select ${wholeRow} from ${rowsListed}`));
+    db.function?.('shown_as', { deterministic: true }, (position, patient, labels, type) =>
       this.#current.shows({
         position: Number(position),
         patient: Number(patient),
@@ -22,12 +27,12 @@ export class Admission {
         type: Number(type),
       }),
     );
-    db.function('in_scope', { deterministic: true }, (patient, labels, type, body) => {
+    db.function?.('in_scope', { deterministic: true }, (patient, labels, type, body) => {
       const facts = { patient: Number(patient), labels: Number(labels), type: Number(type) };
       return isInScope(this.#current, facts, typeof body === 'string' ? body : null) ? 1 : 0;
     });
     // Before concealed bodies are searched for a reference: it may stand in what was taken out.
-    db.function('has_reference', { deterministic: true }, (body, target) =>
+    db.function?.('has_reference', { deterministic: true }, (body, target) =>
       String(body).includes(`"reference":"${String(target)}"`) ? 1 : 0,
     );
   }
@@ -47,6 +52,7 @@ export class Admission {
   concealed(audience: Audience, type: string, body: string | null): string | null {
     const elements = audience.conceal?.redacts[type];
     if (body === null || elements === undefined) return body;
+    if (this.#db.function === undefined) return withoutMembers(body, elements);
     const shape = `${audience.concealment} ${type}`;
     let statement = this.#concealed.get(shape);
     if (statement === undefined) {
@@ -56,11 +62,38 @@ export class Admission {
     return statement.get({ body })?.body ?? null;
   }
 
+  /** These resources as the audience is shown them, in this order; all of them are shown. */
+  shownRows(keys: readonly number[], audience: Audience | undefined): ShownRow[] {
+    const rows = this.#rows.all({ keys: JSON.stringify(keys) });
+    audience?.readAhead(rows);
+    return rows.map((row) => this.shownRow(row, audience));
+  }
+
+  shownRow(row: WholeRow, audience: Audience | undefined): ShownRow {
+    if (audience?.conceal === undefined || audience.shows(row) !== SHOWN.concealed) return { ...row, isConcealed: false }; // prettier-ignore
+    const [type = ''] = row.stream.split('/', 1);
+    const body = this.concealed(audience, type, row.body);
+    return { ...row, body, isConcealed: type in audience.conceal.redacts };
+  }
+
   get #current(): Audience {
     if (this.#audience === undefined) throw new Error('A statement decides about access for nobody.');
     return this.#audience;
   }
 }
+
+/** A resource with all that it is decided and shown by. */
+export interface WholeRow extends StoredFacts {
+  readonly key: number;
+  readonly stream: string;
+  readonly body: string | null;
+}
+/** The columns of a `WholeRow`, of the resource `r`. */
+export const wholeRow = sql`r.key, r.stream, r.position, r.patient, r.labels, r.type, r.body`;
+const rowsListed = either(
+  sql`json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
+  sql`jsonb_array_elements_text(cast(${given('keys')} as jsonb)) with ordinality k(value, place) join resource r on r.key = cast(k.value as bigint) order by k.place`,
+);
 
 /** The body of the row `r` as the audience is shown it. Equal for audiences of one `concealment`. */
 export function shownBody(audience: Audience | undefined): RawBuilder<string> {

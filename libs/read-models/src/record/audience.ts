@@ -53,6 +53,8 @@ export class Audience {
   readonly #hidden: ReadonlySet<number>;
   readonly #limits = new Map<string, readonly Limit[] | undefined>();
   readonly #names = new Map<number, string>();
+  /** Of versions that name several patients, the others, as far as they were read ahead. */
+  readonly #more = new Map<number, number[]>();
 
   constructor(
     viewer: Viewer,
@@ -84,12 +86,29 @@ export class Audience {
     if (patient === 0) return this.#showsOfNobody(labels);
     let shown: ShownAs = this.#showsOf(patient, labels, type);
     if ((labels & SEVERAL) === 0 || shown === SHOWN.no) return shown;
-    for (const { patient: other } of this.#statements.more.all({ position })) {
+    const more = this.#more.get(position) ?? this.#statements.more.all({ position }).map((it) => it.patient);
+    for (const other of more) {
       const too = this.#showsOf(other, labels, type);
       if (too === SHOWN.no) return too;
       if (too === SHOWN.concealed) shown = too;
     }
     return shown;
+  }
+
+  /** Looks up together what `shows` would look up of each. */
+  readAhead(rows: readonly StoredFacts[]): void {
+    const several = rows.filter(({ labels }) => (labels & SEVERAL) !== 0 && labels !== 0);
+    for (const { position } of several) if (!this.#more.has(position)) this.#more.set(position, []);
+    if (several.length > 0) {
+      const positions = JSON.stringify(several.map(({ position }) => position));
+      for (const { position, patient } of this.#statements.moreOf.all({ positions }))
+        this.#more.get(position)?.push(patient);
+    }
+    const met = new Set(rows.map(({ patient }) => patient));
+    for (const { position } of several) for (const patient of this.#more.get(position) ?? []) met.add(patient); // prettier-ignore
+    const fresh = [...met].filter((patient) => patient !== 0 && !this.#ways.has(patient));
+    if (fresh.length > 0)
+      this.#known.readAhead(fresh, this.#now, () => fresh.forEach((it) => this.#waysTo(it)));
   }
 
   #showsOfNobody(labels: number): ShownAs {

@@ -1,6 +1,7 @@
 /** Makes audiences over one connection. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { Audience, seesAll, type Viewer } from './audience.ts';
+import { numbersIn } from './dialect.ts';
 import { KnownPatients } from './known-patients.ts';
 import type { Numbers } from './numbers.ts';
 import type { SearchRequest } from './record.ts';
@@ -15,7 +16,7 @@ export class Audiences {
   readonly #statements: AudienceStatements;
   readonly #concealments = new Map<string, number>();
 
-  constructor(db: DatabaseSync, numbers: Numbers) {
+  constructor(db: Database, numbers: Numbers) {
     this.#numbers = numbers;
     this.known = new KnownPatients(db, numbers);
     this.#statements = prepare(db);
@@ -50,11 +51,18 @@ export class Audiences {
   }
 }
 
-function prepare(db: DatabaseSync) {
+function prepare(db: Database) {
   return {
     more: new Statement(
       db,
       record.selectFrom('more_patient').select('patient').where('position', '=', given('position')),
+    ),
+    moreOf: new Statement(
+      db,
+      record
+        .selectFrom('more_patient')
+        .select(['position', 'patient'])
+        .where('position', 'in', numbersIn(given('positions'))),
     ),
     typeLabels: new Statement(
       db,

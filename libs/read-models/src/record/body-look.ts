@@ -13,7 +13,7 @@ import {
   type SortKey,
 } from '@carelog/fhir';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { meetsDate, meetsNumber } from './comparisons.ts';
 import { inUnit } from './units.ts';
 
@@ -41,26 +41,40 @@ export class BodyLook {
   #asked = 0;
 
   /** Makes the functions known to this connection. */
-  constructor(db: DatabaseSync) {
-    db.function('body_meets', { deterministic: true }, (which, body) =>
-      this.#tests[Number(which)]?.(this.#look(String(body))) === true ? 1 : 0,
+  constructor(db: Database) {
+    db.function?.('body_meets', { deterministic: true }, (which, body) =>
+      this.meets(Number(which), String(body)) ? 1 : 0,
     );
-    db.function('body_sort_value', { deterministic: true }, (which, body) => {
-      const key = this.#looks.sort[Number(which)];
-      if (key === undefined) return null;
-      if (body === null) return null;
-      const { resource } = this.#look(String(body));
-      return sortValue(this.#looks.type, key.parameter, resource, key.descending) ?? null;
-    });
-    db.function('in_time', () => {
-      const { deadline, rows } = this.#looks;
-      this.#asked += 1;
-      if (rows !== undefined && this.#asked > rows) throw new OutOfTime();
-      // A glance at the clock costs more than most rows do.
-      if (deadline !== undefined && this.#asked % 64 === 0 && performance.now() > deadline)
-        throw new OutOfTime();
+    db.function?.('body_sort_value', { deterministic: true }, (which, body) =>
+      this.sortValue(Number(which), body === null ? null : String(body)),
+    );
+    db.function?.('in_time', () => {
+      this.askTime();
       return 1;
     });
+  }
+
+  /** Whether the body meets the `which`-th condition. */
+  meets(which: number, body: string | null): boolean {
+    return body !== null && this.#tests[which]?.(this.#look(body)) === true;
+  }
+
+  /** The body's value for the `which`-th sort key. */
+  sortValue(which: number, body: string | null): string | number | null {
+    const key = this.#looks.sort[which];
+    if (key === undefined || body === null) return null;
+    const { resource } = this.#look(body);
+    return sortValue(this.#looks.type, key.parameter, resource, key.descending) ?? null;
+  }
+
+  /** Of every row that is met. */
+  askTime(): void {
+    const { deadline, rows } = this.#looks;
+    this.#asked += 1;
+    if (rows !== undefined && this.#asked > rows) throw new OutOfTime();
+    // A glance at the clock costs more than most rows do.
+    if (deadline !== undefined && this.#asked % 64 === 0 && performance.now() > deadline)
+      throw new OutOfTime();
   }
 
   /** Runs statements that look for these. */

@@ -1,6 +1,6 @@
 import type { NumberComparison, Prefix, QuantityComparison } from '@carelog/fhir';
 import fc from 'fast-check';
-import { DatabaseSync } from 'node:sqlite';
+import { SqliteDatabase } from './database.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { meetsNumber, Names } from './comparisons.ts';
 import { rowsOf } from './search-tests.ts';
@@ -17,9 +17,9 @@ const comparison: fc.Arbitrary<NumberComparison> = fc
   .record({ prefix: fc.constantFrom(...PREFIXES), value: fc.constantFrom(-2, -1, 0, 0.5, 1, 2) })
   .map((it) => ({ ...it, low: it.value - 0.5, high: it.value + 0.5 }));
 
-let db: DatabaseSync;
+let db: SqliteDatabase;
 beforeAll(() => {
-  db = new DatabaseSync(':memory:');
+  db = new SqliteDatabase(':memory:');
   db.exec(`${CREATE_TABLES} INSERT INTO unit VALUES (${UNIT}, '', '', '');`);
 });
 afterAll(() => db.close());

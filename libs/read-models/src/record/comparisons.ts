@@ -184,7 +184,7 @@ export function meetsNumber(
 /** One of them holds. As a tree of small depth: SQLite bounds how deep an expression goes. */
 export function anyOf(parts: readonly Expression<SqlBool>[]): Expression<SqlBool> {
   const [first] = parts;
-  if (first === undefined) return sql<SqlBool>`0`;
+  if (first === undefined) return sql<SqlBool>`false`;
   if (parts.length === 1) return first;
   const middle = parts.length >> 1;
   return sql<SqlBool>`(${anyOf(parts.slice(0, middle))} or ${anyOf(parts.slice(middle))})`;

@@ -1,5 +1,6 @@
 /** Bundle entries written by the database: stored bodies are joined there and cross into JavaScript as one value. */
 import { sql, type Expression, type RawBuilder } from 'kysely';
+import { distinctJoined, either, joined, utf8 } from './dialect.ts';
 import type { Numbers } from './numbers.ts';
 import type { Shown } from './record.ts';
 import { given, written } from './statement.ts';
@@ -52,14 +53,12 @@ export function shownOf(
   ]);
 }
 
-/** The columns of `shownIn`, of the resources `r`. `isConcealed`: 1 where something was taken out of one of them. */
-export function shownColumns(isConcealed: RawBuilder<number>) {
+/** The columns of `shownIn`, of the resources `r`, which come in this order. `isConcealed`: 1 where something was taken out of one of them. */
+export function shownColumns(isConcealed: RawBuilder<number>, order: RawBuilder<unknown>) {
   return [
-    sql<string | null>`string_agg(r.position, ',')`.as('versions'),
-    sql<string | null>`group_concat(distinct r.patient)`.as('patients'),
-    sql<string | null>`group_concat(case when r.labels & ${sql.lit(SEVERAL)} then r.position end)`.as(
-      'several',
-    ),
+    joined(sql`r.position`, ',', order).as('versions'),
+    distinctJoined(sql`r.patient`).as('patients'),
+    joined(sql`case when r.labels & ${sql.lit(SEVERAL)} <> 0 then r.position end`, ',', order).as('several'),
     isConcealed.as('isConcealed'),
   ] as const;
 }
@@ -85,10 +84,44 @@ export function entryFrame(base: string, mode: Mode) {
  * Entries of a searchset for the resources `r`, `body` of each, joined in the order in which the rows come: take them from a subquery that
  * is ordered and limited, one `r` for each row of it. Sorting again inside the aggregate doubles its cost.
  */
-export function searchEntries(body: RawBuilder<string>): RawBuilder<Uint8Array | null> {
+export function searchEntries(
+  body: RawBuilder<string>,
+  order: RawBuilder<unknown>,
+): RawBuilder<Uint8Array | null> {
   const row = sql`r.stream || '","resource":' || ${body}`;
-  return sql`cast(${given('head')} || string_agg(${row}, ${given('between')}) || ${given('tail')} as blob)`;
+  return utf8(sql`${given('head')} || ${joined(row, given('between'), order)} || ${given('tail')}`);
 }
+
+/** A resource as it is shown, in place of a statement's rows. */
+export interface ShownRow {
+  readonly key: number;
+  readonly stream: string;
+  readonly position: number;
+  readonly patient: number;
+  readonly labels: number;
+  readonly body: string | null;
+  readonly isConcealed: boolean;
+}
+
+/** What a statement would have given for these resources, in this order. */
+export function entriesHere(
+  rows: readonly ShownRow[],
+  { head, between, tail }: ReturnType<typeof entryFrame>,
+): EntriesRow {
+  const several = rows.filter(({ labels }) => (labels & SEVERAL) !== 0).map(({ position }) => position);
+  const text = rows.map(({ stream, body }) => `${stream}","resource":${body}`).join(between);
+  return {
+    entries: rows.length === 0 ? null : encoder.encode(`${head}${text}${tail}`),
+    count: rows.length,
+    last: rows.at(-1)?.key ?? null,
+    versions: rows.length === 0 ? null : rows.map(({ position }) => position).join(','),
+    patients: rows.length === 0 ? null : rows.map(({ patient }) => patient).join(','),
+    several: several.length === 0 ? null : several.join(','),
+    isConcealed: rows.some((row) => row.isConcealed) ? 1 : 0,
+  };
+}
+
+const encoder = new TextEncoder();
 
 /** The entries of the resources with these keys, which come in the order of the keys, in one row. */
 export function entriesOf(
@@ -97,12 +130,12 @@ export function entriesOf(
   isConcealed: RawBuilder<number>,
 ) {
   return written(
-    sql<EntriesRow>`with page as (${keys}) select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns(isConcealed))} from page k join resource r on r.key = k.key`,
+    sql<EntriesRow>`with page as (${keys}) select ${searchEntries(body, sql`r.key`)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns(isConcealed, sql`r.key`))} from page k join resource r on r.key = k.key`,
   );
 }
 
 /** The entries of the resources whose keys are given as a JSON array, in its order. */
 export const entriesInOrder = (body: RawBuilder<string>, isConcealed: RawBuilder<number>) =>
   written(
-    sql<EntriesRow>`select ${searchEntries(body)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns(isConcealed))} from json_each(${given('keys')}) k cross join resource r on r.key = k.value`,
+    sql<EntriesRow>`select ${searchEntries(body, sql`k.place`)} as entries, count(*) as count, max(r.key) as last, ${sql.join(shownColumns(isConcealed, sql`k.place`))} from ${either(sql`json_each(${given('keys')}) k cross join resource r on r.key = k.value`, sql`jsonb_array_elements_text(cast(${given('keys')} as jsonb)) with ordinality k(value, place) join resource r on r.key = cast(k.value as bigint)`)}`,
   );

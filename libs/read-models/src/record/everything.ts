@@ -4,7 +4,7 @@
  */
 import type { Parked } from '@carelog/projection';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import {
   COMMA,
   entriesOf,
@@ -27,14 +27,14 @@ type Place =
   | { readonly part: 'shared'; readonly key: number };
 
 export class Everything {
-  readonly #db: DatabaseSync;
+  readonly #db: Database;
   readonly #numbers: Numbers;
   readonly #admission: Admission;
   readonly #patient: Statement<{ key: number }>;
   readonly #shownPatient: Statement<{ key: number }>;
   readonly #byShape = new Map<string, ReturnType<typeof prepare>>();
 
-  constructor(db: DatabaseSync, numbers: Numbers, admission: Admission) {
+  constructor(db: Database, numbers: Numbers, admission: Admission) {
     this.#db = db;
     this.#numbers = numbers;
     this.#admission = admission;
@@ -157,12 +157,7 @@ const cursorOf = (place: Place): Cursor =>
 
 const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
 
-function prepare(
-  db: DatabaseSync,
-  types: number | undefined,
-  since: boolean,
-  audience: Audience | undefined,
-) {
+function prepare(db: Database, types: number | undefined, since: boolean, audience: Audience | undefined) {
   const isRestricted = audience !== undefined;
   const body = shownBody(audience);
   const isConcealed = anyConcealed(audience);
@@ -205,7 +200,7 @@ function prepare(
     .limit(givenLimit);
   const lastType = sql<number | null>`(select max(type) from page)`;
   return {
-    self: new Statement(db, entriesOf(sql`select * from ${self}`, body, isConcealed)),
+    self: new Statement(db, entriesOf(sql`select * from ${self} k`, body, isConcealed)),
     compartment: new Statement<EntriesRow & { lastType: number | null }>(
       db,
       record
@@ -213,14 +208,14 @@ function prepare(
         .selectFrom('page as k')
         .innerJoin('resource as r', 'r.key', 'k.key')
         .select([
-          searchEntries(body).as('entries'),
+          searchEntries(body, sql`k.type, k.key`).as('entries'),
           sql<number>`count(*)`.as('count'),
           lastType.as('lastType'),
           sql<number | null>`(select max(key) from page where type = ${lastType})`.as('last'),
-          ...shownColumns(isConcealed),
+          ...shownColumns(isConcealed, sql`k.type, k.key`),
         ]),
     ),
-    shared: new Statement(db, entriesOf(sql`select * from ${shared}`, body, isConcealed)),
+    shared: new Statement(db, entriesOf(sql`select * from ${shared} k`, body, isConcealed)),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Versions of one resource as entries of a history Bundle. https://hl7.org/fhir/R4/http.html#history */
 import type { Parked } from '@carelog/projection';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { showsVersion, type Admission } from './admission.ts';
 import { SHOWN, type Audience } from './audience.ts';
 import type { Numbers } from './numbers.ts';
@@ -16,7 +16,7 @@ export class History {
   readonly #statements: ReturnType<typeof prepare>;
   readonly #current: Statement<CurrentRow>;
 
-  constructor(db: DatabaseSync, numbers: Numbers, admission: Admission) {
+  constructor(db: Database, numbers: Numbers, admission: Admission) {
     this.#numbers = numbers;
     this.#admission = admission;
     this.#statements = prepare(db);
@@ -96,7 +96,7 @@ interface Found {
   readonly isConcealed: boolean;
 }
 
-function prepare(db: DatabaseSync) {
+function prepare(db: Database) {
   const columns = ['position', 'patient', 'labels', 'version', 'updated', 'state', 'body'] as const;
   const versions = record.selectFrom('version').where('resource', '=', given('resource'));
   return {

@@ -1,9 +1,10 @@
 /** `_include` and `_revinclude`: what the matches of a page refer to, and what refers to them. https://hl7.org/fhir/R4/search.html#include */
 import { indexEntries, searchParametersOf, subjectParametersOf, type Include } from '@carelog/fhir';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { isShown, shownAs, shownBody, type Admission } from './admission.ts';
 import { SHOWN, type Audience } from './audience.ts';
+import { numbersIn, textsIn } from './dialect.ts';
 import type { Numbers } from './numbers.ts';
 import { isPatient } from './record-projection.ts';
 import type { SearchAudiences } from './searching.ts';
@@ -30,7 +31,7 @@ interface Met {
 }
 
 export class Includes {
-  readonly #db: DatabaseSync;
+  readonly #db: Database;
   readonly #numbers: Numbers;
   readonly #admission: Admission;
   readonly #byKeys = new Map<number, Statement<Met>>();
@@ -40,12 +41,12 @@ export class Includes {
   readonly #shown: Statement<{ key: number }>;
   readonly #shownWhole: Statement<{ key: number }>;
 
-  constructor(db: DatabaseSync, numbers: Numbers, admission: Admission) {
+  constructor(db: Database, numbers: Numbers, admission: Admission) {
     this.#db = db;
     this.#numbers = numbers;
     this.#admission = admission;
-    this.#byStreams = new Statement(db, written(sql`select key, stream, body from resource where stream in ${listed('streams')} and state = 0 order by key`)); // prettier-ignore
-    this.#referring = prepareReferring(db, sql`1`);
+    this.#byStreams = new Statement(db, written(sql`select key, stream, body from resource where stream in ${textsIn(given('streams'))} and state = 0 order by key`)); // prettier-ignore
+    this.#referring = prepareReferring(db, sql`true`);
     this.#referringShown = prepareReferring(db, sql`exists (select 1 from resource r where r.key = i.resource and ${isShown('r')})`); // prettier-ignore
     const decided = (test: RawBuilder<SqlBool>) =>
       new Statement<{ key: number }>(db, written(sql`select r.key from resource r where r.key in ${listed('keys')} and ${test} order by r.key`)); // prettier-ignore
@@ -136,7 +137,7 @@ export class Includes {
 }
 
 // Cut off only behind the test, or what may be shown could be lost among what may not.
-function prepareReferring(db: DatabaseSync, test: RawBuilder<unknown>) {
+function prepareReferring(db: Database, test: RawBuilder<unknown>) {
   const rows = (query: RawBuilder<{ key: number }>) => new Statement<{ key: number }>(db, written(query));
   return {
     referring: rows(sql`select i.resource as key from reference i where i.parameter in ${listed('parameters')} and i.target in ${listed('targets')} and ${test} limit ${sql.lit(READ_MAX)}`), // prettier-ignore
@@ -144,5 +145,5 @@ function prepareReferring(db: DatabaseSync, test: RawBuilder<unknown>) {
   };
 }
 
-const listed = (name: string) => sql`(select value from json_each(${given(name)}))`;
+const listed = (name: string) => numbersIn(given(name));
 const typeOf = (stream: string) => stream.slice(0, stream.indexOf('/'));

@@ -1,18 +1,27 @@
 /** Numbers for the texts that index rows repeat. Known numbers are kept in memory, all forgotten when they are too many. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { given, record, Statement } from './statement.ts';
 
 const CACHED_MAX = 100_000;
 
-/** Gives each text a number, for ever, in the transaction that is open. */
-export class Interning {
+/** Gives each text a number, for ever. */
+export interface Interning {
+  type(name: string): number;
+  parameter(type: number, code: string): number;
+  target(name: string): number;
+  token(code: string, system: string): number;
+  unit(system: string, code: string, unit: string): number;
+}
+
+/** In the transaction that is open. */
+export class SqliteInterning implements Interning {
   readonly #types: Interned;
   readonly #parameters: Interned;
   readonly #targets: Interned;
   readonly #tokens: Interned;
   readonly #units: Interned;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: Database) {
     const last = (table: 'type' | 'parameter' | 'target' | 'token_value' | 'unit') =>
       new Statement(
         db,

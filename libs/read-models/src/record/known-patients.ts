@@ -10,10 +10,11 @@ import {
 } from '@carelog/access';
 import { nhsNumberSystem } from '@carelog/fhir';
 import { sql } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
+import { joinInOrder, numbersIn } from './dialect.ts';
 import type { Numbers } from './numbers.ts';
 import { given, record, Statement, written } from './statement.ts';
-import { BASIS, DECISION, STATE } from './tables.ts';
+import { BASIS, DECISION, STATE, type RecordTables } from './tables.ts';
 
 /** On whose behalf is asked: what relationships and the patients' decisions are about. */
 export interface Standpoint {
@@ -27,8 +28,11 @@ export type Known = Pick<PatientFacts, 'relationships' | 'sFlag' | 'withheld' | 
 export class KnownPatients {
   readonly #numbers: Numbers;
   readonly #statements: ReturnType<typeof prepare>;
+  #ahead:
+    | { readonly relationships: ByPatient<RelationshipRow>; readonly decisions: ByPatient<DecisionRow> }
+    | undefined;
 
-  constructor(db: DatabaseSync, numbers: Numbers) {
+  constructor(db: Database, numbers: Numbers) {
     this.#numbers = numbers;
     this.#statements = prepare(db);
   }
@@ -38,10 +42,30 @@ export class KnownPatients {
     return new Parties(this.#numbers, this.#statements.wholes, organisation);
   }
 
+  /** What `work` asks about these patients at `now` is looked up together. */
+  readAhead(patients: readonly number[], now: number, work: () => void): void {
+    const list = { patients: JSON.stringify(patients) };
+    const byPatient = <Row extends { patient: number }>(rows: readonly Row[]) =>
+      Map.groupBy(rows, (it) => it.patient);
+    this.#ahead = {
+      relationships: byPatient(this.#statements.relationshipsOf.all({ ...list, now })),
+      decisions: byPatient(this.#statements.decisionsOf.all(list)),
+    };
+    try {
+      work();
+    } finally {
+      this.#ahead = undefined;
+    }
+  }
+
   /** Bases of the relationships that the organisation has with the patient at `now` (milliseconds UTC). */
   relationships(patient: number, ours: Parties, now: number): readonly RelationshipBasis[] {
     const bases = new Set<RelationshipBasis>();
-    for (const { party, basis, ended } of this.#statements.relationships.all({ patient, now })) {
+    const rows =
+      this.#ahead === undefined
+        ? this.#statements.relationships.all({ patient, now })
+        : (this.#ahead.relationships.get(patient) ?? []);
+    for (const { party, basis, ended } of rows) {
       if (ours.has(party)) bases.add(basisOf(basis, ended, now));
     }
     return [...bases];
@@ -51,7 +75,11 @@ export class KnownPatients {
   decisions(patient: number, ours: Parties, careSetting: string, now: number): Omit<Known, 'relationships'> {
     const sharing: SharingDecision[] = [];
     let [sFlag, optedOut, reviewPending, reviewed] = [false, false, false, -Infinity];
-    for (const { kind, begins, ends, detail } of this.#statements.decisions.all({ patient })) {
+    const rows =
+      this.#ahead === undefined
+        ? this.#statements.decisions.all({ patient })
+        : (this.#ahead.decisions.get(patient) ?? []);
+    for (const { kind, begins, ends, detail } of rows) {
       if (kind === DECISION.sharing) sharing.push(JSON.parse(detail) as SharingDecision);
       if (kind === DECISION['s-flag']) sFlag = true;
       if (begins > now || now >= ends) continue;
@@ -87,6 +115,10 @@ export class KnownPatients {
     return { own, proxyFor: [...new Set(proxies)].filter((id) => !own.includes(id)) };
   }
 }
+
+type ByPatient<Row> = ReadonlyMap<number, readonly Row[]>;
+type RelationshipRow = Pick<RecordTables['relationship'], 'party' | 'basis' | 'ended'>;
+type DecisionRow = Pick<RecordTables['decision'], 'kind' | 'begins' | 'ends' | 'detail'>;
 
 const PATIENT = 'Patient/';
 
@@ -129,7 +161,7 @@ function basisOf(code: number, ended: number, now: number): RelationshipBasis {
   return BASES[code] as RelationshipBasis;
 }
 
-function prepare(db: DatabaseSync) {
+function prepare(db: Database) {
   const now = given<number>('now');
   return {
     relationships: new Statement(
@@ -140,6 +172,22 @@ function prepare(db: DatabaseSync) {
         .where('patient', '=', given('patient'))
         .where('begins', '<=', now)
         .where('ends', '>', now),
+    ),
+    relationshipsOf: new Statement(
+      db,
+      record
+        .selectFrom('relationship')
+        .select(['patient', 'party', 'basis', 'ended'])
+        .where('patient', 'in', numbersIn(given('patients')))
+        .where('begins', '<=', now)
+        .where('ends', '>', now),
+    ),
+    decisionsOf: new Statement(
+      db,
+      record
+        .selectFrom('decision')
+        .select(['patient', 'kind', 'begins', 'ends', 'detail'])
+        .where('patient', 'in', numbersIn(given('patients'))),
     ),
     decisions: new Statement(
       db,
@@ -154,7 +202,7 @@ function prepare(db: DatabaseSync) {
       written(
         sql<{
           patient: number;
-        }>`with recursive ours(party) as (select ${given('code')} union select p.part from ours join part_of p on p.whole = ours.party) select distinct l.patient from ours cross join relationship l on l.party = ours.party where l.begins <= ${now} and l.ends > ${now} limit cast(${given('most')} as integer)`,
+        }>`with recursive ours(party) as (select cast(${given('code')} as bigint) union select p.part from ours join part_of p on p.whole = ours.party) select distinct l.patient from ours ${joinInOrder} relationship l on l.party = ours.party where l.begins <= ${now} and l.ends > ${now} limit cast(${given('most')} as integer)`,
       ),
     ),
     persons: new Statement(

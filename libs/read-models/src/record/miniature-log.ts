@@ -31,7 +31,10 @@ export class Log {
   }
 }
 
-export async function apply(writer: RecordWriter, changes: readonly Applied[]): Promise<Touched> {
+export async function apply(
+  writer: Pick<RecordWriter, 'apply'>,
+  changes: readonly Applied[],
+): Promise<Touched> {
   const position = Math.max(...changes.map((it) => it.event.position));
   return writer.apply({ changes, parked: [], setAside: [], checkpoint: { position, epoch: 'one' } });
 }

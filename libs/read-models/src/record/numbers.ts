@@ -9,7 +9,8 @@ import {
   type TokenValue,
 } from '@carelog/fhir';
 import { sql } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import { numbersJoined } from './dialect.ts';
+import type { Database } from './database.ts';
 import type { Audience } from './audience.ts';
 import { isPatient } from './record-projection.ts';
 import { given, record, Statement, written } from './statement.ts';
@@ -108,7 +109,7 @@ export class Numbers {
   readonly #patientIds = new Map<number, string>();
   #generation = '';
 
-  constructor(db: DatabaseSync) {
+  constructor(db: Database) {
     const parameter = record.selectFrom('parameter').select('id').where('type', '=', given('type'));
     const token = record.selectFrom('token_value').select('id').where('code', '=', given('code'));
     this.#type = new Statement(db, record.selectFrom('type').select('id').where('name', '=', given('name')));
@@ -120,7 +121,7 @@ export class Numbers {
     this.#more = new Statement(
       db,
       written(
-        sql`select distinct patient from more_patient where position in (select value from json_each('[' || ${given('positions')} || ']'))`,
+        sql`select distinct patient from more_patient m where m.position in ${numbersJoined(given('positions'))}`,
       ),
     );
     this.#name = new Statement(db, record.selectFrom('target').select('name').where('id', '=', given('id')));

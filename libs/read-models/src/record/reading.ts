@@ -1,6 +1,6 @@
 /** The statements that the record is read with. */
 import { sql } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { given, record, Statement } from './statement.ts';
 import { STATE, type State } from './tables.ts';
 
@@ -24,7 +24,7 @@ export interface CurrentRow extends DecidedRow {
 }
 
 /** Prepared once for a connection. */
-export function prepareReading(db: DatabaseSync) {
+export function prepareReading(db: Database) {
   const countLive = record
     .selectFrom('resource')
     .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -49,19 +49,25 @@ export function prepareReading(db: DatabaseSync) {
       db,
       record.selectFrom('more_patient').select('patient').where('position', '=', given('position')),
     ),
-    checkpoint: new Statement(db, record.selectFrom('checkpoint').select(['position', 'epoch'])),
+    checkpoint: new Statement(
+      db,
+      record
+        .selectFrom('checkpoint')
+        .select((eb) => [eb.fn.min('position').as('position'), eb.fn.max('epoch').as('epoch')])
+        .having((eb) => eb.fn.countAll(), '>', sql.lit(0)),
+    ),
     glance: new Statement(
       db,
       record
         .selectFrom('generation')
         .select(['id', (eb) => eb.selectFrom('parked').select('partition').limit(sql.lit(1)).as('parked')]),
     ),
-    parked: new Statement(db, record.selectFrom('parked').selectAll()),
+    parked: new Statement(db, record.selectFrom('parked').select(['partition', 'position', 'reason'])),
     parkedOf: new Statement(
       db,
       record
         .selectFrom('parked as k')
-        .selectAll('k')
+        .select(['k.partition', 'k.position', 'k.reason'])
         .where('k.partition', 'in', (eb) =>
           eb
             .selectFrom('set_aside as s')

@@ -1,16 +1,18 @@
 /** A digest of everything the record answers from, free of interned numbers, so that a rebuilt record can be compared. */
 import { sql, type Expression } from 'kysely';
 import { createHash } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
+import { compileFor, type Query } from './dialect.ts';
 import { record } from './statement.ts';
 
 /** Reads the whole file; takes seconds on a large one. */
-export function hashOf(db: DatabaseSync): string {
+export function hashOf(db: Database): string {
   const digest = createHash('sha256');
   for (const [table, query] of Object.entries(contents)) {
     digest.update(`\n${table}\n`);
-    const statement = db.prepare(query.compile().sql);
-    for (const row of statement.iterate()) digest.update(`${JSON.stringify(Object.values(row))}\n`);
+    const { sql } = compileFor(db.engine, query as Query<unknown>);
+    for (const row of db.prepare(sql).iterate())
+      digest.update(`${JSON.stringify(Object.values(row as object))}\n`);
   }
   return digest.digest('hex');
 }
@@ -45,7 +47,11 @@ const contents = {
     .select([patientOf('i.patient').as('patientName'), name('target', sql.ref('i.party')).as('partyName')])
     .orderBy('resource')
     .orderBy('patientName')
-    .orderBy('partyName'),
+    .orderBy('partyName')
+    .orderBy('basis')
+    .orderBy('begins')
+    .orderBy('ended')
+    .orderBy('ends'),
   part_of: record
     .selectFrom('part_of as i')
     .select(['resource', name('target', sql.ref('i.whole')).as('wholeName')])
@@ -67,7 +73,8 @@ const contents = {
     .orderBy('resource')
     .orderBy('whoName')
     .orderBy('begins')
-    .orderBy('ends'),
+    .orderBy('ends')
+    .orderBy('patientName'),
   compartment: record
     .selectFrom('compartment')
     .select(['resource', 'role', patientOf('compartment.patient').as('patientName')])

@@ -2,7 +2,7 @@
 import type { CallerFacts, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
-import { DatabaseSync } from 'node:sqlite';
+import { SqliteDatabase, type Database } from './database.ts';
 import { Admission, showsVersion } from './admission.ts';
 import { SHOWN, type Audience, type Viewer } from './audience.ts';
 import { Audiences } from './audiences.ts';
@@ -27,7 +27,7 @@ import type {
 import { prepareReading, type VersionRow } from './reading.ts';
 import { conditionsMet } from './resource-facts.ts';
 import { Searching, type Answered, type PlannedSearch } from './searching.ts';
-import { SlowLane, TOO_SLOW, type SlowRequest } from './slow-lane.ts';
+import { SlowLane, TOO_SLOW, type SlowAnswering, type SlowRequest } from './slow-lane.ts';
 import { TooManyValues } from './statement.ts';
 import { SEVERAL, STATE } from './tables.ts';
 import { loadUnits } from './units.ts';
@@ -44,7 +44,7 @@ export function openRecord(
   path: string,
   { searchTimeLimit = 5_000, now = Date.now }: RecordOptions = {},
 ): RecordQueries {
-  const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+  const db = new SqliteDatabase(path, { readOnly: true, timeout: 5_000 });
   try {
     db.exec('PRAGMA cache_size = -65536');
     return new RecordReader(db, new SlowLane(path, searchTimeLimit), now);
@@ -54,19 +54,20 @@ export function openRecord(
   }
 }
 
-class RecordReader implements RecordQueries {
-  readonly #db: DatabaseSync;
+/** Over one connection, in the thread that asks. */
+export class RecordReader implements RecordQueries {
+  readonly #db: Database;
   readonly #numbers: Numbers;
   readonly #statements: ReturnType<typeof prepareReading>;
   readonly #history: History;
   readonly #everything: Everything;
   readonly #searching: Searching;
-  readonly #slowLane: SlowLane;
+  readonly #slowLane: SlowAnswering;
   readonly #admission: Admission;
   readonly #audiences: Audiences;
   readonly #now: () => number;
 
-  constructor(db: DatabaseSync, slowLane: SlowLane, now: () => number) {
+  constructor(db: Database, slowLane: SlowAnswering, now: () => number) {
     this.#now = now;
     this.#db = db;
     this.#slowLane = slowLane;
@@ -194,7 +195,7 @@ class RecordReader implements RecordQueries {
   }
 
   async hash(): Promise<string> {
-    return hashOf(this.#db);
+    return this.#searching.reading(() => hashOf(this.#db));
   }
 
   close(): void {

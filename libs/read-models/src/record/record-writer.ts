@@ -2,16 +2,17 @@
  * Writes the record read model: one connection, one transaction a batch, rows changed only where a new version differs
  * from the one before.
  */
-import { defaultPolicy, labels as everyLabel, maskOf, type Policy } from '@carelog/access';
+import { defaultPolicy, type Policy } from '@carelog/access';
 import type { AppliedChange, Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection'; // prettier-ignore
 import { randomUUID } from 'node:crypto';
-import { DatabaseSync } from 'node:sqlite';
+import { SqliteDatabase } from './database.ts';
 import { digestOfRules } from './access-facts.ts';
+import { difference, factsOf, HIDING, type Facts, type Person } from './changing.ts';
 import { indexRows, type IndexRow } from './index-rows.ts';
-import { Interning } from './interning.ts';
+import { SqliteInterning } from './interning.ts';
 import { indexOf, isPatient, type RecordChange, type ResourceIndex } from './record-projection.ts';
 import { given, record, Statement } from './statement.ts';
-import { ALL_TABLES, CREATE_TABLES, RECORD_VERSION, SEVERAL, STATE } from './tables.ts';
+import { ALL_TABLES, CREATE_TABLES, RECORD_VERSION, STATE } from './tables.ts';
 import { prepareWriting } from './writing.ts';
 
 export interface RecordWriter extends ReadModel<RecordChange> {
@@ -33,7 +34,7 @@ export function openRecordWriter(
   path: string,
   { disposable = false, policy = defaultPolicy() }: RecordWriterOptions = {},
 ): RecordWriter {
-  const db = new DatabaseSync(path, { timeout: 5_000 });
+  const db = new SqliteDatabase(path, { timeout: 5_000 });
   try {
     db.exec(disposable ? 'PRAGMA journal_mode = OFF' : 'PRAGMA journal_mode = WAL');
     // The log is the truth: what a power cut takes from this file is projected again.
@@ -46,7 +47,7 @@ export function openRecordWriter(
   }
 }
 
-function createTables(db: DatabaseSync, digest: string): void {
+function createTables(db: SqliteDatabase, digest: string): void {
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   const rules = record.selectFrom('rules').select('digest');
   if (user_version === RECORD_VERSION && new Statement(db, rules).get()?.digest === digest) return;
@@ -59,13 +60,13 @@ function createTables(db: DatabaseSync, digest: string): void {
   db.exec('COMMIT');
 }
 
-function beginGeneration(db: DatabaseSync): void {
+function beginGeneration(db: SqliteDatabase): void {
   new Statement(db, record.insertInto('generation').values({ id: given('id') })).run({ id: randomUUID() });
 }
 
 class SqliteRecordWriter implements RecordWriter {
-  readonly #db: DatabaseSync;
-  readonly #intern: Interning;
+  readonly #db: SqliteDatabase;
+  readonly #intern: SqliteInterning;
   readonly #statements: ReturnType<typeof prepareWriting>;
   readonly #persons = new Map<string, Person>();
   readonly #policy: Policy;
@@ -73,10 +74,10 @@ class SqliteRecordWriter implements RecordWriter {
   readonly #ofPatients: LabelSums;
   #touched = new Set<string>();
 
-  constructor(db: DatabaseSync, policy: Policy) {
+  constructor(db: SqliteDatabase, policy: Policy) {
     this.#db = db;
     this.#policy = policy;
-    this.#intern = new Interning(db);
+    this.#intern = new SqliteInterning(db);
     this.#statements = prepareWriting(db);
     const { typeLabels, addTypeLabels, patientLabels, addPatientLabels } = this.#statements;
     this.#ofTypes = new LabelSums(typeLabels, addTypeLabels);
@@ -192,13 +193,9 @@ class SqliteRecordWriter implements RecordWriter {
   }
 
   #replace(before: readonly IndexRow[], after: readonly IndexRow[]): void {
-    const [old, current] = [byName(before), byName(after)];
-    for (const [name, { table, values }] of old) {
-      if (!current.has(name)) this.#statements.index[table].delete.runInOrder(values);
-    }
-    for (const [name, { table, values }] of current) {
-      if (!old.has(name)) this.#statements.index[table].insert.runInOrder(values);
-    }
+    const { gone, come } = difference(before, after);
+    for (const { table, values } of gone) this.#statements.index[table].delete.runInOrder(values);
+    for (const { table, values } of come) this.#statements.index[table].insert.runInOrder(values);
   }
 
   // The patient whose partition this is: the first Patient recorded in it.
@@ -217,27 +214,6 @@ class SqliteRecordWriter implements RecordWriter {
     return person;
   }
 }
-
-interface Person {
-  /** Number of its stream. */
-  readonly patient: number;
-  /** `Patient/id`. */
-  readonly stream: string;
-}
-
-interface Facts {
-  readonly patients: readonly number[];
-  readonly labels: number;
-}
-
-function factsOf(rows: readonly IndexRow[], owner: number, { access }: ResourceIndex): Facts {
-  const named = rows.filter(({ table }) => table === 'compartment').map(({ values }) => Number(values[0]));
-  const patients = named.length === 0 && owner !== 0 ? [owner] : named;
-  return { patients, labels: access.labels + (patients.length > 1 ? SEVERAL : 0) };
-}
-
-/** Of a patient the record classes are left out: everybody has most of them. */
-const HIDING = maskOf(everyLabel) | SEVERAL;
 
 const SUMS_MAX = 100_000;
 
@@ -263,9 +239,4 @@ class LabelSums {
   forget(): void {
     this.#known.clear();
   }
-}
-
-/** Equal rows share a name. */
-function byName(rows: readonly IndexRow[]): Map<string, IndexRow> {
-  return new Map(rows.map((row) => [`${row.table} ${row.values.join('\u0000')}`, row]));
 }

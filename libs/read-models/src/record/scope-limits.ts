@@ -12,7 +12,7 @@ export interface Limit {
 
 /** Whether the patients that a version names are within the limit. */
 export function isWithin(
-  { patient: only }: Limit,
+  { patient: only }: Pick<Limit, 'patient'>,
   { patient, labels }: Pick<StoredFacts, 'patient' | 'labels'>,
 ) {
   return only === undefined || patient === 0 || (patient === only && (labels & SEVERAL) === 0);

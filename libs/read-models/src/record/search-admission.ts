@@ -4,6 +4,7 @@ import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import { shownAs } from './admission.ts';
 import { SHOWN } from './audience.ts';
 import { bodyMeets } from './body-look.ts';
+import type { Candidate, Judge } from './candidates.ts';
 import { anyOf, type Names } from './comparisons.ts';
 import type { NumberedSearch } from './numbers.ts';
 import type { Test } from './search-tests.ts';
@@ -11,6 +12,8 @@ import { SEVERAL } from './tables.ts';
 
 export interface SearchAdmission {
   readonly tests: readonly Test[];
+  /** In place of tests, where rows are judged here. */
+  readonly judges: readonly Judge[];
   /** Equal where the tests are. */
   readonly shape: string;
   /** Some of what matches may be shown without its concealed elements. */
@@ -26,38 +29,51 @@ export function admit(
   walked: number | undefined,
   names: Names,
   look: (condition: SearchCondition) => number,
+  isHere: boolean,
 ): SearchAdmission {
   if (audience === undefined || audience.seesAllOf(typeName)) return OPEN;
   const ways = walked === undefined ? undefined : audience.waysTo(walked, type);
-  if (ways?.length === 0) return { tests: [() => sql<SqlBool>`0`], shape: 'strange', conceals: false };
+  if (ways?.length === 0)
+    return { tests: [() => sql<SqlBool>`false`], judges: [], shape: 'strange', conceals: false };
   const [first] = ways ?? [];
   const labels = walked === undefined ? -1 : audience.labelsOf(walked, typeName);
   const conceals =
     audience.conceal !== undefined &&
     (ways === undefined || ways.every((way) => way.conceals) || (labels & SEVERAL) !== 0);
   const tests: Test[] = [];
+  const judges: Judge[] = [];
   const shapes: string[] = [];
-  const add = (shape: string, test: RawBuilder<SqlBool>) => {
+  const add = (shape: string, judge: Judge, test: () => RawBuilder<SqlBool>) => {
     shapes.push(shape);
-    tests.push((key) => sql<SqlBool>`exists (select 1 from resource r where r.key = ${key} and ${test})`);
+    if (isHere) judges.push(judge);
+    else
+      tests.push((key) => sql<SqlBool>`exists (select 1 from resource r where r.key = ${key} and ${test()})`);
   };
   const decided = sql<SqlBool>`${shownAs('r')} <> ${sql.lit(SHOWN.no)}`;
-  if (first === undefined) add('shown', decided);
+  const isShown = (row: Candidate) => audience.shows(row) !== SHOWN.no;
+  if (first === undefined) add('shown', isShown, () => decided);
   else if (((first.denied | SEVERAL) & labels) !== 0) {
-    const mask = names.bind((first.denied | SEVERAL) >>> 0);
-    add('labelled', sql`(r.labels & ${mask} = 0 or ${decided})`);
+    const mask = (first.denied | SEVERAL) >>> 0;
+    const isOpen: Judge = (row) => (row.labels & mask) === 0 || isShown(row);
+    add('labelled', isOpen, () => sql`(r.labels & ${names.bind(mask)} = 0 or ${decided})`);
   }
   if (conceals) {
     for (const allowed of asked.flatMap((it) => askedOpenly(it, audience.unasked(typeName)))) {
       const whole = sql<SqlBool>`${shownAs('r')} = ${sql.lit(SHOWN.whole)}`;
-      if (allowed === NOTHING) add('unasked', whole);
-      else add('asked', sql`${anyOf([whole, bodyMeets(look(allowed), sql`r.body`)])}`);
+      const isWhole = (row: Candidate) => audience.shows(row) === SHOWN.whole;
+      if (allowed === NOTHING) {
+        add('unasked', isWhole, () => whole);
+        continue;
+      }
+      const which = look(allowed);
+      const isAsked: Judge = (row, looks) => isWhole(row) || looks.meets(which, row.body);
+      add('asked', isAsked, () => sql`${anyOf([whole, bodyMeets(which, sql`r.body`)])}`);
     }
   }
-  return { tests, shape: shapes.join(), conceals };
+  return { tests, judges, shape: shapes.join(), conceals };
 }
 
-const OPEN: SearchAdmission = { tests: [], shape: '', conceals: false };
+const OPEN: SearchAdmission = { tests: [], judges: [], shape: '', conceals: false };
 const NOTHING = 'nothing';
 
 /** What of a condition may be asked of what is shown in part, where that is not all of it. */

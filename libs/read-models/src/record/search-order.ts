@@ -8,6 +8,7 @@ import { shownAs } from './admission.ts';
 import { SHOWN } from './audience.ts';
 import { bodySortValue } from './body-look.ts';
 import { anyOf, type Names } from './comparisons.ts';
+import { joinInOrder } from './dialect.ts';
 import type { SearchPlan } from './search-plan.ts';
 import { live } from './search-tests.ts';
 import { given } from './statement.ts';
@@ -82,9 +83,7 @@ export function gather(ordering: Ordering): Ordered {
     return bodySortValue(i, sql`case when ${shownAs('r')} = ${sql.lit(SHOWN.whole)} then ${body} end`);
   });
   const columns = sql.join(values.map((value, i) => sql`${value} as ${sql.ref(`s${i}`)}`));
-  const asOf = sql`left join version v on r.position > ${given('asOf')} and v.resource = r.key and v.position <= ${given('asOf')} and +v.until > ${given('asOf')}`;
-  const steady = sql`where r.key <= ${given('asOf')} and (r.position <= ${given('asOf')} or v.state = 0)`;
-  const rows = sql`select k.key as key, ${columns} from matches k ${readsRows ? sql`cross join resource r on r.key = k.key` : sql``} ${isFirst ? sql`` : sql`${asOf} ${steady}`}`;
+  const rows = sql`select k.key as key, ${columns} from matches k ${readsRows ? sql`${joinInOrder} resource r on r.key = k.key` : sql``} ${isFirst ? sql`` : sql`${asOfVersion} ${steady}`}`;
   return {
     shape: `gather ${shape}`,
     query: sql`with ${matchesWith(selects, plan)}, placed as materialized (${rows}) select * from placed ${following(ordering)} ${orderBy(sort)} limit ${limit}`,
@@ -92,7 +91,7 @@ export function gather(ordering: Ordering): Ordered {
 }
 
 // Joined to the matches before anything else is, or SQLite makes no index for the join.
-function matchesWith(selects: readonly RawBuilder<unknown>[], plan: SearchPlan): RawBuilder<unknown> {
+export function matchesWith(selects: readonly RawBuilder<unknown>[], plan: SearchPlan): RawBuilder<unknown> {
   const [dates, columns, joins] = [sql.join(
     selects.map((select, i) => sql`${sql.ref(`dates${i + 1}`)} as materialized (${select}), `), sql``),
     sql.join(selects.map((_, i) => sql`, ${sql.ref(`dates${i + 1}`)}.low as ${sql.ref(`d${i + 1}`)}`), sql``),
@@ -119,7 +118,7 @@ export function byUpdate(ordering: Ordering): Ordered {
       value: sql`d.updated`,
       key: sql`d.key`,
       unchanged: sql` and d.position <= ${given('asOf')}`,
-      changed: sql`select v.resource as key, v.updated as s0 from version v cross join resource d on d.key = v.resource where ${changedSince} and d.type = ${of} and ${live('d')}${place === undefined ? sql`` : tested(sql.ref('d.key'))}`,
+      changed: sql`select v.resource as key, v.updated as s0 from version v ${joinInOrder} resource d on d.key = v.resource where ${changedSince} and d.type = ${of} and ${live('d')}${place === undefined ? sql`` : tested(sql.ref('d.key'))}`,
     }),
   };
 }
@@ -172,8 +171,12 @@ function inOrder(
   const than = descending ? sql`<` : sql`>`;
   const behind = (of: RawBuilder<unknown>, at: RawBuilder<unknown>) =>
     sql`(${of}, ${at}) ${than} (${bound[0]}, ${bound[1]})`;
-  return sql`select * from (select * from (${walk(sql`${unchanged} and ${behind(value, key)}`)}) union all select * from (${changed}) where ${behind(sql`s0`, sql`key`)}) ${orderBy(sort)} limit ${limit}`;
+  return sql`select * from (select * from (${walk(sql`${unchanged} and ${behind(value, key)}`)}) m union all select * from (${changed}) m where ${behind(sql`s0`, sql`key`)}) k ${orderBy(sort)} limit ${limit}`;
 }
+
+/** The version that was current when the first page was read, where a later one replaced it, and what was there by then. */
+export const asOfVersion = sql`left join version v on r.position > ${given('asOf')} and v.resource = r.key and v.position <= ${given('asOf')} and +v.until > ${given('asOf')}`;
+export const steady = sql`where r.key <= ${given('asOf')} and (r.position <= ${given('asOf')} or v.state = 0)`;
 
 const limit = sql`cast(${given('limit')} as integer)`;
 const changedSince = sql`v.until > ${given('asOf')} and v.position <= ${given('asOf')} and v.state = 0`;
@@ -181,7 +184,11 @@ const edges = (descending: boolean) =>
   sql`(${sql.lit(descending ? EDGE.last : EDGE.first)}, ${sql.lit(EDGE.only)})`;
 
 // Each resource's date in this order; of everybody's only where much is walked anyway.
-function datesOf(plan: SearchPlan, parameter: number, descending: boolean): RawBuilder<unknown> | undefined {
+export function datesOf(
+  plan: SearchPlan,
+  parameter: number,
+  descending: boolean,
+): RawBuilder<unknown> | undefined {
   const { patient, timed, names } = plan;
   if (patient !== undefined)
     return sql`select resource, low from patient_date where patient = ${names.bind(patient.number)} and parameter = ${names.bind(parameter)} and edge in ${edges(descending)}`;
@@ -225,7 +232,7 @@ function behindPlace(names: Names, sort: readonly SortKey[], { key, values }: Pl
 }
 
 // Told before anything more is named: the names that follow depend on how many there were.
-function shapeOf({ plan, sort, dates, unasked, place }: Ordering): string {
+export function shapeOf({ plan, sort, dates, unasked, place }: Ordering): string {
   const keys = sort.map(({ parameter, descending }, i) => {
     const body = unasked.includes(parameter) ? 'shown body' : 'body';
     const of = parameter.startsWith('_') ? parameter : dates[i] === undefined ? body : 'date';

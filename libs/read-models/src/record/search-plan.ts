@@ -6,8 +6,10 @@ import type { SearchCondition } from '@carelog/fhir';
 import { sql, type SqlBool } from 'kysely';
 import type { SQLInputValue } from 'node:sqlite';
 import { bodyMeets, inTime } from './body-look.ts';
+import type { Judge } from './candidates.ts';
 import { anyOf, Names } from './comparisons.ts';
 import type { NumberedCondition, NumberedLimit, NumberedSearch } from './numbers.ts';
+import { isWithin } from './scope-limits.ts';
 import { admit } from './search-admission.ts';
 import { column, pointTest, rowsOf, type Keys, type Rows, type Test } from './search-tests.ts';
 import { BODIES_MAX, chooseWalk, countOf, datesSelect, ROWS_MAX, walkType, type PatientWalk, type Probe } from './search-walk.ts'; // prettier-ignore
@@ -42,6 +44,8 @@ export interface SearchPlan {
   readonly conceals: boolean;
   /** Keys that match, each once, as one select; `where` is asked of each as well. `inOrder`: by key. */
   keys(where?: Test, inOrder?: boolean): Keys;
+  /** What is asked of the rows here rather than in the statement; `keys` may give more than what matches. */
+  readonly judges: readonly Judge[];
   /** The tests alone, asked of a resource that was met otherwise. */
   readonly tests: readonly Test[];
 }
@@ -51,6 +55,8 @@ export interface PlanOptions {
   readonly timed?: boolean;
   /** Walk the whole type, whatever else there is: for an order that an index of the type has. */
   readonly byType?: boolean;
+  /** What the database has no functions for is judged here. */
+  readonly isHere?: boolean;
   /** Of an audience that sees the records of at most so many, their patients are walked one by one. */
   readonly patientsMax?: number;
 }
@@ -58,7 +64,7 @@ export interface PlanOptions {
 export function planSearch(
   search: NumberedSearch,
   probe: Probe,
-  { timed = false, byType = false, patientsMax = ROWS_MAX }: PlanOptions = {},
+  { timed = false, byType = false, isHere = false, patientsMax = ROWS_MAX }: PlanOptions = {},
 ): SearchPlan {
   const names = new Names();
   const [limit, ...others] = search.limits ?? [];
@@ -68,19 +74,29 @@ export function planSearch(
     ? walkType(search.type, names, probe)
     : chooseWalk(search, patientsMax, rest, names, probe);
   const { type } = search;
-  const tests: Test[] = timed ? [() => inTime] : [];
+  const tests: Test[] = timed && !isHere ? [() => inTime] : [];
+  const judges: Judge[] = [];
+  const untold = tests.length;
   const looks: SearchCondition[] = [];
   const shapes = [walk.shape];
   let isUnbounded = false;
-  const testOf = (condition: NumberedCondition): Test => {
+  const lookFor = (condition: NumberedCondition) => {
+    shapes.push(`${shapeOf(condition)} look`);
+    return looks.push(condition.asked) - 1;
+  };
+  /** Undefined where it is judged here. */
+  const testOf = (condition: NumberedCondition): Test | undefined => {
     const point = pointTest(condition, type, names) ?? datesOfPatient(condition, walk.patient, names);
     if (point !== undefined) {
       shapes.push(shapeOf(condition));
       return point;
     }
     if (condition.kind === 'token-text' || walk.bound() <= BODIES_MAX) {
-      shapes.push(`${shapeOf(condition)} look`);
-      const which = looks.push(condition.asked) - 1;
+      const which = lookFor(condition);
+      if (isHere) {
+        judges.push((row, look) => look.meets(which, row.body));
+        return undefined;
+      }
       return (key) => bodyMeets(which, sql`(select r.body from resource r where r.key = ${key})`);
     }
     const isNot = condition.kind === 'token-system' && condition.not;
@@ -95,38 +111,46 @@ export function planSearch(
     shapes.push(`limit ${patient !== undefined} ${conditions.length}`);
     const all = [
       ...(patient === undefined ? [] : [ofPatientOnly(patient, names)]),
-      ...conditions.map(testOf),
+      ...conditions.map(testOf).filter((it) => it !== undefined),
     ];
-    return (key) => sql`(${sql.join([sql`1`, ...all.map((test) => test(key))], sql` and `)})`;
+    return (key) => sql`(${sql.join([sql`true`, ...all.map((test) => test(key))], sql` and `)})`;
   };
-  tests.push(...rest.map(testOf));
+  tests.push(...rest.map(testOf).filter((it) => it !== undefined));
   if (isOneLimit) {
     if (limit.patient !== undefined) tests.push(limitTest({ patient: limit.patient, conditions: [] }));
+  } else if (search.limits !== undefined && isHere) {
+    const any = search.limits.map((limit) => ({ limit, which: limit.conditions.map(lookFor) }));
+    judges.push((row, look) =>
+      any.some(({ limit, which }) => isWithin(limit, row) && which.every((it) => look.meets(it, row.body))),
+    );
   } else if (search.limits !== undefined) {
     const any = search.limits.map(limitTest);
     tests.push((key) => anyOf(any.map((test) => test(key))));
   }
-  const isTested = tests.length > (timed ? 1 : 0);
-  const admission = admit(search, walk.patient?.number, names, (condition) => looks.push(condition) - 1);
+  const isTested = tests.length > untold || judges.length > 0;
+  const admission = admit(search, walk.patient?.number, names, (condition) => looks.push(condition) - 1, isHere); // prettier-ignore
   tests.push(...admission.tests);
+  judges.push(...admission.judges);
+  const isAdmitted = admission.tests.length + admission.judges.length === 0;
   return {
     typeName: search.typeName,
     timed,
-    shape: `${shapes.join(';')};${admission.shape}${timed ? ' timed' : ''}`,
+    shape: `${shapes.join(';')};${admission.shape}${timed && !isHere ? ' timed' : ''}`,
     values: names.values,
     names,
     looks,
     ...(walk.patient && { patient: walk.patient }),
     walk: walk.shape,
     bound: walk.bound,
-    isTested: isTested || (walk.patient === undefined && admission.tests.length > 0),
+    isTested: isTested || (walk.patient === undefined && !isAdmitted),
     isOrdered: walk.rows.ordered,
-    isPure: walk.rows.ordered && !isTested && admission.tests.length === 0,
+    isPure: walk.rows.ordered && !isTested && isAdmitted,
     isUnbounded,
     conceals: admission.conceals,
     keys: (where, inOrder = false) =>
       merged(walk.rows, where === undefined ? tests : [...tests, where], inOrder),
     tests,
+    judges,
   };
 }
 

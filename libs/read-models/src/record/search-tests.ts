@@ -2,6 +2,7 @@
 import { normaliseString } from '@carelog/fhir';
 import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely';
 import { anyOf, compareDates, compareNumberRanges, compareNumbers, type Names } from './comparisons.ts';
+import { contains, numbersIn, textsIn } from './dialect.ts';
 import type { NumberedCondition } from './numbers.ts';
 import { LIST_MAX } from './search-shape.ts';
 import { ROLE, STATE } from './tables.ts';
@@ -155,7 +156,7 @@ export function rowsOf(condition: NumberedCondition, type: number, names: Names)
 
 function says(match: 'prefix' | 'exact' | 'contains', text: string, names: Names): RawBuilder<SqlBool> {
   const value = column('d.value');
-  if (match === 'contains') return sql`instr(${value}, ${names.bind(text)}) > 0`;
+  if (match === 'contains') return contains(value, names.bind(text));
   // The last of all characters: whatever begins with the text lies before it.
   if (match === 'prefix')
     return sql`(${value} >= ${names.bind(text)} and ${value} < ${names.bind(`${text}\u{10ffff}`)})`;
@@ -229,6 +230,6 @@ export function isOneOf(
   const [only] = values;
   if (values.length === 1 && only !== undefined) return sql`${value} = ${names.bind(only)}`;
   if (values.length > LIST_MAX)
-    return sql`${value} in (select value from json_each(${names.bind(JSON.stringify(values))}))`;
+    return sql`${value} in ${(typeof only === 'string' ? textsIn : numbersIn)(names.bind(JSON.stringify(values)))}`;
   return sql`${value} in (${sql.join(values.map((it) => names.bind(it)))})`;
 }

@@ -1,6 +1,7 @@
 /** What a search walks: the rows of one patient, of the patients whose records may be seen, of one condition, or of the type. */
 import { sql, type RawBuilder } from 'kysely';
 import { anyOf, compareDates, Names } from './comparisons.ts';
+import { numbersIn } from './dialect.ts';
 import type { NumberedCondition, NumberedSearch } from './numbers.ts';
 import { column, isOneOf, live, rowsOf, type Keys, type Rows } from './search-tests.ts';
 import { shapeOf } from './search-shape.ts';
@@ -143,7 +144,7 @@ function walkPatients(
   if (patients === undefined) return undefined;
   const rows = (names: Names): Rows => {
     const [listed, of] = [names.bind(JSON.stringify(patients)), names.bind(type)];
-    const keys: Keys = sql`select d.resource as key from compartment d where d.patient in (select value from json_each(${listed})) and d.type = ${of}`;
+    const keys: Keys = sql`select d.resource as key from compartment d where d.patient in ${numbersIn(listed)} and d.type = ${of}`;
     return { selects: [keys], ordered: false };
   };
   const counted = new Names();

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { SqliteDatabase } from './database.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   openRecord,
@@ -448,7 +448,7 @@ describe('quick plans', () => {
         log.record(`p${p}`, observation(`o${p}-${i}`, `p${p}`, i % 5 === 0 ? 'x' : 'y', { effectiveDateTime: '2024-01-05' })); // prettier-ignore
     }
     const { path } = await recordOf(log);
-    const db = new DatabaseSync(path, { readOnly: true });
+    const db = new SqliteDatabase(path, { readOnly: true });
     open.push(db);
     const prepared: string[] = [];
     const prepare = db.prepare.bind(db);

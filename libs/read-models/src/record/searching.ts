@@ -1,12 +1,14 @@
 /** Answers searches over one connection: plans them, tells which are quick, and writes their pages. */
 import { searchParametersOf, type SearchQuery, type SortKey } from '@carelog/fhir';
 import { sql, type RawBuilder } from 'kysely';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { Admission, anyConcealed, shownBody } from './admission.ts';
 import type { Audience } from './audience.ts';
 import { BodyLook, OutOfTime } from './body-look.ts';
+import { candidatesOf, judged, type Candidate } from './candidates.ts';
 import {
   COMMA,
+  entriesHere,
   entriesInOrder,
   entriesOf,
   entryFrame,
@@ -27,7 +29,8 @@ import {
   isWide,
 } from './search-cost.ts';
 import { byPatientDate, byUpdate, gather, isByPatientDate, isByUpdate, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
-import { planSearch, type SearchPlan } from './search-plan.ts';
+import { isOrderedThere, met, placed, type Met, type Placed } from './order-here.ts';
+import { planSearch, type PlanOptions, type SearchPlan } from './search-plan.ts';
 import { ROWS_MAX, type Probe } from './search-walk.ts';
 import { record, given, Statement, written } from './statement.ts';
 
@@ -54,21 +57,27 @@ export interface SearchAudiences {
 }
 
 export class Searching {
-  readonly #db: DatabaseSync;
+  readonly #db: Database;
   readonly #numbers: Numbers;
   readonly #look: BodyLook;
+  /** The database cannot call back: what only functions can tell is found out here. */
+  readonly #isHere: boolean;
   readonly #admission: Admission;
   readonly #includes: Includes;
   readonly #checkpoint: Statement<{ position: number }>;
   readonly #statements = new Map<string, Statement<unknown>>();
 
-  constructor(db: DatabaseSync, numbers: Numbers, admission = new Admission(db)) {
+  constructor(db: Database, numbers: Numbers, admission = new Admission(db)) {
     this.#db = db;
     this.#numbers = numbers;
     this.#admission = admission;
     this.#look = new BodyLook(db);
+    this.#isHere = db.engine === 'postgres';
     this.#includes = new Includes(db, numbers, admission);
-    this.#checkpoint = new Statement(db, record.selectFrom('checkpoint').select('position'));
+    this.#checkpoint = new Statement(
+      db,
+      record.selectFrom('checkpoint').select((eb) => eb.fn.max('position').as('position')),
+    );
   }
 
   /**
@@ -86,9 +95,9 @@ export class Searching {
     const isBrief = audiences.matches !== undefined && timeLimit === undefined && isWalkAlone(query, request);
     if (!isBrief) return this.#searchOf(search, query, request, audiences, timeLimit);
     const few = { patientsMax: TRIED_PATIENTS_MAX };
-    const plan = planSearch(search, this.#probe, few);
+    const plan = this.#plan(search, few);
     if (!isTriable(plan)) return this.#searchOf(search, query, request, audiences, timeLimit, plan);
-    const tried = planSearch(search, this.#probe, { ...few, timed: true });
+    const tried = this.#plan(search, { ...few, timed: true });
     return { isSlow: false, page: () => this.#tryPage(tried, search, query, request, audiences) };
   }
 
@@ -102,7 +111,14 @@ export class Searching {
   ): Answered {
     try {
       return this.#during(plan, { sort: [], rows: ROWS_MAX }, audiences.matches, () =>
-        this.#withTotal(plan, request, this.#quickPage(plan, request, audiences.matches)),
+        this.#withTotal(
+          plan,
+          request,
+          this.#isWrittenHere(plan)
+            ? this.#page(plan, undefined, request, audiences)
+            : this.#quickPage(plan, request, audiences.matches),
+          audiences.matches,
+        ),
       );
     } catch (fault) {
       const other =
@@ -123,7 +139,7 @@ export class Searching {
     const timed = timeLimit !== undefined;
     const byType = isByUpdate(query.sort ?? []) && this.#walksType(search);
     const isPlanned = planned !== undefined && !isSlowWalk(planned);
-    const plan = isPlanned ? planned : planSearch(search, this.#probe, { timed, byType });
+    const plan = isPlanned ? planned : this.#plan(search, { timed, byType });
     const ordering = query.sort?.length
       ? this.#ordering(plan, search, query.sort, request.cursor)
       : undefined;
@@ -137,11 +153,16 @@ export class Searching {
       isSlow: isSlow === true,
       page: () =>
         this.#during(plan, { sort: query.sort ?? [], ...(timed && { timeLimit }) }, audiences.matches, () => {
-          if (isOneStatement(plan, ordering, request))
-            return this.#withTotal(plan, request, this.#quickPage(plan, request, audiences.matches));
+          if (isOneStatement(plan, ordering, request) && !this.#isWrittenHere(plan))
+            return this.#withTotal(
+              plan,
+              request,
+              this.#quickPage(plan, request, audiences.matches),
+              audiences.matches,
+            );
           // All statements of the page read the same state.
           return this.reading(() =>
-            this.#withTotal(plan, request, this.#page(plan, ordering, request, audiences)),
+            this.#withTotal(plan, request, this.#page(plan, ordering, request, audiences), audiences.matches),
           );
         }),
     };
@@ -150,20 +171,29 @@ export class Searching {
   count(query: SearchQuery, audience?: Audience, timeLimit?: number): PlannedSearch {
     const search = this.#numbers.search(query, audience);
     if (search === undefined) return { isSlow: false, page: () => ({ ...NOTHING, total: 0 }) };
-    const plan = planSearch(search, this.#probe, { timed: timeLimit !== undefined });
+    const plan = this.#plan(search, { timed: timeLimit !== undefined });
     return {
       isSlow: isSlowCount(plan),
       page: () =>
         this.#during(plan, { sort: [], ...(timeLimit !== undefined && { timeLimit }) }, audience, () => ({
           ...NOTHING,
-          total: this.#count(plan),
+          total: this.#count(plan, audience),
         })),
     };
   }
 
+  #plan(search: NumberedSearch, options: PlanOptions = {}): SearchPlan {
+    return planSearch(search, this.#probe, { ...options, isHere: this.#isHere });
+  }
+
+  // One statement cannot: matches are judged here, or what is shown of them is put together here.
+  #isWrittenHere({ judges, conceals }: SearchPlan): boolean {
+    return this.#isHere && (judges.length > 0 || conceals);
+  }
+
   #walksType(search: NumberedSearch): boolean {
     if (search.conditions.length === 0 && search.audience === undefined) return true;
-    const plan = planSearch(search, this.#probe);
+    const plan = this.#plan(search);
     return plan.patient === undefined && plan.bound() > ROWS_MAX;
   }
 
@@ -185,7 +215,10 @@ export class Searching {
     request: SearchRequest,
     audiences: SearchAudiences,
   ): Answered {
-    const found = ordering === undefined ? this.#inKeyOrder(plan, request) : this.#inOrder(ordering, request);
+    const found =
+      ordering === undefined
+        ? this.#inKeyOrder(plan, request, audiences.matches)
+        : this.#inOrder(ordering, request, audiences.matches);
     const { keys, next } = found;
     const matches = this.#entries(keys, request.base, 'match', plan.conceals ? audiences.matches : undefined);
     const total = request.cursor === undefined && next === undefined ? { total: keys.length } : {};
@@ -221,46 +254,86 @@ export class Searching {
     const row = page.get({ ...plan.values, ...entryFrame(base, 'match'), after, limit });
     const count = row?.count ?? 0;
     const last = row?.last ?? after;
-    const hasMore = count === limit && this.#keysAfter(plan, last, 1).length > 0;
+    const hasMore = count === limit && this.#keysAfter(plan, last, 1, undefined).length > 0;
     const total = cursor === undefined && !hasMore ? { total: count } : {};
     const shown = shownIn(this.#numbers, [row]);
     return { entries: partsOf(row), count, ...total, ...(hasMore && { next: [last] }), shown };
   }
 
-  #inKeyOrder(plan: SearchPlan, { count, cursor }: SearchRequest): Found {
-    const keys = this.#keysAfter(plan, Number(cursor?.[0] ?? 0), count + 1);
+  #inKeyOrder(plan: SearchPlan, { count, cursor }: SearchRequest, audience: Audience | undefined): Found {
+    const keys = this.#keysAfter(plan, Number(cursor?.[0] ?? 0), count + 1, audience);
     const shown = keys.slice(0, count);
     return { keys: shown, ...(keys.length > count && { next: [shown.at(-1) ?? 0] }) };
   }
 
-  #keysAfter(plan: SearchPlan, after: number, limit: number): number[] {
+  #keysAfter(plan: SearchPlan, after: number, limit: number, audience: Audience | undefined): number[] {
+    if (plan.judges.length > 0)
+      return this.#judged(plan, audience, after).take(limit).map((it) => it.key).toArray(); // prettier-ignore
     const statement = this.#statement<{ key: number }>(`keys ${plan.shape}`, () => written(keysAfter(plan)));
     return statement.all({ ...plan.values, after, limit }).map((it) => it.key);
   }
 
-  #inOrder(ordering: Ordering, { count, cursor }: SearchRequest): Found {
+  #judged(plan: SearchPlan, audience: Audience | undefined, after: number): IteratorObject<Candidate> {
+    const statement = this.#statement<Candidate>(`judged ${plan.shape}`, () =>
+      written(
+        candidatesOf(
+          plan,
+          plan.keys((key) => sql`${key} > ${given('after')}`),
+        ),
+      ),
+    );
+    const rows = statement.iterate({ ...plan.values, after });
+    return Iterator.from(judged(rows, plan.judges, audience, this.#look));
+  }
+
+  #inOrder(ordering: Ordering, { count, cursor }: SearchRequest, audience: Audience | undefined): Found {
     const asOf = cursor === undefined ? (this.#checkpoint.get()?.position ?? 0) : Number(cursor[0]);
     const limit = count + 1;
-    const rows = this.#orderedRows(ordering, asOf, limit);
+    const rows = this.#orderedRows(ordering, asOf, limit, audience);
     const last = rows[count - 1];
     const keys = rows.slice(0, count).map((it) => it.key);
     if (rows.length <= count || last === undefined) return { keys };
-    const values = ordering.sort.map((_, i) => last[`s${i}`] ?? null);
     // Nothing in a null's place: JSON keeps it, and the link is sealed.
-    return { keys, next: [asOf, last.key, ...values] };
+    return { keys, next: [asOf, last.key, ...last.values] };
   }
 
-  #orderedRows(ordering: Ordering, asOf: number, limit: number): OrderedRow[] {
+  #orderedRows(
+    ordering: Ordering,
+    asOf: number,
+    limit: number,
+    audience: Audience | undefined,
+  ): readonly Placed[] {
     const { plan, sort, place } = ordering;
-    const run = ({ shape, query }: Ordered, most: number) =>
-      this.#statement<OrderedRow>(shape, () => written(query)).all({ ...plan.values, asOf, limit: most });
-    if (isByUpdate(sort) && plan.walk === 'type') return run(byUpdate(ordering), limit);
+    const run = ({ shape, query }: Ordered, most: number): Placed[] =>
+      this.#statement<OrderedRow>(shape, () => written(query))
+        .all({ ...plan.values, asOf, limit: most })
+        .map((row) => ({ key: row.key, values: sort.map((_, i) => row[`s${i}`] ?? null) }));
+    const isThere = !this.#isHere || plan.judges.length === 0;
+    if (isByUpdate(sort) && plan.walk === 'type' && isThere) return run(byUpdate(ordering), limit);
+    if (this.#isHere && !isOrderedThere(ordering)) return this.#placed(ordering, asOf, limit, audience);
     if (!isByPatientDate(ordering) || place?.values[0] === null) return run(gather(ordering), limit);
     const dated = run(byPatientDate(ordering), limit);
     if (dated.length >= limit) return dated;
     // Behind all that have the date come those that have none.
     const undated: Place = { key: sort[0]?.descending ? Number.MAX_SAFE_INTEGER : 0, values: [null] };
-    return [...dated, ...run(gather({ ...ordering, place: undated }), limit - dated.length)];
+    const rest = { ...ordering, place: undated };
+    const others = this.#isHere
+      ? this.#placed(rest, asOf, limit - dated.length, audience)
+      : run(gather(rest), limit - dated.length);
+    return [...dated, ...others];
+  }
+
+  #placed(
+    ordering: Ordering,
+    asOf: number,
+    limit: number,
+    audience: Audience | undefined,
+  ): readonly Placed[] {
+    const { shape, query } = met(ordering);
+    const { plan, place } = ordering;
+    const values = { ...plan.values, ...(place !== undefined && { asOf }) };
+    const rows = this.#statement<Met>(shape, () => written(query)).iterate(values);
+    return placed(ordering, rows, audience, this.#look, limit);
   }
 
   /** `shownTo`: for whom elements may have to be left out. */
@@ -270,23 +343,34 @@ export class Searching {
     mode: 'match' | 'include',
     shownTo: Audience | undefined,
   ): EntriesRow | undefined {
+    const frame = entryFrame(base, mode);
+    if (this.#isHere && shownTo?.conceal !== undefined)
+      return entriesHere(this.#admission.shownRows(keys, shownTo), frame);
     const statement = this.#statement<EntriesRow>(`entries ${shownTo?.concealment ?? 0}`, () =>
       entriesInOrder(shownBody(shownTo), anyConcealed(shownTo)),
     );
-    return statement.get({ ...entryFrame(base, mode), keys: JSON.stringify(keys) });
+    return statement.get({ ...frame, keys: JSON.stringify(keys) });
   }
 
-  #withTotal(plan: SearchPlan, { total }: SearchRequest, page: Answered): Answered {
+  #withTotal(
+    plan: SearchPlan,
+    { total }: SearchRequest,
+    page: Answered,
+    audience: Audience | undefined,
+  ): Answered {
     if (total === 'none') {
       const { total: _, ...rest } = page;
       return rest;
     }
-    return total === 'accurate' && page.total === undefined ? { ...page, total: this.#count(plan) } : page;
+    return total === 'accurate' && page.total === undefined
+      ? { ...page, total: this.#count(plan, audience) }
+      : page;
   }
 
-  #count(plan: SearchPlan): number {
+  #count(plan: SearchPlan, audience: Audience | undefined): number {
+    if (plan.judges.length > 0) return this.#judged(plan, audience, 0).reduce((count) => count + 1, 0);
     const count = this.#statement<{ count: number }>(`count ${plan.shape}`, () =>
-      written(sql`select count(*) as count from (${plan.keys()})`),
+      written(sql`select count(*) as count from (${plan.keys()}) k`),
     );
     return count.get(plan.values)?.count ?? 0;
   }
@@ -295,7 +379,7 @@ export class Searching {
     const probe = this.#statement<{ count: number }>(`probe ${shape}`, () => {
       const all = sql.join(rows.selects, sql` union all `);
       return written(
-        sql`select count(*) as count from (select 1 from (${all}) limit ${sql.lit(ROWS_MAX + 1)})`,
+        sql`select count(*) as count from (select 1 from (${all}) m limit ${sql.lit(ROWS_MAX + 1)}) k`,
       );
     });
     return probe.get(names.values)?.count ?? 0;

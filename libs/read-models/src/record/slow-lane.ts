@@ -5,6 +5,7 @@
 import type { SearchQuery } from '@carelog/fhir';
 import { Worker } from 'node:worker_threads';
 import type { Viewer } from './audience.ts';
+import type { PostgresOptions } from './postgres/database.ts';
 import type { SearchRefusal, SearchRequest } from './record.ts';
 import type { Answered } from './searching.ts';
 
@@ -19,7 +20,8 @@ export interface SlowRequest {
 
 /** What the thread is started with. */
 export interface SlowLaneData {
-  readonly path: string;
+  /** A file, or where in PostgreSQL. */
+  readonly source: string | PostgresOptions;
   readonly timeLimit: number;
 }
 
@@ -43,20 +45,27 @@ interface Waiting {
   readonly reject: (fault: unknown) => void;
 }
 
-export class SlowLane {
-  readonly #path: string;
+/** Who answers what the asking thread does not wait for. */
+export interface SlowAnswering {
+  /** Rejects on a fault. */
+  answer(asked: SlowRequest): Promise<Answered | SearchRefusal>;
+  close(): void;
+}
+
+export class SlowLane implements SlowAnswering {
+  readonly #source: SlowLaneData['source'];
   readonly #timeLimit: number;
   readonly #waiting: Waiting[] = [];
   #worker: Worker | undefined;
   #running: Waiting | undefined;
   #alarm: NodeJS.Timeout | undefined;
 
-  constructor(path: string, timeLimit: number) {
-    this.#path = path;
+  constructor(source: SlowLaneData['source'], timeLimit: number) {
+    this.#source = source;
     this.#timeLimit = timeLimit;
   }
 
-  /** The thread is started with the first search. Rejects on a fault. */
+  /** The thread is started with the first search. */
   answer(asked: SlowRequest): Promise<Answered | SearchRefusal> {
     if (this.#waiting.length >= WAITING_MAX) return Promise.resolve(BUSY);
     if (this.#countOf(asked.viewer?.asker) >= OF_ONE_MAX) return Promise.resolve(BUSY_WITH_YOURS);
@@ -100,7 +109,7 @@ export class SlowLane {
   }
 
   #start(): Worker {
-    const workerData: SlowLaneData = { path: this.#path, timeLimit: this.#timeLimit };
+    const workerData: SlowLaneData = { source: this.#source, timeLimit: this.#timeLimit };
     const worker = new Worker(new URL('slow-lane-worker.ts', import.meta.url), { workerData });
     worker.on('message', (answer: SlowAnswer) => {
       if (worker === this.#worker) this.#settle(answer);

@@ -6,10 +6,11 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
   sql,
-  type CompiledQuery,
   type RawBuilder,
 } from 'kysely';
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { SQLInputValue } from 'node:sqlite';
+import type { Database, Prepared } from './database.ts';
+import { compileFor, type Query } from './dialect.ts';
 import type { RecordTables } from './tables.ts';
 
 /** Writes queries over the record's tables; it never runs one. */
@@ -23,7 +24,10 @@ export const record = new Kysely<RecordTables>({
 });
 
 /** SQL written out, to be prepared; for what has no table of its own to select from. */
-export const written = <Row>(query: RawBuilder<Row>) => ({ compile: () => query.compile(record) });
+export const written = <Row>(query: RawBuilder<Row>): Query<Row> => ({
+  compile: () => query.compile(record),
+  toOperationNode: () => query.toOperationNode(),
+});
 
 export type Values = Readonly<Record<string, SQLInputValue>>;
 
@@ -45,7 +49,7 @@ export function given<Type = never>(name: string): Type {
  */
 export const givenLimit = sql<number>`cast(${given('limit')} as integer)`;
 
-/** SQLite takes 32,766. */
+/** SQLite takes 32,766, PostgreSQL 65,535. */
 const PARAMETERS_MAX = 32_000;
 
 /** A query with more values than a statement can have. */
@@ -55,11 +59,11 @@ export class TooManyValues extends Error {
 
 /** A prepared statement; it belongs to the connection it was prepared on. */
 export class Statement<Row> {
-  readonly #statement: StatementSync;
+  readonly #statement: Prepared;
   readonly #parameters: readonly unknown[];
 
-  constructor(db: DatabaseSync, query: { compile(): CompiledQuery<Row> }) {
-    const { sql, parameters } = query.compile();
+  constructor(db: Database, query: Query<Row>) {
+    const { sql, parameters } = compileFor(db.engine, query);
     if (parameters.length > PARAMETERS_MAX) throw new TooManyValues();
     this.#statement = db.prepare(sql);
     this.#parameters = parameters;
@@ -70,8 +74,8 @@ export class Statement<Row> {
   }
 
   /** Row by row, for what may be much. */
-  iterate(values: Values = {}): IterableIterator<Row> {
-    return this.#statement.iterate(...this.#bind(values)) as IterableIterator<Row>;
+  iterate(values: Values = {}): Iterable<Row> {
+    return this.#statement.iterate(...this.#bind(values)) as Iterable<Row>;
   }
 
   get(values: Values = {}): Row | undefined {

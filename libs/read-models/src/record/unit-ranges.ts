@@ -1,6 +1,6 @@
 /** Quantities that are asked for, as ranges in the units that the record holds. */
 import type { NumberComparison, QuantityComparison } from '@carelog/fhir';
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { given, record, Statement } from './statement.ts';
 import { inUnit, type WrittenUnit } from './units.ts';
 
@@ -13,7 +13,7 @@ export class UnitRanges {
   readonly #added: Statement<WrittenUnit & { id: number }>;
   #units: (WrittenUnit & { id: number })[] = [];
 
-  constructor(db: DatabaseSync) {
+  constructor(db: Database) {
     this.#added = new Statement(
       db,
       record.selectFrom('unit').selectAll().where('id', '>', given('known')).orderBy('id'),

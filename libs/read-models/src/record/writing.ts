@@ -1,10 +1,10 @@
 /** The statements that the record is written with. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 import { given, record, Statement } from './statement.ts';
 import { INDEX_COLUMNS, type IndexTable } from './tables.ts';
 
 /** Prepared once for a connection. */
-export function prepareWriting(db: DatabaseSync) {
+export function prepareWriting(db: Database) {
   const columns = ['key', 'patient', 'labels', 'version', 'position', 'updated', 'state', 'present', 'body'] as const; // prettier-ignore
   const current = Object.fromEntries(columns.map((column) => [column, given(column)])) as Record<
     (typeof columns)[number],
@@ -126,7 +126,7 @@ export function prepareWriting(db: DatabaseSync) {
 }
 
 // The tables differ only in their columns, which Kysely's types cannot follow from a table chosen at run time.
-function indexStatements(db: DatabaseSync, table: IndexTable, columns: readonly string[]) {
+function indexStatements(db: Database, table: IndexTable, columns: readonly string[]) {
   const row = Object.fromEntries(columns.map((column) => [column, given(column)]));
   // One version may say the same twice.
   const insert = record

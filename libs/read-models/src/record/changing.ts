@@ -1,0 +1,45 @@
+/** What a new version changes in the record, whatever the record is kept in. */
+import { labels as everyLabel, maskOf } from '@carelog/access';
+import type { IndexRow } from './index-rows.ts';
+import type { ResourceIndex } from './record-projection.ts';
+import { SEVERAL } from './tables.ts';
+
+/** Whose partition it is. */
+export interface Person {
+  /** Number of its stream. */
+  readonly patient: number;
+  /** `Patient/id`. */
+  readonly stream: string;
+}
+
+/** Whose a version is, and how confidential. */
+export interface Facts {
+  readonly patients: readonly number[];
+  readonly labels: number;
+}
+
+/** `rows`: all that the version is found by; `owner`: the patient in whose partition it lies, 0 for none. */
+export function factsOf(rows: readonly IndexRow[], owner: number, { access }: ResourceIndex): Facts {
+  const named = rows.filter(({ table }) => table === 'compartment').map(({ values }) => Number(values[0]));
+  const patients = named.length === 0 && owner !== 0 ? [owner] : named;
+  return { patients, labels: access.labels + (patients.length > 1 ? SEVERAL : 0) };
+}
+
+/** Of a patient the record classes are left out: everybody has most of them. */
+export const HIDING = maskOf(everyLabel) | SEVERAL;
+
+/** Rows of the version before that the new one does not have, and those that it has anew; each once. */
+export function difference(
+  before: readonly IndexRow[],
+  after: readonly IndexRow[],
+): { readonly gone: readonly IndexRow[]; readonly come: readonly IndexRow[] } {
+  const [old, current] = [byName(before), byName(after)];
+  const only = (some: Map<string, IndexRow>, others: Map<string, IndexRow>) =>
+    [...some].filter(([name]) => !others.has(name)).map(([, row]) => row);
+  return { gone: only(old, current), come: only(current, old) };
+}
+
+/** Equal rows share a name. */
+function byName(rows: readonly IndexRow[]): Map<string, IndexRow> {
+  return new Map(rows.map((row) => [`${row.table} ${row.values.join('\u0000')}`, row]));
+}

@@ -1,0 +1,130 @@
+/**
+ * PostgreSQL as the reader asks it: one question after another, each waited for. A thread of the connection's own talks to the
+ * server meanwhile, so that the reading code is one for both engines.
+ */
+import type { SQLInputValue } from 'node:sqlite';
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
+import type { Database, Prepared } from '../database.ts';
+import type { Answer, ConnectionData, Question } from './connection-thread.ts';
+import { storable } from './texts.ts';
+
+export interface PostgresOptions {
+  readonly url: string;
+  readonly schema: string;
+  /** Shown to the server; `carelog <schema> <name>`. */
+  readonly name: string;
+  /** Milliseconds that a statement may take. */
+  readonly statementTimeout: number;
+}
+
+/** A statement took longer than it may; the server ended it. */
+export class StatementTimeout extends Error {
+  override readonly name = 'StatementTimeout';
+}
+
+/** Beyond the statement's own time, until the thread is taken for dead; a connection is made in it too. */
+const PATIENCE_MS = 15_000;
+const FIRST_ROWS = 100;
+const ROWS_MAX = 2_000;
+
+export class PostgresDatabase implements Database {
+  readonly engine = 'postgres';
+  readonly #thread: Worker;
+  readonly #port: MessagePort;
+  readonly #answered: Int32Array;
+  readonly #patience: number;
+  #statements = 0;
+  #cursors = 0;
+  #isTransaction = false;
+  #isOpen = true;
+
+  /** Connects with the first question. */
+  constructor(options: PostgresOptions) {
+    const { port1, port2 } = new MessageChannel();
+    const answered = new SharedArrayBuffer(4);
+    this.#port = port1;
+    this.#answered = new Int32Array(answered);
+    this.#patience = options.statementTimeout + PATIENCE_MS;
+    const workerData: ConnectionData = { ...options, port: port2, answered };
+    this.#thread = new Worker(new URL('connection-thread.ts', import.meta.url), {
+      workerData,
+      transferList: [port2],
+    });
+    this.#thread.unref();
+    this.#port.unref();
+  }
+
+  get isTransaction(): boolean {
+    return this.#isTransaction;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  prepare(sql: string): Prepared {
+    const name = `s${(this.#statements += 1)}`;
+    const all = (values: readonly SQLInputValue[]) =>
+      this.#ask({ kind: 'ask', name, text: sql, values: given(values) });
+    return {
+      all: (...values) => all(values),
+      get: (...values) => all(values)[0],
+      run: (...values) => all(values),
+      iterate: (...values) => this.#iterate(sql, values),
+    };
+  }
+
+  /** What begins or ends a transaction is sent, and not waited for. */
+  exec(sql: string): void {
+    if (sql === 'BEGIN') this.#isTransaction = true;
+    if (sql === 'COMMIT' || sql === 'ROLLBACK') this.#isTransaction = false;
+    this.#port.postMessage({ kind: 'tell', text: sql } satisfies Question);
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#port.postMessage({ kind: 'close' } satisfies Question);
+  }
+
+  // Rows come in portions that grow: who wants a few gets no more.
+  *#iterate(sql: string, values: readonly SQLInputValue[]): Iterable<unknown> {
+    if (!this.#isTransaction) throw new Error('Rows that come in portions must be read in a transaction.');
+    const cursor = `c${(this.#cursors += 1)}`;
+    this.#ask({ kind: 'ask', text: `DECLARE ${cursor} NO SCROLL CURSOR FOR ${sql}`, values: given(values) });
+    let portion = FIRST_ROWS;
+    try {
+      for (;;) {
+        const rows = this.#ask({ kind: 'ask', text: `FETCH ${portion} FROM ${cursor}`, values: [] });
+        yield* rows;
+        if (rows.length < portion) return;
+        portion = Math.min(2 * portion, ROWS_MAX);
+      }
+    } finally {
+      if (this.#isTransaction) this.exec(`CLOSE ${cursor}`);
+    }
+  }
+
+  #ask(question: Question & { kind: 'ask' }): unknown[] {
+    if (!this.#isOpen) throw new Error('The record was closed.');
+    const before = Atomics.load(this.#answered, 0);
+    this.#port.postMessage(question);
+    const waited = Atomics.wait(this.#answered, 0, before, this.#patience);
+    const answer = receiveMessageOnPort(this.#port)?.message as Answer | undefined;
+    if (answer === undefined) {
+      // What it answers from now on would be taken for the answer to another question.
+      this.#isOpen = false;
+      void this.#thread.terminate();
+      throw new Error(`PostgreSQL was not heard of in time (${waited}).`);
+    }
+    if (answer.kind === 'rows') return answer.rows as unknown[];
+    this.#isTransaction &&= answer.kind !== 'lost';
+    if (answer.code === QUERY_CANCELED) throw new StatementTimeout(answer.message);
+    throw Object.assign(new Error(answer.message), { code: answer.code });
+  }
+}
+
+const QUERY_CANCELED = '57014';
+
+const given = (values: readonly SQLInputValue[]) =>
+  values.map((it) => (typeof it === 'string' ? storable(it) : it));

@@ -1,0 +1,257 @@
+/**
+ * Writes the record in PostgreSQL, where several projectors write at once, each its lanes: one transaction a batch, in which
+ * all rows of a table are written together.
+ */
+import { defaultPolicy, type Policy } from '@carelog/access';
+import type { Checkpoint, LaneWork, Parked, ProjectedBatch, SharedReadModel, Touched } from '@carelog/projection'; // prettier-ignore
+import { Pool, type PoolClient } from 'pg';
+import { digestOfRules } from '../access-facts.ts';
+import type { RecordChange } from '../record-projection.ts';
+import { BatchPlan, type Standing } from './batch-plan.ts';
+import { LabelSums } from './label-sums.ts';
+import { BatchNames, Names } from './names.ts';
+import { clearAll, clearLane, insertRows, removeRows } from './rows.ts';
+import { arrayOf } from './texts.ts';
+
+export interface PostgresRecordWriterOptions {
+  /** Of a role that may write to the schema. */
+  readonly url: string;
+  /** Made by `migrateRecord`. */
+  readonly schema: string;
+  /** That of the projection; the shipped one unless told. */
+  readonly policy?: Policy;
+  /** As many batches at a time; 4 unless told. */
+  readonly connections?: number;
+}
+
+/** Heard of when a lane came further: `<schema> <lane> <position>`. A hint; the tables are the truth. */
+export const PROJECTED_CHANNEL = 'carelog_projected';
+
+/** Nothing is asked of the database before the first call. */
+export function openPostgresRecordWriter({
+  url,
+  schema,
+  policy = defaultPolicy(),
+  connections = 4,
+}: PostgresRecordWriterOptions): SharedReadModel<RecordChange> {
+  const pool = (max: number, name: string) => {
+    const made = new Pool({
+      connectionString: url,
+      application_name: `carelog ${schema} ${name}`,
+      options: `-c search_path=${schema} -c jit=off`,
+      max,
+      statement_timeout: 60_000,
+      lock_timeout: 30_000,
+      idle_in_transaction_session_timeout: 60_000,
+    });
+    // An idle connection that breaks is replaced by the next batch.
+    made.on('error', () => {});
+    return made;
+  };
+  // Names have a connection of their own: a batch waits for them while it holds one.
+  return new PostgresRecordWriter(pool(connections, 'writer'), pool(2, 'names'), schema, policy);
+}
+
+class PostgresRecordWriter implements SharedReadModel<RecordChange> {
+  readonly #pool: Pool;
+  readonly #namesPool: Pool;
+  readonly #schema: string;
+  readonly #policy: Policy;
+  readonly #names: Names;
+  readonly #sums = new LabelSums();
+  #generation = '';
+
+  constructor(pool: Pool, namesPool: Pool, schema: string, policy: Policy) {
+    this.#pool = pool;
+    this.#namesPool = namesPool;
+    this.#schema = schema;
+    this.#policy = policy;
+    this.#names = new Names(namesPool);
+  }
+
+  async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
+    const { rows } = await this.#pool.query<CheckpointRow>('SELECT lane, position, epoch FROM checkpoint');
+    const reached = rows.filter(({ epoch }) => epoch !== NOTHING_APPLIED);
+    return new Map(reached.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }]));
+  }
+
+  async parked(lane: number): Promise<readonly Parked[]> {
+    return parkedOf(this.#pool, lane);
+  }
+
+  async apply(lane: number, work: LaneWork<RecordChange>): Promise<Touched> {
+    return this.#transaction(async (client) => {
+      const reached = await this.#lock(client, lane);
+      const batch = await work(reached, await parkedOf(client, lane));
+      if (batch === undefined) return new Set<string>();
+      return this.#write(client, lane, batch);
+    });
+  }
+
+  async clear(lane?: number): Promise<void> {
+    await this.#transaction(async (client) => {
+      // Waits for batches that are being written, and holds off those that come.
+      await client.query('LOCK TABLE checkpoint IN ACCESS EXCLUSIVE MODE');
+      await (lane === undefined ? clearAll(client) : clearLane(client, lane));
+    });
+    this.#forget();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.end(), this.#namesPool.end()]);
+  }
+
+  async #lock(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
+    await client.query('INSERT INTO checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING', [
+      lane,
+      NOTHING_APPLIED,
+    ]);
+    const { rows } = await client.query<CheckpointRow & { generation: string; digest: string }>(
+      `SELECT c.*, (SELECT id FROM generation) AS generation, (SELECT digest FROM rules) AS digest
+       FROM checkpoint c WHERE lane = $1 FOR UPDATE`,
+      [lane],
+    );
+    const [row] = rows;
+    if (row === undefined) throw new Error(`Lane ${lane} of ${this.#schema} has no checkpoint to lock.`);
+    if (row.digest !== digestOfRules(this.#policy))
+      throw new Error(
+        `The record in ${this.#schema} was built by another access policy. Start all projectors with that policy, or build the record anew: carelog rebuild record.`,
+      );
+    if (row.generation !== this.#generation) {
+      this.#forget();
+      this.#generation = row.generation;
+    }
+    return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
+  }
+
+  async #write(client: PoolClient, lane: number, batch: ProjectedBatch<RecordChange>): Promise<Touched> {
+    const { changes, parked, setAside, released = [], checkpoint } = batch;
+    if (released.length > 0) {
+      const partitions = [released];
+      await client.query('DELETE FROM parked WHERE partition = ANY($1)', partitions);
+      await client.query('DELETE FROM set_aside WHERE partition = ANY($1)', partitions);
+    }
+    const names = new BatchNames(this.#names);
+    const plan = new BatchPlan(changes, names, this.#policy);
+    plan.expect(await this.#standing(client, plan.standingStreams), await this.#personsOf(client, plan.partitions)); // prettier-ignore
+    plan.askTypes();
+    await names.learn();
+    plan.askNames();
+    await names.learn();
+    plan.make();
+    await insertRows(client, 'person', ['partition', 'patient', 'lane'], plan.newPersons.map(([partition, patient]) => [partition, patient, lane])); // prettier-ignore
+    for (const [table, rows] of plan.gone) await removeRows(client, table, rows);
+    await insertRows(client, 'version', plan.versionColumns, plan.versions);
+    await insertRows(client, 'resource', [...plan.resourceColumns, 'lane'], plan.created.map((row) => [...row, lane])); // prettier-ignore
+    await this.#update(client, plan);
+    await insertRows(client, 'more_patient', ['position', 'patient'], plan.morePatients);
+    for (const [table, rows] of plan.come) await insertRows(client, table, plan.columnsOf(table), rows);
+    await insertRows(client, 'parked', ['partition', 'position', 'reason', 'lane'], parked.map((it) => [it.partition, it.position, it.reason, lane])); // prettier-ignore
+    await insertRows(client, 'set_aside', ['stream', 'partition'], setAside.map((it) => [it.stream, it.partition])); // prettier-ignore
+    // Last, for they may be shared with other lanes: whoever waits for them waits briefly.
+    await this.#sums.add(client, 'type_labels', 'type', plan.typeLabels);
+    await this.#sums.add(client, 'patient_labels', 'patient', plan.patientLabels);
+    await client.query(
+      `WITH moved AS (UPDATE checkpoint SET position = $2, epoch = $3 WHERE lane = $1 RETURNING 1)
+       SELECT pg_notify($4, $5) FROM moved`,
+      [lane, checkpoint.position, checkpoint.epoch, PROJECTED_CHANNEL, `${this.#schema} ${lane} ${checkpoint.position}`], // prettier-ignore
+    );
+    const isAnybodyAside = parked.length + setAside.length + released.length > 0;
+    return isAnybodyAside ? 'all' : plan.touched;
+  }
+
+  async #standing(client: PoolClient, streams: readonly string[]): Promise<Map<string, Standing>> {
+    const standing = new Map<string, Standing>();
+    if (streams.length === 0) return standing;
+    const { rows } = await client.query<Record<keyof Standing | 'more', string | null> & { stream: string }>({
+      name: 'standing',
+      text: `SELECT stream, key, patient, labels, version, position, updated, state, body,
+               (SELECT string_agg(m.patient::text, ',' ORDER BY m.patient) FROM more_patient m WHERE m.position = r.position) AS more
+             FROM resource r WHERE stream = ANY($1::text[])`,
+      values: [arrayOf(streams)],
+    });
+    for (const { stream, body, more, ...numbers } of rows) {
+      const { key, patient, labels, version, position, updated, state } = numbers;
+      standing.set(stream, {
+        key: Number(key),
+        patient: Number(patient),
+        labels: Number(labels),
+        version: Number(version),
+        position: Number(position),
+        updated: Number(updated),
+        state: Number(state) as Standing['state'],
+        body,
+        more: more?.split(',').map(Number) ?? [],
+      });
+    }
+    return standing;
+  }
+
+  async #personsOf(
+    client: PoolClient,
+    partitions: readonly string[],
+  ): Promise<Map<string, { patient: number; stream: string }>> {
+    // prettier-ignore
+    if (partitions.length === 0) return new Map();
+    const { rows } = await client.query<{ partition: string; patient: string; stream: string }>({
+      name: 'persons',
+      text: `SELECT p.partition, p.patient, t.name AS stream FROM person p JOIN target t ON t.id = p.patient
+             WHERE p.partition = ANY($1::text[])`,
+      values: [arrayOf(partitions)],
+    });
+    return new Map(
+      rows.map(({ partition, patient, stream }) => [partition, { patient: Number(patient), stream }]),
+    );
+  }
+
+  async #update(client: PoolClient, plan: BatchPlan): Promise<void> {
+    if (plan.updated.length === 0) return;
+    await client.query({
+      name: 'update',
+      text: `UPDATE resource r SET patient = u.patient, labels = u.labels, version = u.version, position = u.position,
+               updated = u.updated, state = u.state, present = u.present, body = u.body
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[],
+               $8::bigint[], $9::text[]) u(key, patient, labels, version, position, updated, state, present, body)
+             WHERE r.key = u.key`,
+      values: Array.from({ length: 9 }, (_, i) => arrayOf(plan.updated.map((row) => row[i]))),
+    });
+  }
+
+  async #transaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query('BEGIN');
+      const result = await work(client);
+      await client.query('COMMIT');
+      client.release();
+      return result;
+    } catch (fault) {
+      // Its transaction ends with its connection.
+      client.release(true);
+      this.#sums.forget();
+      throw fault;
+    }
+  }
+
+  #forget(): void {
+    this.#names.forget();
+    this.#sums.forget();
+  }
+}
+
+/** Stands for the epoch of a lane that nothing was applied to. */
+const NOTHING_APPLIED = '';
+
+interface CheckpointRow {
+  readonly lane: number;
+  readonly position: string;
+  readonly epoch: string;
+}
+
+async function parkedOf(asked: Pick<Pool, 'query'>, lane: number): Promise<readonly Parked[]> {
+  const { rows } = await asked.query<Parked>(
+    'SELECT partition, position, reason FROM parked WHERE lane = $1 ORDER BY position',
+    [lane],
+  );
+  return rows.map((row) => ({ ...row, position: Number(row.position) }));
+}

@@ -6,8 +6,8 @@ import { startTcpProxy, temporaryFolder } from '@carelog/testkit';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { patient, startDatabase, startRig } from './relay-rig.ts';
-import type { Rig } from './relay-rig.ts';
+import { patient, startDatabase, startRelayScene } from '../support/relay-scene.ts';
+import type { RelayScene } from '../support/relay-scene.ts';
 
 const engines = await engineOrReason(async () => {
   const port = await freePort();
@@ -21,12 +21,12 @@ const engines = await engineOrReason(async () => {
 });
 const reason = typeof engines === 'string' ? engines : undefined;
 
-let rig: Rig;
+let scene: RelayScene;
 beforeEach(async () => {
-  if (typeof engines !== 'string') rig = await startRig(engines.database, engines.kafka.brokers);
+  if (typeof engines !== 'string') scene = await startRelayScene(engines.database, engines.kafka.brokers);
 });
 afterEach(async () => {
-  await rig?.close();
+  await scene?.close();
 });
 afterAll(async () => {
   if (typeof engines === 'string') return;
@@ -40,99 +40,99 @@ const produces = (request: Buffer): boolean => request.byteLength > 6 && request
 
 describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`, { timeout: 120_000 }, () => {
   it('brings what is there and what comes, once, and says how far it is', async () => {
-    await rig.append(95);
-    const relay = rig.relay();
-    await rig.relayed();
-    await rig.append(30);
-    await rig.relayed();
-    const { messages } = await rig.expectTopicIsLog();
+    await scene.append(95);
+    const relay = scene.relay();
+    await scene.relayed();
+    await scene.append(30);
+    await scene.relayed();
+    const { messages } = await scene.expectTopicIsLog();
     expect(messages).toBeGreaterThanOrEqual(125);
-    const { position, positions, epoch } = await rig.checkpoint();
+    const { position, positions, epoch } = await scene.checkpoint();
     expect(position).toBe(125);
     expect(Math.max(...positions)).toBe(125);
-    expect(epoch).toBe(rig.store.head().epoch);
+    expect(epoch).toBe(scene.store.head().epoch);
     expect(relay.status()).toMatchObject({ state: 'relaying', position: 125, lag: 0 });
   });
 
   it.each(['before-send', 'after-send', 'after-ack', 'after-checkpoint'] as const)(
     'killed at %s loses nothing and changes no order',
     async (failpoint) => {
-      await rig.append(100);
-      const child = rig.child({}, { failpoint, time: 3 });
+      await scene.append(100);
+      const child = scene.child({}, { failpoint, time: 3 });
       expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-      expect((await rig.checkpoint()).position).toBe(failpoint === 'after-checkpoint' ? 60 : 40);
-      rig.relay();
-      await rig.relayed();
-      const { messages } = await rig.expectTopicIsLog();
+      expect((await scene.checkpoint()).position).toBe(failpoint === 'after-checkpoint' ? 60 : 40);
+      scene.relay();
+      await scene.relayed();
+      const { messages } = await scene.expectTopicIsLog();
       expect(messages).toBeGreaterThanOrEqual(failpoint === 'after-ack' ? 120 : 100);
     },
   );
 
   it('killed again and again loses nothing', async () => {
-    const appending = rig.append(600);
+    const appending = scene.append(600);
     for (const failpoint of ['after-send', 'after-ack', 'before-send', 'after-ack'] as const) {
-      await once(rig.child({}, { failpoint, time: 3 }), 'exit');
+      await once(scene.child({}, { failpoint, time: 3 }), 'exit');
     }
     await appending;
-    rig.relay();
-    await rig.relayed();
-    await rig.expectTopicIsLog();
+    scene.relay();
+    await scene.relayed();
+    await scene.expectTopicIsLog();
   });
 
   it.each(['unheard', 'unanswered'] as const)('sends again what Kafka left %s', async (when) => {
     const { proxy } = running();
-    await rig.append(20);
-    const relay = rig.relay();
-    await rig.relayed();
+    await scene.append(20);
+    const relay = scene.relay();
+    await scene.relayed();
     const broken = proxy.breakAt(produces, when);
-    await rig.append(20);
+    await scene.append(20);
     await broken;
-    await rig.relayed();
-    const { messages } = await rig.expectTopicIsLog();
+    await scene.relayed();
+    const { messages } = await scene.expectTopicIsLog();
     if (when === 'unanswered') expect(messages).toBeGreaterThan(40);
     expect(relay.status()).toMatchObject({ restarts: 1, position: 40 });
   });
 
   it('waits where Kafka cannot be reached, and where it does not answer', async () => {
     const { proxy } = running();
-    const relay = rig.relay({ requestMilliseconds: 500 });
-    await rig.append(20);
-    await rig.relayed();
+    const relay = scene.relay({ requestMilliseconds: 500 });
+    await scene.append(20);
+    await scene.relayed();
     for (const breakIt of [proxy.cut, proxy.stall]) {
       breakIt();
-      await rig.append(20);
+      await scene.append(20);
       await expect.poll(() => relay.status().state, patient).toBe('recovering');
       proxy.mend();
-      await rig.relayed();
+      await scene.relayed();
     }
-    await rig.expectTopicIsLog();
+    await scene.expectTopicIsLog();
   });
 
   it('goes on after Kafka was killed', async () => {
     const { kafka } = running();
-    rig.relay();
-    await rig.append(50);
-    await rig.relayed();
+    scene.relay();
+    await scene.append(50);
+    await scene.relayed();
     await kafka.kill();
-    await rig.append(50);
+    await scene.append(50);
     await kafka.start();
-    await rig.relayed();
-    await rig.expectTopicIsLog();
+    await scene.relayed();
+    await scene.expectTopicIsLog();
   });
 
   it('makes the topic anew that somebody deleted, and goes on with what follows', async () => {
-    const relay = rig.relay({ heartbeatMilliseconds: 200 });
-    await rig.append(20);
-    await rig.relayed();
+    const relay = scene.relay({ heartbeatMilliseconds: 200 });
+    await scene.append(20);
+    await scene.relayed();
     const admin = new Kafka({ brokers: [...running().kafka.brokers], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
-    await admin.deleteTopics({ topics: [rig.settings.topic] });
+    await admin.deleteTopics({ topics: [scene.settings.topic] });
     await expect.poll(() => relay.status().restarts, patient).toBeGreaterThan(0);
-    await rig.append(20);
-    await rig.relayed();
+    await scene.append(20);
+    await scene.relayed();
     await expect
       .poll(
-        async () => (await admin.fetchTopicMetadata({ topics: [rig.settings.topic] })).topics.length,
+        async () => (await admin.fetchTopicMetadata({ topics: [scene.settings.topic] })).topics.length,
         patient,
       )
       .toBe(1);
@@ -140,65 +140,65 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
   });
 
   it('is one at a time: another takes over at once when its process ends', async () => {
-    const first = rig.child({ leaseMilliseconds: 600_000 });
-    await rig.append(20);
-    await rig.relayed();
-    const second = rig.relay();
-    await rig.append(20);
-    await rig.relayed();
+    const first = scene.child({ leaseMilliseconds: 600_000 });
+    await scene.append(20);
+    await scene.relayed();
+    const second = scene.relay();
+    await scene.append(20);
+    await scene.relayed();
     expect(second.status()).toMatchObject({ state: 'standing by', sent: 0 });
     first.kill('SIGKILL');
-    await rig.append(20);
-    await rig.relayed();
+    await scene.append(20);
+    await scene.relayed();
     expect(second.status()).toMatchObject({ state: 'relaying', sent: 20 });
-    const { messages } = await rig.expectTopicIsLog();
+    const { messages } = await scene.expectTopicIsLog();
     expect(messages).toBeGreaterThanOrEqual(60);
   });
 
   it('that hangs is replaced once its lease is over, and moves nothing when it wakes', async () => {
-    const first = rig.child({ leaseMilliseconds: 1_500 });
-    await rig.append(20);
-    await rig.relayed();
+    const first = scene.child({ leaseMilliseconds: 1_500 });
+    await scene.append(20);
+    await scene.relayed();
     first.kill('SIGSTOP');
-    await rig.append(40);
-    const second = rig.relay({ leaseMilliseconds: 1_500 });
-    await rig.relayed();
+    await scene.append(40);
+    const second = scene.relay({ leaseMilliseconds: 1_500 });
+    await scene.relayed();
     expect(second.status()).toMatchObject({ state: 'relaying', sent: 40 });
     first.kill('SIGCONT');
-    await rig.append(40);
-    await rig.relayed();
-    await rig.expectTopicIsLog();
+    await scene.append(40);
+    await scene.relayed();
+    await scene.expectTopicIsLog();
     expect(second.status().state).toBe('relaying');
   });
 
   it('whose number is no longer the highest stops, and what it sent is sent again', async () => {
-    const relay = rig.relay();
-    await rig.append(20);
-    await rig.relayed();
+    const relay = scene.relay();
+    await scene.append(20);
+    await scene.relayed();
     await running().database.run('UPDATE distribution.relay SET fence = fence + 1 WHERE topic = $1', [
-      rig.schema,
+      scene.schema,
     ]);
-    await rig.append(20);
-    await rig.relayed();
+    await scene.append(20);
+    await scene.relayed();
     expect(relay.status()).toMatchObject({ fenceLosses: 1, position: 40 });
-    const { messages } = await rig.expectTopicIsLog();
+    const { messages } = await scene.expectTopicIsLog();
     expect(messages).toBeGreaterThan(40);
   });
 
   it('goes on under the new epoch of a log that was restored with its checkpoint', async () => {
-    const relay = rig.relay();
-    await rig.append(40);
-    await rig.relayed();
+    const relay = scene.relay();
+    await scene.append(40);
+    await scene.relayed();
     await relay.close();
-    const before = rig.store.head().epoch;
+    const before = scene.store.head().epoch;
     const owner = new pg.Client(running().database.postgres.url());
     await owner.connect();
-    const { epoch } = await beginEpoch(owner, { schema: rig.schema });
+    const { epoch } = await beginEpoch(owner, { schema: scene.schema });
     await owner.end();
-    await rig.append(20);
-    rig.relay();
-    await rig.relayed();
-    const { messages, byLane } = await rig.expectTopicIsLog();
+    await scene.append(20);
+    scene.relay();
+    await scene.relayed();
+    const { messages, byLane } = await scene.expectTopicIsLog();
     expect(messages).toBeGreaterThanOrEqual(60);
     const epochs = [...byLane.values()]
       .flat()
@@ -207,13 +207,13 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
   });
 
   it('shows in every lane how far it is complete, also where nothing happens', async () => {
-    await rig.append(20);
-    rig.relay({ heartbeatMilliseconds: 100 });
-    await rig.relayed();
-    const { positions } = await rig.checkpoint();
+    await scene.append(20);
+    scene.relay({ heartbeatMilliseconds: 100 });
+    await scene.relayed();
+    const { positions } = await scene.checkpoint();
     await expect
       .poll(async () => {
-        const { byLane } = await rig.expectTopicIsLog();
+        const { byLane } = await scene.expectTopicIsLog();
         return positions.map((_, lane) => byLane.get(lane)?.at(-1));
       }, patient)
       .toMatchObject(positions.map((previous) => ({ kind: 'heartbeat', position: 20, previous })));

@@ -1,4 +1,4 @@
-/** For the specs beside this file: a log in PostgreSQL, its topic in Kafka, relays between them, and what must hold of both. */
+/** A log in PostgreSQL, its topic in Kafka, relays between them, and what must hold of both. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,13 +9,13 @@ import { startPostgres } from '@carelog/engines';
 import type { Postgres } from '@carelog/engines';
 import { migrateEventStore, newEventId, openPostgresEventStore } from '@carelog/event-store';
 import type { PostgresEventStore, RecordedEvent } from '@carelog/event-store';
+import { startRelay } from '@carelog/relay';
+import type { Relay, RelayOptions } from '@carelog/relay';
 import { anEvent } from '@carelog/testkit';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { expect } from 'vitest';
-import { startRelay } from './relay.ts';
-import type { Relay, RelayOptions } from './relay.ts';
-import type { Failpoint } from './failpoint.ts';
+import type { Failpoint } from '../../apps/relay/src/failpoint.ts';
 import type { ChildSettings } from './relay-child.ts';
 
 export interface Database {
@@ -52,7 +52,7 @@ export async function startDatabase(folder: string): Promise<Database> {
 
 export type Tuning = Partial<Omit<RelayOptions, 'openStore' | 'log' | 'kafka' | 'databaseUrl'>>;
 
-export interface Rig {
+export interface RelayScene {
   readonly settings: KafkaSettings;
   readonly schema: string;
   readonly store: PostgresEventStore;
@@ -75,7 +75,11 @@ const partitions = Array.from({ length: 40 }, () => newEventId());
 const tuningOfTests = { pageEvents: 20, heartbeatMilliseconds: 60_000 };
 
 /** A new log and a new topic, of four lanes. */
-export async function startRig(database: Database, brokers: readonly string[], replicas = 1): Promise<Rig> {
+export async function startRelayScene(
+  database: Database,
+  brokers: readonly string[],
+  replicas = 1,
+): Promise<RelayScene> {
   const schema = `log_${newEventId().replaceAll('-', '')}`;
   const owner = new pg.Client(database.postgres.url());
   await owner.connect();
@@ -86,7 +90,7 @@ export async function startRig(database: Database, brokers: readonly string[], r
   const ending: (() => Promise<unknown>)[] = [];
   let appended = 0;
 
-  const rig: Rig = {
+  const scene: RelayScene = {
     settings,
     schema,
     store,
@@ -135,7 +139,7 @@ export async function startRig(database: Database, brokers: readonly string[], r
     async relayed() {
       const { position } = await store.freshHead();
       await expect
-        .poll(async () => (await rig.checkpoint()).position, patient)
+        .poll(async () => (await scene.checkpoint()).position, patient)
         .toBeGreaterThanOrEqual(position);
     },
     async expectTopicIsLog() {
@@ -153,7 +157,7 @@ export async function startRig(database: Database, brokers: readonly string[], r
       await store.close();
     },
   };
-  return rig;
+  return scene;
 }
 
 export const patient = { timeout: 60_000, interval: 20 };

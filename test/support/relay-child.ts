@@ -1,7 +1,7 @@
 /** A relay in a process of its own, for specs that kill it: `node relay-child.ts <settings as JSON>`. */
 import { openPostgresEventStore } from '@carelog/event-store';
-import { startRelay } from './relay.ts';
-import type { RelayOptions } from './relay.ts';
+import { startRelay } from '@carelog/relay';
+import type { RelayOptions } from '@carelog/relay';
 
 export type ChildSettings = Omit<RelayOptions, 'openStore' | 'log'> & { readonly schema: string };
 

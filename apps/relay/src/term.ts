@@ -2,6 +2,7 @@
 import { ensureTopic, openLaneProducer } from '@carelog/distribution';
 import type { KafkaSettings, RelayLease } from '@carelog/distribution';
 import type { EventStore } from '@carelog/event-store';
+import { spanIn } from '@carelog/service-kit';
 import { failpoint } from './failpoint.ts';
 import { heartbeatsAt, pagesOf } from './pages.ts';
 import { startOf } from './resume.ts';
@@ -44,6 +45,8 @@ export async function relayTerm(
         held(await lease.keep());
         continue;
       }
+      const traced = events.filter(({ trace }) => trace !== undefined);
+      const spans = traced.map(({ trace }) => spanIn(trace, 'relayed'));
       for (const page of pagesOf(reached, events)) {
         await failpoint('before-send');
         const sending = producer.send(page.lanes);
@@ -55,6 +58,7 @@ export async function relayTerm(
         reached = page.checkpoint;
         options.onReached(reached.position, page.events);
       }
+      for (const span of spans) span.end({ events: events.length });
     }
   } finally {
     await producer.close();

@@ -1,13 +1,14 @@
 /** The log in a schema of a PostgreSQL database, which several processes read and append to at once. */
+import { CoalescingAppender } from '../coalescing-appender.ts';
 import type { AppendOutcome, EventStore, StreamAppend } from '../event-store.ts';
 import { StoreFault } from '../store-fault.ts';
 import { subscribeTo } from '../subscription.ts';
-import { Appender } from './appender.ts';
 import { loadDriver, placeOf } from './connection.ts';
 import { HeadWatch } from './head-watch.ts';
 import { LogQueries } from './log-queries.ts';
 import type { Run } from './log-queries.ts';
 import { faultOf, isPassing } from './postgres-fault.ts';
+import { PostgresWriter } from './postgres-writer.ts';
 import { checkedName } from './schema.ts';
 
 export interface PostgresEventStoreOptions {
@@ -53,7 +54,8 @@ export async function openPostgresEventStore(
     throw faultOf(error, place);
   });
   const watch = new HeadWatch({ driver, channel: `carelog_${schema}`, head, ask, onTrouble });
-  const appender = new Appender({ driver, schema, place, queries, watch, now, patienceMilliseconds });
+  const writer = new PostgresWriter({ driver, schema, place, queries, watch });
+  const appender = new CoalescingAppender(writer, now, patienceMilliseconds);
   const closing = new AbortController();
 
   function refuseWhenClosed(): void {

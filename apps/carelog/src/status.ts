@@ -13,7 +13,8 @@ export interface Running {
   readonly policy: Policy;
   readonly store: EventStore;
   readonly record: RecordQueries;
-  readonly projector: Projector;
+  /** `rebuild` where a view is built anew in its own place. */
+  readonly projector: Pick<Projector, 'position'> & Partial<Pick<Projector, 'rebuild'>>;
 }
 
 export interface Status {
@@ -61,6 +62,11 @@ export function statusRoutes(server: FastifyInstance, running: Running, metrics:
     if (projection !== 'record') {
       const message = 'There is no projection of this name. There is: record.';
       return sendProblems(reply, [{ category: 'not-found', code: 'not-found', message }]);
+    }
+    if (running.projector.rebuild === undefined) {
+      const message =
+        'In a cluster a view is built beside the one that serves, and takes its place when it is equal. Use "carelog views".';
+      return sendProblems(reply, [{ category: 'method', code: 'not-supported', message }]);
     }
     return reply.send(await running.projector.rebuild());
   });

@@ -25,8 +25,6 @@ export interface Gateway {
   /** How far the record view has come, and a bounded wait for it to come further. */
   readonly projected: {
     position(): number;
-    /** Changes whenever a question about this stream may be answered otherwise. */
-    moves(stream: string): number;
     /** False when the time ran out first. */
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };

@@ -1,0 +1,93 @@
+/** A query gateway of a cluster: reads from the engines, writes through the activity writers. Any number of them serve together. */
+import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { openAccessLog } from '@carelog/access-log';
+import { connectWriters, raiseTasks, type Gateway } from '@carelog/query-gateway';
+import {
+  readServiceKey,
+  type ClusterSettings,
+  type Config,
+  type Log,
+  type Service,
+} from '@carelog/service-kit';
+import { keyedBy, startFront } from '../front.ts';
+import { dataPaths } from '../paths.ts';
+import type { Running } from '../status.ts';
+import { version } from '../version.ts';
+import { ACCESS_LOG_SCHEMA, ENGINE_SETTINGS, openEngines, type EngineSettings } from './engines.ts';
+import { readinessOf } from './readiness.ts';
+
+export const GATEWAY_SETTINGS = [...ENGINE_SETTINGS, 'writers'] as const;
+
+const THREADS_MAX = 4;
+const TASKS_AGAIN_MS = 5_000;
+
+/** Resolves when requests are accepted. Its access journal lies in the data folder: no two gateways may share one. */
+export async function startGatewayService(
+  config: Config,
+  settings: EngineSettings & Pick<ClusterSettings, 'writers'>,
+  log: Log,
+): Promise<Service> {
+  const { policy } = config;
+  const serviceKey = readServiceKey(settings.serviceKeyFile);
+  const threads = Math.min(THREADS_MAX, availableParallelism());
+  const engines = await openEngines(settings, { policy, threads, log });
+  const { store, keyring, live, ground, reading } = engines;
+  const ending = new AbortController();
+  const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
+  const releaseEngines = async (): Promise<void> => {
+    ending.abort();
+    writers.close();
+    await engines.close();
+  };
+  try {
+    const accessLog = await openAccessLog({
+      folder: dataPaths(config.dataFolder).accessLog,
+      places: {
+        kind: 'shared',
+        log: { url: settings.accessLogUrl, schema: ACCESS_LOG_SCHEMA },
+        keyring: { url: settings.keyringUrl, masterKeyFile: settings.masterKeyFile },
+      },
+      keyring,
+      mode: config.accessLog,
+      ground,
+      log,
+    });
+    const gateway: Gateway = {
+      ...reading,
+      recordActivity: writers,
+      accessLog,
+      log: store,
+      ...keyedBy(keyring),
+      pressure: { waiting: 0, turnedAway: 0 },
+      version,
+    };
+    const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, projector: live.projected }; // prettier-ignore
+    void raiseTasksInTime(gateway, log, ending.signal);
+    const release = async (): Promise<void> => {
+      await accessLog.close();
+      await releaseEngines();
+    };
+    return await startFront(
+      { running, gateway, readiness: () => readinessOf(engines), release },
+      config,
+      log,
+    );
+  } catch (fault) {
+    await releaseEngines();
+    throw fault;
+  }
+}
+
+/** Writers may not be there yet when a gateway starts. */
+async function raiseTasksInTime(gateway: Gateway, log: Log, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return await raiseTasks(gateway);
+    } catch (fault) {
+      if (!signal.aborted)
+        log.warn({ fault: (fault as Error).name }, 'broken glass could not be put on worklists yet');
+      await delay(TASKS_AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** The record as the version that is live answers it; when another version takes over, from then on by that. */
+import type { RecordQueries, ReadModelVersions } from '@carelog/read-models';
+import { openPostgresRecord, openVersions, recordProjection, schemaOf } from '@carelog/read-models';
+import { followView, type ViewProgress, type ViewProgressOptions } from './view-progress.ts';
+
+export interface LiveRecord {
+  readonly record: RecordQueries;
+  readonly projected: ViewProgress;
+  /** As access records name the view. */
+  view(): string;
+  close(): Promise<void>;
+}
+
+export interface LiveRecordOptions extends Omit<ViewProgressOptions, 'schema'> {
+  /** Questions that are answered at a time. */
+  readonly threads: number;
+}
+
+/** What was asked of the version before is answered by it still. */
+const OLD_VERSION_MS = 30_000;
+
+/** Throws where no version of the record is live. */
+export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRecord> {
+  const { readModelsUrl: url, threads, log } = options;
+  const versions = openVersions(url);
+  const ending = new AbortController();
+  let version: number;
+  let current: RecordQueries;
+  let projected: ViewProgress;
+  try {
+    version = await liveVersion(versions);
+    projected = await followView({ ...options, schema: schemaOf(recordProjection.name, version) });
+    current = openPostgresRecord({ url, schema: schemaOf(recordProjection.name, version), threads });
+  } catch (fault) {
+    await versions.close();
+    throw fault;
+  }
+
+  let turning = Promise.resolve();
+  const turnTo = async (next: number | undefined): Promise<void> => {
+    if (next === undefined || next === version || ending.signal.aborted) return;
+    const schema = schemaOf(recordProjection.name, next);
+    const opened = openPostgresRecord({ url, schema, threads });
+    await projected.turnTo(schema, () => {
+      const before = current;
+      current = opened;
+      version = next;
+      setTimeout(() => before.close(), OLD_VERSION_MS).unref();
+    });
+  };
+  const turned = (next: number | undefined): void => {
+    turning = turning.then(() => turnTo(next)).catch((fault: unknown) => log.warn(`Another version of the record could not be turned to: ${(fault as Error).name}.`)); // prettier-ignore
+  };
+  await versions.follow(recordProjection.name, turned, { signal: ending.signal });
+
+  return {
+    record: asking(() => current),
+    projected,
+    view: () => `${recordProjection.name} ${version}`,
+    async close() {
+      ending.abort();
+      await projected.close();
+      await turning;
+      current.close();
+      await versions.close();
+    },
+  };
+}
+
+async function liveVersion(versions: ReadModelVersions): Promise<number> {
+  const live = await versions.live(recordProjection.name);
+  if (live !== undefined) return live.version;
+  throw new Error('No version of the record is live in the database of read models. Run the migration and start a projector.'); // prettier-ignore
+}
+
+/** Each question goes to the one that answers at that moment. */
+function asking(current: () => RecordQueries): RecordQueries {
+  const ask = (_: unknown, name: string) => (...asked: unknown[]) => (current() as unknown as Record<string, (...it: unknown[]) => unknown>)[name]!(...asked); // prettier-ignore
+  return new Proxy({} as RecordQueries, { get: ask as ProxyHandler<RecordQueries>['get'] } as ProxyHandler<RecordQueries>); // prettier-ignore
+}

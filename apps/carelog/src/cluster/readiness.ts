@@ -1,0 +1,27 @@
+/** Whether a gateway or a writer can answer well just now. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Problem } from '@carelog/fhir';
+import type { Engines } from './engines.ts';
+
+const PATIENCE_MS = 2_000;
+const AGE_MAX_MS = 10_000;
+
+export async function readinessOf({
+  store,
+  live,
+}: Pick<Engines, 'store' | 'live'>): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  const asked = store.freshHead().then(
+    () => true,
+    () => false,
+  );
+  if (!(await Promise.race([asked, delay(PATIENCE_MS, false, { ref: false })])))
+    problems.push(unavailable('The log does not answer.'));
+  if (live.projected.age() > AGE_MAX_MS)
+    problems.push(unavailable('How far the record view is cannot be read.'));
+  return problems;
+}
+
+function unavailable(message: string): Problem {
+  return { category: 'unavailable', code: 'transient', message };
+}

@@ -1,7 +1,11 @@
 // Programs that tests need and npm cannot bring. As root on Debian and its kin they are installed; elsewhere this says what to do.
 import { spawnSync } from 'node:child_process';
 
-const programs = [{ command: 'chromium', debian: 'chromium', for: 'the browser tests' }];
+const programs = [
+  { command: 'chromium', debian: 'chromium', for: 'the browser tests' },
+  { command: 'java', debian: 'default-jre-headless', for: 'Kafka, which the tests of the cluster run' },
+  { command: 'mvn', debian: 'maven', for: 'fetching Kafka' },
+];
 
 /** Installs the programs that are missing, where it may; never fails: the tests that miss one say so. */
 export function installPrograms() {

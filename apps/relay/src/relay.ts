@@ -27,7 +27,8 @@ export interface RelayOptions {
 }
 
 export interface RelayStatus {
-  readonly state: 'standing by' | 'relaying' | 'recovering';
+  /** `starting` until the database has said whether another one relays; `recovering` from a fault until it relays again. */
+  readonly state: 'starting' | 'standing by' | 'relaying' | 'recovering';
   /** Everything up to here is in Kafka, as this relay last knew. */
   readonly position: number;
   /** Events in the log behind it. */
@@ -55,7 +56,7 @@ export function startRelay(options: RelayOptions): Relay {
   const closing = new AbortController();
   const { signal } = closing;
   const now = { position: 0, sent: 0, restarts: 0, fenceLosses: 0 };
-  let state: RelayStatus['state'] = 'standing by';
+  let state: RelayStatus['state'] = 'starting';
   let fault: string | undefined;
   let store: EventStore | undefined;
   let pause = pauseMilliseconds.first;
@@ -126,7 +127,7 @@ export function startRelay(options: RelayOptions): Relay {
   function recoverFrom(error: Error): void {
     if (error instanceof SendDoubt) now.restarts += 1;
     if (error instanceof FenceLost) now.fenceLosses += 1;
-    state = error instanceof FenceLost ? 'standing by' : 'recovering';
+    state = 'recovering';
     fault = error.name;
     // Messages of ours say what to do; those of drivers may have addresses in them.
     const said = ours.has(error.name) ? { why: error.message } : {};

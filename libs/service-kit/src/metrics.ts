@@ -33,6 +33,7 @@ export const metricCatalogue = {
     'counter',
     'Times that a producer was given up and its events were sent again.',
   ],
+  carelog_relay_overtaken_total: ['counter', 'Times that another relay took over from one that still ran.'],
   carelog_access_journal_bytes: ['gauge', 'Access records that are written and not yet in the access log.'],
   carelog_writers_waiting: ['gauge', 'Writers that wait because a view is far behind.'],
   carelog_writers_turned_away_total: ['counter', 'Writers answered 503 because a view stayed far behind.'],

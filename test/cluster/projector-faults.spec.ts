@@ -4,7 +4,7 @@
  * (`npm run test:cluster-faults`).
  */
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, it } from 'vitest';
 import { engineOrReason, startKafka, startPostgres } from '@carelog/engines';
 import { temporaryFolder } from '@carelog/testkit';
 import { projectorScene, type ProjectorScene } from '../support/projector-scene.ts';

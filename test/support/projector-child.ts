@@ -69,10 +69,12 @@ const projecting = await startProjecting({
     log: createLog('info'),
   },
 });
-process.once('SIGTERM', async () => {
+process.once('SIGTERM', () => void end());
+process.stdout.write('started\n');
+
+async function end(): Promise<void> {
   await projecting.close();
   await view.close();
   await store.close();
   process.exit(0);
-});
-process.stdout.write('started\n');
+}

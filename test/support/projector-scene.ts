@@ -154,7 +154,7 @@ export async function projectorScene({ postgres, brokers }: SceneOptions) {
         stdio: ['ignore', 'pipe', process.env['SHOW_CHILDREN'] ? 'inherit' : 'ignore'],
       });
       children.push(child);
-      await new Promise((resolve) => child.stdout!.once('data', resolve));
+      await new Promise((resolve) => child.stdout.once('data', resolve));
       return child;
     },
 

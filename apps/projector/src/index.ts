@@ -5,3 +5,10 @@ export {
   type StartProjectorOptions,
 } from './projector.ts';
 export { rebuild, type Rebuilt } from './rebuild.ts';
+export { openViewGround, startProjectorService } from './service.ts';
+export type {
+  ProjectorService,
+  ProjectorServiceOptions,
+  ViewGround,
+  ViewGroundOptions,
+} from './kafka/projector-service.ts';

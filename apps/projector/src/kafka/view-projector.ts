@@ -12,7 +12,7 @@ import {
   type SharedReadModel,
   type Stretch,
 } from '@carelog/projection';
-import type { Log, Sample } from '@carelog/service-kit';
+import { spanIn, type Log, type Sample } from '@carelog/service-kit';
 
 /** A read model with the projection that makes it. */
 export interface View<Change> {
@@ -120,13 +120,21 @@ export class ViewProjector<Change> {
     signal.throwIfAborted();
     const onStep = async () => signal.throwIfAborted();
     const stretches = messages.flatMap((message) => this.#stretchOf(message));
+    const reached = this.#reached.get(lane) ?? 0;
+    const spans = messages.flatMap((message) =>
+      message.kind === 'event' && message.event.position > reached
+        ? [spanIn(message.event.trace, 'projected')]
+        : [],
+    );
     const outcome = await projectLane(lane, stretches, { ...this.#options, onStep });
+    for (const span of spans) span.end({ projection: this.view.name, lane });
     this.#counts.projected += outcome.applied;
     this.#counts.repeated += outcome.repeated;
     this.#counts.refilled += outcome.refilled;
     this.#counts.stale += outcome.stale;
     this.#counts.restarts += outcome.restarts;
-    this.#reached.set(lane, Math.max(this.#reached.get(lane) ?? 0, stretches.at(-1)?.until ?? 0));
+    const until = stretches.at(-1)?.until ?? 0;
+    this.#reached.set(lane, outcome.restarts > 0 ? until : Math.max(reached, until));
     if (outcome.refilled > 0) {
       const { refilled } = outcome;
       this.#log.warn({ view: this.view.name, lane, refilled }, 'events were missing in the lane');

@@ -2,7 +2,7 @@
  * Which version of each read model is served, in a cluster. Versions lie side by side in one database, each a schema of its
  * own (`record_v4`); the schema `read_model` says which of them answers, who changed that, and what operators stepped over.
  */
-import { Pool, type ClientBase, type PoolClient } from 'pg';
+import type { ClientBase, Pool, PoolClient } from 'pg';
 import { LIVE_CHANNEL, MIGRATIONS } from './versions-schema.ts';
 
 /** Of a read model's version. */
@@ -82,6 +82,12 @@ export async function migrateVersions(
 
 /** Needs what `migrateVersions` makes. Reading takes the right to read; switching and skipping that of the owner. */
 export function openVersions(url: string): ReadModelVersions {
+  return new PostgresVersions(poolOf(url));
+}
+
+/** The driver is loaded only here: a server in one process needs none. */
+async function poolOf(url: string): Promise<Pool> {
+  const { Pool } = await import('pg');
   const pool = new Pool({
     connectionString: url,
     application_name: 'carelog read-model versions',
@@ -92,22 +98,23 @@ export function openVersions(url: string): ReadModelVersions {
   });
   // An idle connection that breaks is replaced by the next question.
   pool.on('error', () => {});
-  return new PostgresVersions(pool);
+  return pool;
 }
 
 class PostgresVersions implements ReadModelVersions {
-  readonly #pool: Pool;
+  readonly #pool: Promise<Pool>;
 
-  constructor(pool: Pool) {
+  constructor(pool: Promise<Pool>) {
     this.#pool = pool;
   }
 
   async live(name: string): Promise<LiveVersion | undefined> {
-    return liveIn(this.#pool, name);
+    return liveIn(await this.#pool, name);
   }
 
   async built(name: string): Promise<readonly number[]> {
-    const { rows } = await this.#pool.query<{ version: string }>(
+    const pool = await this.#pool;
+    const { rows } = await pool.query<{ version: string }>(
       `SELECT substring(nspname from '_v([0-9]+)$') AS version FROM pg_namespace
        WHERE nspname ~ ('^' || $1 || '_v[0-9]+$')`,
       [name],
@@ -138,7 +145,8 @@ class PostgresVersions implements ReadModelVersions {
   }
 
   async skip(name: string, epoch: string, { partition, position, by, why }: Omit<Skip, 'at'>): Promise<void> {
-    await this.#pool.query(
+    const pool = await this.#pool;
+    await pool.query(
       `INSERT INTO read_model.skipped (name, epoch, position, partition, by, why, at)
        VALUES ($1, $2, $3, $4, $5, $6, now()) ON CONFLICT DO NOTHING`,
       [name, epoch, position, partition, by, why],
@@ -146,7 +154,8 @@ class PostgresVersions implements ReadModelVersions {
   }
 
   async skips(name: string, epoch: string): Promise<readonly Skip[]> {
-    const { rows } = await this.#pool.query<Skip & { position: string }>(
+    const pool = await this.#pool;
+    const { rows } = await pool.query<Skip & { position: string }>(
       `SELECT partition, position, by, why, at FROM read_model.skipped
        WHERE name = $1 AND epoch = $2 ORDER BY position`,
       [name, epoch],
@@ -167,7 +176,7 @@ class PostgresVersions implements ReadModelVersions {
       changed(version);
     };
     await look();
-    const listener = new Listener(this.#pool, () => void look().catch(() => {}));
+    const listener = new Listener(await this.#pool, () => void look().catch(() => {}));
     const poll = setInterval(() => void Promise.all([look(), listener.listen()]).catch(() => {}), pollMs);
     const end = () => {
       clearInterval(poll);
@@ -181,11 +190,11 @@ class PostgresVersions implements ReadModelVersions {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await (await this.#pool).end();
   }
 
   async #transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+    const client = await (await this.#pool).connect();
     try {
       await client.query('BEGIN');
       const answer = await work(client);

@@ -1,0 +1,97 @@
+/** The projector of a cluster: keeps the record's version that it is told to, from Kafka's lanes, in PostgreSQL. */
+import type { Policy } from '@carelog/access';
+import { laneOf, type KafkaSettings } from '@carelog/distribution';
+import { openPostgresEventStore } from '@carelog/event-store';
+import { openPostgresKeyring } from '@carelog/keyring';
+import { openPostgresRecordWriter, openVersions, recordProjectionBy, schemaOf } from '@carelog/read-models';
+import type { Log, Sample } from '@carelog/service-kit';
+import { startProjecting } from './start-projecting.ts';
+import { prefetchBy, type Ground, type View } from './view-projector.ts';
+
+export interface ViewGroundOptions {
+  readonly logUrl: string;
+  readonly readModelsUrl: string;
+  readonly keyringUrl: string;
+  readonly masterKeyFile: string;
+  /** Into how many lanes the log is dealt. */
+  readonly lanes: number;
+  readonly policy: Policy;
+  /** Of the record; that which this release makes unless told. A site that changes its policy builds another one beside. */
+  readonly recordVersion?: number;
+  readonly log: Ground['log'];
+}
+
+export interface ViewGround {
+  readonly view: View<unknown>;
+  readonly ground: Ground & { readonly store: Awaited<ReturnType<typeof openPostgresEventStore>> };
+  close(): Promise<void>;
+}
+
+export interface ProjectorServiceOptions extends Omit<ViewGroundOptions, 'lanes'> {
+  readonly kafka: KafkaSettings;
+  readonly log: Log;
+}
+
+export interface ProjectorService {
+  /** Whether the view has every event of its lanes up to where the log was when they came. */
+  isReady(): boolean;
+  samples(): Sample[];
+  /** Ends after the batches in hand; another projector takes the lanes. */
+  close(): Promise<void>;
+}
+
+/** Resolves when log, keyring and read models answer; Kafka is waited for while it runs. Rejects where one of them does not. */
+export async function startProjectorService(options: ProjectorServiceOptions): Promise<ProjectorService> {
+  const { kafka } = options;
+  const { view, ground, close } = await openViewGround({ ...options, lanes: kafka.lanes });
+  const projecting = await startProjecting({ kafka, views: [view], ground });
+  return {
+    isReady: () => projecting.projectors.every((projector) => projector.isReady()),
+    samples() {
+      const head = ground.store.head().position;
+      return projecting.projectors.flatMap((projector) => projector.samples(head));
+    },
+    async close() {
+      await projecting.close();
+      await close();
+    },
+  };
+}
+
+/** The record in its schema with everything that it is made from, to be projected, built or put right. */
+export async function openViewGround(options: ViewGroundOptions): Promise<ViewGround> {
+  const { logUrl, readModelsUrl, keyringUrl, masterKeyFile, lanes, policy, log } = options;
+  const made = recordProjectionBy(policy);
+  const projection = { ...made, version: options.recordVersion ?? made.version };
+  const name = schemaOf(projection.name, projection.version);
+  const opened: { close(): Promise<void> }[] = [];
+  const close = async () => void (await Promise.all(opened.splice(0).map((it) => it.close())));
+  try {
+    const store = await openPostgresEventStore({ url: logUrl, applicationName: `carelog projector ${name}` });
+    opened.push(store);
+    const keyring = await openPostgresKeyring({ url: keyringUrl, masterKeyFile, readOnly: true });
+    opened.push(keyring);
+    const readModel = openPostgresRecordWriter({ url: readModelsUrl, schema: name, policy });
+    opened.push(readModel);
+    const versions = openVersions(readModelsUrl);
+    opened.push(versions);
+    return {
+      view: { name, projection, readModel },
+      ground: {
+        store,
+        log,
+        laneOf: (partition) => laneOf(partition, lanes),
+        prefetch: prefetchBy((partitions) => keyring.know(partitions)),
+        open: (event) => keyring.open(event),
+        async skipped(projected) {
+          const { epoch } = await store.freshHead();
+          return new Set((await versions.skips(projected, epoch)).map(({ position }) => position));
+        },
+      },
+      close,
+    };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}

@@ -1,10 +1,10 @@
-// Loaded into the server by scripts/start.mjs: when the npm that started it is gone, the server stops too.
+// Loaded into the server by scripts/become.mjs: when the npm that started it is gone, the server stops too.
 // Without it, `kill` on npm or its shell would leave the server holding the port and the store.
 import { constants } from 'node:os';
 
 const parent = process.ppid;
 
-if (process.env.npm_lifecycle_event === 'start') {
+if (['start', 'cluster'].includes(process.env.npm_lifecycle_event)) {
   const timer = setInterval(() => {
     if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
   }, 500);

@@ -1,35 +1,4 @@
 // `npm start`: sets up what is missing, builds what is out of date, and becomes the server on Node 26.
-import { spawn } from 'node:child_process';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { build } from './build.mjs';
-import { installDependencies, node, root } from './workspace.mjs';
+import { become } from './become.mjs';
 
-installDependencies({ development: false });
-build();
-
-const main = path.join(root, 'apps/carelog/src/main.ts');
-const watchParent = pathToFileURL(path.join(root, 'scripts/end-with-npm.mjs')).href;
-const args = [
-  '--disable-warning=ExperimentalWarning',
-  '--import',
-  watchParent,
-  main,
-  ...process.argv.slice(2),
-];
-const env = { ...process.env, NODE_COMPILE_CACHE: path.join(root, '.cache/compile') };
-
-// From the second start on this script runs on Node 26 itself and can turn into the server, with nothing left in between.
-if (process.execve && process.platform !== 'win32') {
-  process.removeAllListeners('warning');
-  process.execve(node, [node, ...args], env);
-}
-
-await import('./end-with-npm.mjs');
-const server = spawn(node, args, { env, stdio: 'inherit' });
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => server.kill(signal));
-server.on('exit', (code, signal) => {
-  if (signal === null) process.exit(code ?? 1);
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
-});
+await become('apps/carelog/src/main.ts');

@@ -1,4 +1,4 @@
-// Programs that tests need and npm cannot bring. As root on Debian and its kin they are installed; elsewhere this says what to do.
+// Programs that tests and the cluster need and npm cannot bring. As root on Debian and its kin they are installed; elsewhere this says what to do.
 import { spawnSync } from 'node:child_process';
 
 const programs = [
@@ -7,9 +7,9 @@ const programs = [
   { command: 'mvn', debian: 'maven', for: 'fetching Kafka' },
 ];
 
-/** Installs the programs that are missing, where it may; never fails: the tests that miss one say so. */
-export function installPrograms() {
-  const missing = programs.filter(({ command }) => !isThere(command));
+/** Installs the programs that are missing, of those named or of all, where it may; never fails: whoever misses one says so. */
+export function installPrograms(names = programs.map(({ command }) => command)) {
+  const missing = programs.filter(({ command }) => names.includes(command) && !isThere(command));
   if (missing.length === 0) return;
   if (process.getuid?.() === 0 && isThere('apt-get')) {
     const packages = missing.map(({ debian }) => debian);

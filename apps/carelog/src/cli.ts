@@ -114,6 +114,29 @@ program
     await replay(options);
   });
 
+program
+  .command('migrate')
+  .description('make schemas, rights and topic of a cluster in the engines that the settings name')
+  .action(async () => {
+    const { migrate } = await import('./commands/migrate.ts');
+    await migrate();
+  });
+
+for (const [name, does] of [
+  ['gateway', 'serves FHIR to clients'],
+  ['writer', 'records what gateways hand it'],
+  ['projector', 'keeps its share of the views from Kafka'],
+  ['relay', 'brings the log to Kafka, one at a time'],
+] as const) {
+  program
+    .command(name)
+    .description(`start a service of a cluster that ${does}; settings: docs/operating/cluster.md`)
+    .action(async () => {
+      const { serve } = await import('./commands/serve.ts');
+      await serve(name);
+    });
+}
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -26,5 +26,5 @@ export { trustedIssuer } from './identity/issuers.ts';
 export type { IssuerSettings } from './identity/issuers.ts';
 export { smartConfigurationRoutes } from './identity/smart-configuration.ts';
 export type { AuthorisationServers, EndpointAddresses } from './identity/smart-configuration.ts';
-export { personas } from './identity/personas.ts';
+export { careSettings, personas } from './identity/personas.ts';
 export type { Persona, Role } from './identity/personas.ts';

@@ -53,7 +53,7 @@ export async function openEngines(
   const trouble = (fault: unknown) =>
     log.warn({ fault: (fault as Error).name }, 'a database is connected to anew');
   try {
-    const store = await openLog(settings.logUrl, trouble);
+    const store = await openLog(settings.logUrl, 'carelog log', trouble);
     closing.push(() => store.close());
     const keyring = await openPostgresKeyring({
       url: settings.keyringUrl,
@@ -88,8 +88,14 @@ export async function openEngines(
   }
 }
 
-async function openLog(url: string, onTrouble: (fault: unknown) => void): Promise<EventStore> {
-  if (/^postgres(ql)?:/.test(url)) return openPostgresEventStore({ url, onTrouble });
+/** The activity log at a URL of the settings; `purpose` is what its server calls the connections. */
+export async function openLog(
+  url: string,
+  purpose: string,
+  onTrouble: (fault: unknown) => void = () => {},
+): Promise<EventStore> {
+  if (/^postgres(ql)?:/.test(url))
+    return openPostgresEventStore({ url, applicationName: purpose, onTrouble });
   throw new Error(
     'CARELOG_LOG_URL names an engine that this version cannot open. Name a PostgreSQL database.',
   );

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Problem } from '@carelog/fhir';
 import type { Engines } from './engines.ts';
+import { notReady } from './operations.ts';
 
 const PATIENCE_MS = 2_000;
 const AGE_MAX_MS = 10_000;
@@ -16,12 +17,8 @@ export async function readinessOf({
     () => false,
   );
   if (!(await Promise.race([asked, delay(PATIENCE_MS, false, { ref: false })])))
-    problems.push(unavailable('The log does not answer.'));
+    problems.push(notReady('The log does not answer.'));
   if (live.projected.age() > AGE_MAX_MS)
-    problems.push(unavailable('How far the record view is cannot be read.'));
+    problems.push(notReady('How far the record view is cannot be read.'));
   return problems;
-}
-
-function unavailable(message: string): Problem {
-  return { category: 'unavailable', code: 'transient', message };
 }

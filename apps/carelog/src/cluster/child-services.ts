@@ -1,0 +1,88 @@
+/** Services of a cluster as child processes: started again when they fail, ended in the order they are asked to. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Log } from '@carelog/service-kit';
+
+export interface ChildService {
+  /** As the command calls it, and its number: `gateway 1`. */
+  readonly name: string;
+  readonly service: 'gateway' | 'writer' | 'projector' | 'relay';
+  /** Of its health. */
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const CLI = join(import.meta.dirname, '../cli.ts');
+const WARNINGS = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
+const READY_MAX_MS = 120_000;
+const END_MAX_MS = 9_000;
+const PAUSE = { first: 200, longest: 5_000 };
+
+export class RunningService {
+  readonly #child: ChildService;
+  readonly #log: Log;
+  #process: ChildProcess;
+  #pause = PAUSE.first;
+  #isWanted = true;
+
+  constructor(child: ChildService, log: Log) {
+    this.#child = child;
+    this.#log = log;
+    this.#process = this.#start();
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** Resolves when it says that it is ready. Throws where it ended instead, or takes too long. */
+  async ready(): Promise<void> {
+    const { name, port } = this.#child;
+    const until = performance.now() + READY_MAX_MS;
+    const first = this.#process;
+    while (performance.now() < until) {
+      const isReady = await fetch(`http://127.0.0.1:${port}/health/ready`).then((answer) => answer.ok, () => false); // prettier-ignore
+      if (isReady) return;
+      if (first.exitCode !== null || !this.#isWanted) throw new Error(`The ${name} ended before it was ready. Its own words are above.`); // prettier-ignore
+      await delay(50);
+    }
+    throw new Error(`The ${name} was not ready within ${READY_MAX_MS / 1_000} s.`);
+  }
+
+  async stop(): Promise<void> {
+    this.#isWanted = false;
+    const child = this.#process;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    const overdue = setTimeout(() => {
+      this.#log.warn({ service: this.#child.name }, 'did not end in time and is killed');
+      child.kill('SIGKILL');
+    }, END_MAX_MS);
+    child.kill('SIGTERM');
+    await gone;
+    clearTimeout(overdue);
+  }
+
+  /** A group of its own, because ctrl-C is for us: we say in which order they end. Without us they end by themselves. */
+  #start(): ChildProcess {
+    const { service, env, name } = this.#child;
+    const child = spawn(process.execPath, [...WARNINGS, CLI, service], {
+      env: { ...process.env, ...env, npm_lifecycle_event: '' },
+      detached: true,
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const began = performance.now();
+    child.once('exit', (code, signal) => {
+      if (!this.#isWanted) return;
+      this.#log.error({ service: name, code, signal }, 'ended and is started again');
+      if (performance.now() - began > PAUSE.longest) this.#pause = PAUSE.first;
+      setTimeout(() => {
+        if (this.#isWanted) this.#process = this.#start();
+      }, this.#pause);
+      this.#pause = Math.min(2 * this.#pause, PAUSE.longest);
+    });
+    return child;
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * A whole cluster on one machine: PostgreSQL and Kafka as they are, and every service as a process of its own, two of each that
+ * share their work. For developers; a site has its own engines and starts the same services.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { ensureTopic } from '@carelog/distribution';
+import { startKafka, startPostgres, type Kafka, type Postgres } from '@carelog/engines';
+import { makeMasterKey } from '@carelog/keyring';
+import { careSettings, makeServiceKey, type Config, type Log } from '@carelog/service-kit';
+import { Client } from 'pg';
+import { RunningService, type ChildService } from './child-services.ts';
+import { migrateCluster, roleOf, serviceRoles } from './migrate.ts';
+
+export interface LocalCluster {
+  readonly gateways: readonly string[];
+  readonly writers: readonly string[];
+  /** Whether nothing had been recorded when it started. */
+  readonly emptyLog: boolean;
+  /** Ends services first, then what they stand on. */
+  close(): Promise<void>;
+}
+
+const LANES = 12;
+const TOPIC = 'carelog.activities';
+const DATABASE = 'carelog';
+
+/** Resolves when every service is ready. Throws what keeps one from it, with everything ended; `EngineMissing` names its remedy. */
+export async function startLocalCluster(config: Config, log: Log): Promise<LocalCluster> {
+  const folder = join(config.dataFolder, 'cluster');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const closing: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of closing.splice(0).reverse()) await end();
+  };
+  try {
+    const { postgres, kafka } = await startEngines(folder, closing);
+    const secrets = makeSecrets(folder);
+    const ownerUrl = await makeDatabase(postgres, secrets.passwords);
+    await migrateCluster({ ownerUrl, masterKeyFile: secrets.masterKeyFile, policy: config.policy });
+    await ensureTopic({ brokers: kafka.brokers, topic: TOPIC, lanes: LANES, replicas: 1 });
+    const emptyLog = await isEmpty(ownerUrl);
+    const port = config.port === 0 ? await freePort() : config.port;
+    const ports = { gateway: port, others: await Promise.all(Array.from({ length: 8 }, freePort)) };
+    const shared = sharedSettings({ postgres, kafka, secrets, folder, port });
+    const { gateways, writers, others } = childrenOf(config, folder, shared, ports);
+    const start = (children: readonly ChildService[]): RunningService[] => {
+      const running = children.map((child) => new RunningService(child, log));
+      closing.push(() => Promise.all(running.map((it) => it.stop())));
+      return running;
+    };
+    // Those that are ended last are started first.
+    const running = [...start(others), ...start(writers), ...start(gateways)];
+    await Promise.all(running.map((it) => it.ready()));
+    return {
+      gateways: gateways.map((child) => `http://127.0.0.1:${child.port}`),
+      writers: writers.map((child) => `http://127.0.0.1:${child.port}`),
+      emptyLog,
+      close,
+    };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}
+
+async function startEngines(
+  folder: string,
+  closing: (() => Promise<unknown>)[],
+): Promise<{ postgres: Postgres; kafka: Kafka }> {
+  const starting = [
+    startPostgres({ folder: join(folder, 'postgres') }),
+    startKafka({ folder: join(folder, 'kafka') }),
+  ] as const;
+  const [postgres, kafka] = await Promise.allSettled(starting);
+  closing.push(() =>
+    Promise.all([postgres, kafka].map((it) => it.status === 'fulfilled' && it.value.stop())),
+  );
+  if (postgres.status === 'rejected') throw postgres.reason;
+  if (kafka.status === 'rejected') throw kafka.reason;
+  return { postgres: postgres.value, kafka: kafka.value };
+}
+
+interface Secrets {
+  readonly masterKeyFile: string;
+  readonly serviceKeyFile: string;
+  /** By service. */
+  readonly passwords: Readonly<Record<string, string>>;
+}
+
+/** In files of mode 0600, made once. */
+function makeSecrets(folder: string): Secrets {
+  const keys = join(folder, 'keys');
+  mkdirSync(keys, { recursive: true, mode: 0o700 });
+  const masterKeyFile = join(keys, 'master.key');
+  const serviceKeyFile = join(keys, 'service.key');
+  const passwordFile = join(keys, 'passwords.json');
+  makeMasterKey(masterKeyFile);
+  makeServiceKey(serviceKeyFile);
+  if (!existsSync(passwordFile)) {
+    const made = Object.fromEntries(
+      serviceRoles.map((role) => [role, randomBytes(24).toString('base64url')]),
+    );
+    writeFileSync(passwordFile, JSON.stringify(made), { mode: 0o600 });
+  }
+  const passwords = JSON.parse(readFileSync(passwordFile, 'utf8')) as Record<string, string>;
+  return { masterKeyFile, serviceKeyFile, passwords };
+}
+
+/** The owner's URL. Each service has a role of its own. */
+async function makeDatabase(postgres: Postgres, passwords: Secrets['passwords']): Promise<string> {
+  const server = new Client(postgres.url());
+  await server.connect();
+  try {
+    const { rowCount } = await server.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (rowCount === 0) await server.query(`CREATE DATABASE ${DATABASE}`);
+    for (const service of serviceRoles) {
+      const role = roleOf(service);
+      const { rowCount: known } = await server.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
+      if (known === 0) await server.query(`CREATE ROLE ${role}`);
+      await server.query(`ALTER ROLE ${role} LOGIN PASSWORD ${server.escapeLiteral(passwords[service]!)}`);
+    }
+  } finally {
+    await server.end();
+  }
+  return postgres.url(DATABASE);
+}
+
+async function isEmpty(ownerUrl: string): Promise<boolean> {
+  const owner = new Client(ownerUrl);
+  await owner.connect();
+  const { rowCount } = await owner.query('SELECT FROM log.entry LIMIT 1');
+  await owner.end();
+  return rowCount === 0;
+}
+
+interface Ground {
+  readonly postgres: Postgres;
+  readonly kafka: Kafka;
+  readonly secrets: Secrets;
+  readonly folder: string;
+  /** Of the first gateway. */
+  readonly port: number;
+}
+
+type Shared = (service: (typeof serviceRoles)[number]) => Record<string, string>;
+
+function sharedSettings({ postgres, kafka, secrets, folder, port }: Ground): Shared {
+  const issuers = join(folder, 'issuers.json');
+  writeFileSync(issuers, JSON.stringify({ issuers: [issuerAt(`http://127.0.0.1:${port}`)] }), {
+    mode: 0o600,
+  });
+  return (service) => {
+    const url = new URL(postgres.url(DATABASE));
+    url.username = roleOf(service);
+    url.password = secrets.passwords[service]!;
+    return {
+      CARELOG_LOG_URL: url.href,
+      CARELOG_ACCESS_LOG_URL: url.href,
+      CARELOG_READ_MODELS_URL: url.href,
+      CARELOG_DISTRIBUTION_URL: url.href,
+      CARELOG_KEYRING_URL: url.href,
+      CARELOG_KEYRING_MASTER_KEY_FILE: secrets.masterKeyFile,
+      CARELOG_SERVICE_KEY_FILE: secrets.serviceKeyFile,
+      CARELOG_KAFKA_BROKERS: kafka.brokers.join(','),
+      CARELOG_KAFKA_TOPIC: TOPIC,
+      CARELOG_KAFKA_LANES: String(LANES),
+      CARELOG_EMBEDDED_IDENTITY: 'off',
+      CARELOG_ISSUERS: issuers,
+      CARELOG_DEMO: 'off',
+      CARELOG_APPS: '',
+      HOST: '127.0.0.1',
+    };
+  };
+}
+
+/** The first gateway's own provider, as the others trust it. */
+function issuerAt(url: string) {
+  return {
+    issuer: `${url}/openid`,
+    audience: `${url}/fhir/R4`,
+    keysUrl: `${url}/openid/jwks`,
+    shapes: ['cis2', 'nhs-login', 'carelog'],
+    careSettings,
+    scopesRequired: false,
+  };
+}
+
+function childrenOf(
+  config: Config,
+  folder: string,
+  shared: Shared,
+  { gateway, others }: { readonly gateway: number; readonly others: readonly number[] },
+) {
+  const free = [...others];
+  const child = (
+    service: ChildService['service'],
+    number: number,
+    env: Record<string, string> = {},
+    port = free.pop()!,
+  ): ChildService => {
+    const data = join(folder, `${service}-${number}`);
+    return {
+      name: `${service} ${number}`,
+      service,
+      port,
+      env: { ...shared(service), CARELOG_DATA: data, PORT: String(port), ...env },
+    };
+  };
+  const writerPorts = [free.pop()!, free.pop()!];
+  const writers = writerPorts.map((port, index) =>
+    child('writer', index + 1, { CARELOG_WRITER_PORT: String(port) }),
+  );
+  const to = { CARELOG_WRITERS: writerPorts.map((port) => `127.0.0.1:${port}`).join(',') };
+  const identity = {
+    CARELOG_DATA: config.dataFolder,
+    CARELOG_EMBEDDED_IDENTITY: config.embeddedIdentity ? 'on' : 'off',
+    CARELOG_ISSUERS: process.env['CARELOG_ISSUERS'] ?? '',
+    CARELOG_APPS: process.env['CARELOG_APPS'] ?? '',
+  };
+  return {
+    gateways: [child('gateway', 1, { ...to, ...identity }, gateway), child('gateway', 2, to)],
+    writers,
+    others: [child('relay', 1), child('projector', 1), child('projector', 2)],
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

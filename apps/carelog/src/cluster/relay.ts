@@ -1,0 +1,41 @@
+/** The relay of a cluster: brings the log to Kafka, or stands by while another one does. */
+import type { KafkaSettings } from '@carelog/distribution';
+import { startRelay } from '@carelog/relay';
+import type { ClusterSettings, Config, Log, Service } from '@carelog/service-kit';
+import { openLog } from './engines.ts';
+import { notReady, startOperations } from './operations.ts';
+
+export const RELAY_SETTINGS = ['logUrl', 'distributionUrl'] as const;
+
+export async function startRelayOf(
+  config: Config,
+  settings: Pick<ClusterSettings, (typeof RELAY_SETTINGS)[number]>,
+  kafka: KafkaSettings,
+  log: Log,
+): Promise<Service> {
+  const relay = startRelay({
+    kafka,
+    databaseUrl: settings.distributionUrl,
+    openStore: () => openLog(settings.logUrl, 'carelog relay'),
+    log,
+  });
+  return startOperations({
+    config,
+    log,
+    samples() {
+      const { state, position, lag, sent, restarts } = relay.status();
+      return [
+        { name: 'carelog_relay_active', value: state === 'relaying' ? 1 : 0 },
+        { name: 'carelog_relay_position', value: position },
+        { name: 'carelog_relay_lag_events', value: lag },
+        { name: 'carelog_relay_sent_total', value: sent },
+        { name: 'carelog_relay_restarts_total', value: restarts },
+      ];
+    },
+    readiness() {
+      const { state, fault } = relay.status();
+      return state === 'recovering' ? [notReady(`It recovers from a fault (${fault ?? 'unknown'}).`)] : [];
+    },
+    release: () => relay.close(),
+  });
+}

@@ -1,0 +1,59 @@
+/** `carelog gateway|writer|projector|relay`: one service of a cluster, until it is told to end. */
+import { readKafkaSettings, type KafkaSettings } from '@carelog/distribution';
+import { closeOnSignal, createLog, describeFault, readClusterConfigOrExit, type Service } from '@carelog/service-kit'; // prettier-ignore
+import { CommandFailure } from '../command-failure.ts';
+
+export const services = ['gateway', 'writer', 'projector', 'relay'] as const;
+
+/** Resolves when it serves; from then on a signal ends it. Throws `CommandFailure` where it cannot start. */
+export async function serve(name: (typeof services)[number]): Promise<void> {
+  const { service, log } = await starting[name]().catch((fault: unknown) => {
+    if (fault instanceof CommandFailure) throw fault;
+    const said = fault instanceof Error ? fault.message : String(fault);
+    throw new CommandFailure(`The ${name} could not start. ${said}\n${JSON.stringify(describeFault(fault))}`);
+  });
+  closeOnSignal(service, log);
+  // Started by a cluster on this machine, it ends with it.
+  if (process.channel) process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.stdout.write(`${name} ${service.url()}\n`);
+}
+
+interface Started {
+  readonly service: Service;
+  readonly log: ReturnType<typeof createLog>;
+}
+
+const starting: Record<(typeof services)[number], () => Promise<Started>> = {
+  async gateway() {
+    const { GATEWAY_SETTINGS, startGatewayService } = await import('../cluster/gateway.ts');
+    const { config, cluster } = readClusterConfigOrExit(GATEWAY_SETTINGS);
+    const log = createLog(config.logLevel);
+    return { log, service: await startGatewayService(config, cluster, log) };
+  },
+  async writer() {
+    const { startWriter, WRITER_SETTINGS } = await import('../cluster/writer.ts');
+    const { config, cluster } = readClusterConfigOrExit(WRITER_SETTINGS);
+    const log = createLog(config.logLevel);
+    return { log, service: await startWriter(config, cluster, log) };
+  },
+  async projector() {
+    const { PROJECTOR_SETTINGS, startProjectorOf } = await import('../cluster/projector.ts');
+    const { config, cluster } = readClusterConfigOrExit(PROJECTOR_SETTINGS);
+    const log = createLog(config.logLevel);
+    return { log, service: await startProjectorOf(config, cluster, kafkaSettings(), log) };
+  },
+  async relay() {
+    const { RELAY_SETTINGS, startRelayOf } = await import('../cluster/relay.ts');
+    const { config, cluster } = readClusterConfigOrExit(RELAY_SETTINGS);
+    const log = createLog(config.logLevel);
+    return { log, service: await startRelayOf(config, cluster, kafkaSettings(), log) };
+  },
+};
+
+function kafkaSettings(): KafkaSettings {
+  const outcome = readKafkaSettings();
+  if (outcome.kind === 'valid') return outcome.settings;
+  throw new CommandFailure(
+    `This service cannot start with these settings:\n  ${outcome.problems.join('\n  ')}`,
+  );
+}

@@ -137,6 +137,35 @@ for (const [name, does] of [
     });
 }
 
+program
+  .command('export')
+  .description('write both logs and the keyring of a stopped server to files, to move into a cluster')
+  .argument('<folder>', 'where the logs are put; must not exist')
+  .requiredOption('--keys <folder>', 'where the keyring is put, apart from the logs; must not exist')
+  .action(async (folder: string, options: { keys: string }) => {
+    const { exportLogs } = await import('./commands/export.ts');
+    await exportLogs(folder, options.keys);
+  });
+
+program
+  .command('import-log')
+  .description("put an export into a cluster's empty databases as it is; settings: those of the databases' owner")
+  .argument('<folder>', 'what carelog export wrote')
+  .requiredOption('--keys <folder>', 'the keyring that it wrote')
+  .action(async (folder: string, options: { keys: string }) => {
+    const { importLog } = await import('./commands/import-log.ts');
+    await importLog(folder, options.keys);
+  });
+
+program
+  .command('compare-export')
+  .description('say whether the views of a cluster are what they were when the export was made')
+  .argument('<folder>', 'what carelog export wrote')
+  .action(async (folder: string) => {
+    const { compareViews } = await import('./commands/import-log.ts');
+    process.exitCode = await compareViews(folder);
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -13,8 +13,11 @@ export type {
 } from './event-store.ts';
 export { decodeEnvelope, encodeEnvelope } from './envelope-bytes.ts';
 export { derivedEventId, newEventId } from './event-id.ts';
+export { readEventFile, verifyEventFile, writeEventFile } from './event-file.ts';
+export type { EventFile } from './event-file.ts';
 export { signalledHead } from './head-signal.ts';
 export { createMemoryEventStore } from './memory-event-store.ts';
+export { importEvents } from './postgres/import-events.ts';
 export { openPostgresEventStore } from './postgres/postgres-event-store.ts';
 export type { PostgresEventStore, PostgresEventStoreOptions } from './postgres/postgres-event-store.ts';
 export { beginEpoch, migrateEventStore } from './postgres/schema.ts';

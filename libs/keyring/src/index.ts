@@ -4,6 +4,7 @@ export { openKeyring } from './folder-keyring.ts';
 export type { KeyringOptions } from './folder-keyring.ts';
 export type { Keyring, Opened, SealedContent, SealedEvent } from './keyring.ts';
 export { makeMasterKey } from './master-key.ts';
+export { importKeys } from './postgres/import-keys.ts';
 export { migrateKeyring } from './postgres/migrate-keyring.ts';
 export type { KeyringRoles } from './postgres/migrate-keyring.ts';
 export { openPostgresKeyring } from './postgres/postgres-keyring.ts';

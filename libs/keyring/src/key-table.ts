@@ -96,6 +96,17 @@ export class KeyTable {
     }
   }
 
+  /** All of them, by partition. */
+  *keys(): Generator<WrappedKey> {
+    yield* this.#db.prepare('SELECT partition, id, wrapped FROM data_key ORDER BY partition').iterate() as Iterable<WrappedKey>; // prettier-ignore
+  }
+
+  /** Partitions that were erased, in the order in which they were. */
+  *erased(): Generator<string> {
+    const rows = this.#db.prepare('SELECT partition FROM erasure ORDER BY number').all();
+    for (const { partition } of rows as { partition: string }[]) yield partition;
+  }
+
   /** For a backup: the open connection. */
   get connection(): DatabaseSync {
     return this.#db;

@@ -53,7 +53,8 @@ parentPort?.on('message', (asked: Asked | 'close') => {
 
 // Entries are handed over rather than copied.
 function buffersOf(told: Told): ArrayBuffer[] {
-  const { entries = [] } = (told.kind === 'answer' ? told.answer : {}) as { entries?: readonly Uint8Array[] };
+  const answer = told.kind === 'answer' ? told.answer : undefined;
+  const { entries = [] } = (answer ?? {}) as { entries?: readonly Uint8Array[] };
   const buffers = new Set(
     entries.filter((it) => it.byteLength === it.buffer.byteLength).map((it) => it.buffer),
   );

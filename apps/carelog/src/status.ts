@@ -65,7 +65,7 @@ export function statusRoutes(server: FastifyInstance, running: Running, metrics:
     }
     if (running.projector.rebuild === undefined) {
       const message =
-        'In a cluster a view is built beside the one that serves, and takes its place when it is equal. Use "carelog views".';
+        'In a cluster a view is built beside the one that serves, and takes its place when it is equal. Use "carelog read-models".';
       return sendProblems(reply, [{ category: 'method', code: 'not-supported', message }]);
     }
     return reply.send(await running.projector.rebuild());

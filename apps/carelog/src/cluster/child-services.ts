@@ -17,6 +17,7 @@ export interface ChildService {
 const CLI = join(import.meta.dirname, '../cli.ts');
 const WARNINGS = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
 const READY_MAX_MS = 120_000;
+const ASKED_MS = 250;
 const END_MAX_MS = 9_000;
 const PAUSE = { first: 200, longest: 5_000 };
 
@@ -46,7 +47,7 @@ export class RunningService {
       const isReady = await fetch(`http://127.0.0.1:${port}/health/ready`).then((answer) => answer.ok, () => false); // prettier-ignore
       if (isReady) return;
       if (first.exitCode !== null || !this.#isWanted) throw new Error(`The ${name} ended before it was ready. Its own words are above.`); // prettier-ignore
-      await delay(50);
+      await delay(ASKED_MS);
     }
     throw new Error(`The ${name} was not ready within ${READY_MAX_MS / 1_000} s.`);
   }

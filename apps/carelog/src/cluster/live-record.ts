@@ -1,6 +1,7 @@
 /** The record as the version that is live answers it; when another version takes over, from then on by that. */
+import { parseSearch } from '@carelog/fhir';
 import type { RecordQueries, ReadModelVersions } from '@carelog/read-models';
-import { openPostgresRecord, openVersions, recordProjection, schemaOf } from '@carelog/read-models';
+import { openPostgresRecord, openVersions, recordProjection, schemaOf, type PostgresRecordOptions } from '@carelog/read-models'; // prettier-ignore
 import { followView, type ViewProgress, type ViewProgressOptions } from './view-progress.ts';
 
 export interface LiveRecord {
@@ -30,7 +31,12 @@ export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRe
   try {
     version = await liveVersion(versions);
     projected = await followView({ ...options, schema: schemaOf(recordProjection.name, version) });
-    current = openPostgresRecord({ url, schema: schemaOf(recordProjection.name, version), threads });
+    current = await openWarm({ url, schema: schemaOf(recordProjection.name, version), threads }).catch(
+      async (fault: unknown) => {
+        await projected.close();
+        throw fault;
+      },
+    );
   } catch (fault) {
     await versions.close();
     throw fault;
@@ -40,7 +46,7 @@ export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRe
   const turnTo = async (next: number | undefined): Promise<void> => {
     if (next === undefined || next === version || ending.signal.aborted) return;
     const schema = schemaOf(recordProjection.name, next);
-    const opened = openPostgresRecord({ url, schema, threads });
+    const opened = await openWarm({ url, schema, threads });
     await projected.turnTo(schema, () => {
       const before = current;
       current = opened;
@@ -65,6 +71,21 @@ export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRe
       await versions.close();
     },
   };
+}
+
+/** With every thread started and connected: the first to ask shall not wait for that. */
+async function openWarm(
+  options: PostgresRecordOptions & { readonly threads: number },
+): Promise<RecordQueries> {
+  const record = openPostgresRecord(options);
+  const { query } = parseSearch('Organization', [['_id', 'none']], { base: '' });
+  try {
+    await Promise.all(Array.from({ length: options.threads }, () => record.count(query)));
+    return record;
+  } catch (fault) {
+    record.close();
+    throw fault;
+  }
 }
 
 async function liveVersion(versions: ReadModelVersions): Promise<number> {

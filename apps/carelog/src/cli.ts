@@ -137,6 +137,99 @@ for (const [name, does] of [
     });
 }
 
+const deadLetters = program
+  .command('dead-letters')
+  .description('of a cluster: events that its record could not take, and what waits behind them');
+
+deadLetters
+  .command('list')
+  .description('show them, and what was stepped over')
+  .option('--version <number>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
+  .option('--json', 'print it as JSON')
+  .action(async (options: { version?: number; json?: true }) => {
+    const { listDeadLetters } = await import('./commands/dead-letters.ts');
+    await listDeadLetters(options);
+  });
+
+deadLetters
+  .command('retry')
+  .description('apply again what waits, in order: after a mended release, or once a key is there')
+  .argument('[partition]', 'all of them unless told')
+  .option('--version <number>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
+  .action(async (partition: string | undefined, options: { version?: number }) => {
+    const { retryDeadLetters } = await import('./commands/dead-letters.ts');
+    process.exitCode = await retryDeadLetters(partition, options);
+  });
+
+deadLetters
+  .command('skip')
+  .description('step over the event at which a partition stopped, and apply what waits behind it')
+  .argument('<position>', 'of the event', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+  .requiredOption('--why <reason>', 'kept with the decision; name nobody in it')
+  .option('--by <name>', 'who decides (default: the user that runs this)')
+  .option('--version <number>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
+  .action(async (position: number, options: { why: string; by?: string; version?: number }) => {
+    const { skipDeadLetter } = await import('./commands/dead-letters.ts');
+    process.exitCode = await skipDeadLetter(position, options);
+  });
+
+const readModels = program
+  .command('read-models')
+  .description('of a cluster: versions of its record, built beside each other');
+
+readModels
+  .command('list')
+  .description('show which are built, how far they are, and which one serves')
+  .option('--json', 'print it as JSON')
+  .action(async (options: { json?: true }) => {
+    const { listReadModels } = await import('./commands/read-models.ts');
+    await listReadModels(options);
+  });
+
+readModels
+  .command('build')
+  .description(
+    'build a version from the log, beside the one that serves; needs the role that owns the schemas',
+  )
+  .option(
+    '--version <number>',
+    "number to build it under (default: this release's)",
+    wholeNumber(1, 1_000_000),
+  )
+  .action(async (options: { version?: number }) => {
+    const { buildReadModel } = await import('./commands/read-models.ts');
+    await buildReadModel(options);
+  });
+
+readModels
+  .command('compare')
+  .description('compare a version with the one that serves, at a moment when both are equally far')
+  .argument('<version>', 'to compare', wholeNumber(1, 1_000_000))
+  .option('--patience <seconds>', 'how long to wait for that moment', wholeNumber(1, 86_400), 30)
+  .action(async (version: number, options: { patience: number }) => {
+    const { compareReadModels } = await import('./commands/read-models.ts');
+    process.exitCode = await compareReadModels(version, options);
+  });
+
+readModels
+  .command('switch')
+  .description('let another version serve, from one moment to the next; the one before stays')
+  .argument('<version>', 'to serve', wholeNumber(1, 1_000_000))
+  .option('--by <name>', 'who decides (default: the user that runs this)')
+  .action(async (version: number, options: { by?: string }) => {
+    const { switchReadModel } = await import('./commands/read-models.ts');
+    await switchReadModel(version, options);
+  });
+
+readModels
+  .command('back')
+  .description('let the version serve that served before')
+  .option('--by <name>', 'who decides (default: the user that runs this)')
+  .action(async (options: { by?: string }) => {
+    const { switchBack } = await import('./commands/read-models.ts');
+    await switchBack(options);
+  });
+
 program
   .command('export')
   .description('write both logs and the keyring of a stopped server to files, to move into a cluster')
@@ -149,7 +242,9 @@ program
 
 program
   .command('import-log')
-  .description("put an export into a cluster's empty databases as it is; settings: those of the databases' owner")
+  .description(
+    "put an export into a cluster's empty databases as it is; settings: those of the databases' owner",
+  )
   .argument('<folder>', 'what carelog export wrote')
   .requiredOption('--keys <folder>', 'the keyring that it wrote')
   .action(async (folder: string, options: { keys: string }) => {

@@ -94,7 +94,7 @@ export async function projectLane<Change>(
 }
 
 /**
- * Brings lanes from the store to the head it has now, in one pass over the log: before a projector takes its lanes from
+ * Brings lanes from the store to the head it has now, in one pass over the log, side by side: before a projector takes its lanes from
  * Kafka, and to build a read model. Resolves with that head.
  */
 export async function catchUpLanes<Change>(
@@ -117,13 +117,16 @@ export async function catchUpLanes<Change>(
     const page = await store.readAll({ after, limit: batchSize });
     until = page.at(-1)?.position ?? head.position;
     const byLane = Map.groupBy(page, ({ partition }) => laneOf(partition));
-    for (const lane of lanes) {
+    const applying = lanes.map(async (lane) => {
       const events = byLane.get(lane);
       const from = reached.get(lane)!;
-      if (events === undefined || until <= from) continue;
+      if (events === undefined || until <= from) return;
       await projectLane(lane, [{ epoch: head.epoch, after: from, until, events }], options);
       reached.set(lane, until);
-    }
+    });
+    // All of them are waited for also where one fails: nothing is at work any more when this rejects.
+    const failed = (await Promise.allSettled(applying)).find(({ status }) => status === 'rejected');
+    if (failed !== undefined) await Promise.reject((failed as PromiseRejectedResult).reason);
   }
   // Lanes that were idle for long; and those that contradict the head, of whom nothing was applied here.
   for (const [lane, after] of reached) {

@@ -18,7 +18,8 @@ export { openRecord, type RecordOptions } from './record/record-reader.ts';
 export { openRecordWriter, type RecordWriter, type RecordWriterOptions } from './record/record-writer.ts';
 export { resourceFactsOf } from './record/resource-facts.ts';
 export { INDEX_COLUMNS } from './record/tables.ts';
-export { migrateVersions, openVersions, schemaOf } from './versions/versions.ts';
+export { grantAs, migrateVersions, openVersions, schemaOf } from './versions/versions.ts';
+export { compareRecords, type Comparison, type Contents } from './versions/compare-records.ts';
 export type { LiveVersion, ReadModelVersions, Skip, SwitchOutcome } from './versions/versions.ts';
 export { openPostgresRecord, openPostgresRecordHere, type PostgresRecordOptions } from './record/postgres/open-record.ts'; // prettier-ignore
 export { openPostgresRecordWriter, PROJECTED_CHANNEL, type PostgresRecordWriterOptions } from './record/postgres/record-writer.ts'; // prettier-ignore

@@ -19,6 +19,8 @@ export interface ClusterSettings {
   readonly writerPort: number;
   /** Names the topic, and with it how far the relay is. */
   readonly kafkaTopic: string;
+  /** Which version of the record this projector keeps: by its number, or that which its release makes. */
+  readonly recordVersion: number | 'own';
 }
 
 export interface ServiceAddress {
@@ -114,6 +116,12 @@ const readers: { readonly [Name in keyof ClusterSettings]: Reader<Name> } = {
     rule: 'be letters, digits, dots, dashes and underscores, 200 at most',
     value: (text) => (/^[\w.-]{1,200}$/.test(text) ? text : undefined),
     otherwise: 'carelog.activities',
+  },
+  recordVersion: {
+    variable: 'CARELOG_RECORD_VERSION',
+    rule: 'be a whole number from 1, the version of the record to keep',
+    value: (text) => (text === 'own' ? text : /^[1-9]\d{0,5}$/.test(text) ? Number(text) : undefined),
+    otherwise: 'own',
   },
 };
 

@@ -4,7 +4,13 @@ import { startProjectorService } from '@carelog/projector';
 import type { ClusterSettings, Config, Log, Service } from '@carelog/service-kit';
 import { notReady, startOperations } from './operations.ts';
 
-export const PROJECTOR_SETTINGS = ['logUrl', 'readModelsUrl', 'keyringUrl', 'masterKeyFile'] as const;
+export const PROJECTOR_SETTINGS = [
+  'logUrl',
+  'readModelsUrl',
+  'keyringUrl',
+  'masterKeyFile',
+  'recordVersion',
+] as const;
 
 /** Resolves when log, keyring and read models answer; Kafka is waited for while it runs. */
 export async function startProjectorOf(
@@ -13,7 +19,14 @@ export async function startProjectorOf(
   kafka: KafkaSettings,
   log: Log,
 ): Promise<Service> {
-  const projector = await startProjectorService({ ...settings, kafka, policy: config.policy, log });
+  const { recordVersion, ...urls } = settings;
+  const projector = await startProjectorService({
+    ...urls,
+    ...(recordVersion !== 'own' && { recordVersion }),
+    kafka,
+    policy: config.policy,
+    log,
+  });
   return startOperations({
     config,
     log,

@@ -80,6 +80,21 @@ export async function migrateVersions(
   }
 }
 
+/** Gives every role the rights in one version's schema that it has in another's. */
+export async function grantAs(owner: ClientBase, like: string, schema: string): Promise<void> {
+  const { rows } = await owner.query<{ grantee: string; rights: string }>(
+    `SELECT grantee, string_agg(privilege_type, ', ') AS rights FROM information_schema.role_table_grants
+     WHERE table_schema = $1 AND table_name = 'checkpoint' AND grantee <> grantor GROUP BY grantee`,
+    [like],
+  );
+  const name = owner.escapeIdentifier(schema);
+  for (const { grantee, rights } of rows) {
+    const role = owner.escapeIdentifier(grantee);
+    await owner.query(`GRANT USAGE ON SCHEMA ${name} TO ${role}`);
+    await owner.query(`GRANT ${rights} ON ALL TABLES IN SCHEMA ${name} TO ${role}`);
+  }
+}
+
 /** Needs what `migrateVersions` makes. Reading takes the right to read; switching and skipping that of the owner. */
 export function openVersions(url: string): ReadModelVersions {
   return new PostgresVersions(poolOf(url));

@@ -144,9 +144,9 @@ const deadLetters = program
 deadLetters
   .command('list')
   .description('show them, and what was stepped over')
-  .option('--version <number>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
+  .option('--of <version>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
   .option('--json', 'print it as JSON')
-  .action(async (options: { version?: number; json?: true }) => {
+  .action(async (options: { of?: number; json?: true }) => {
     const { listDeadLetters } = await import('./commands/dead-letters.ts');
     await listDeadLetters(options);
   });
@@ -155,8 +155,8 @@ deadLetters
   .command('retry')
   .description('apply again what waits, in order: after a mended release, or once a key is there')
   .argument('[partition]', 'all of them unless told')
-  .option('--version <number>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
-  .action(async (partition: string | undefined, options: { version?: number }) => {
+  .option('--of <version>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
+  .action(async (partition: string | undefined, options: { of?: number }) => {
     const { retryDeadLetters } = await import('./commands/dead-letters.ts');
     process.exitCode = await retryDeadLetters(partition, options);
   });
@@ -167,8 +167,8 @@ deadLetters
   .argument('<position>', 'of the event', wholeNumber(1, Number.MAX_SAFE_INTEGER))
   .requiredOption('--why <reason>', 'kept with the decision; name nobody in it')
   .option('--by <name>', 'who decides (default: the user that runs this)')
-  .option('--version <number>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
-  .action(async (position: number, options: { why: string; by?: string; version?: number }) => {
+  .option('--of <version>', 'of the record (default: the one that serves)', wholeNumber(1, 1_000_000))
+  .action(async (position: number, options: { why: string; by?: string; of?: number }) => {
     const { skipDeadLetter } = await import('./commands/dead-letters.ts');
     process.exitCode = await skipDeadLetter(position, options);
   });
@@ -191,14 +191,10 @@ readModels
   .description(
     'build a version from the log, beside the one that serves; needs the role that owns the schemas',
   )
-  .option(
-    '--version <number>',
-    "number to build it under (default: this release's)",
-    wholeNumber(1, 1_000_000),
-  )
-  .action(async (options: { version?: number }) => {
+  .argument('[version]', "number to build it under (default: this release's)", wholeNumber(1, 1_000_000))
+  .action(async (version: number | undefined) => {
     const { buildReadModel } = await import('./commands/read-models.ts');
-    await buildReadModel(options);
+    await buildReadModel(version);
   });
 
 readModels

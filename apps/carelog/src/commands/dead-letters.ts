@@ -5,7 +5,7 @@ import { operatorName, VIEW_NAME, withViews, type ViewTools } from '../cluster/v
 
 export interface DeadLettersOptions {
   /** Of the record; that which answers unless told. */
-  readonly version?: number;
+  readonly of?: number;
   readonly json?: true;
 }
 
@@ -15,9 +15,9 @@ interface DeadLetters extends Parked {
   readonly positions: readonly number[];
 }
 
-export async function listDeadLetters({ version, json }: DeadLettersOptions): Promise<void> {
+export async function listDeadLetters({ of, json }: DeadLettersOptions): Promise<void> {
   await withViews(async (tools) => {
-    const view = await tools.open(version);
+    const view = await tools.open(of);
     const { epoch } = await view.ground.store.freshHead();
     const [letters, skipped] = [await lettersOf(view, tools), await tools.versions.skips(VIEW_NAME, epoch)];
     if (json) {
@@ -42,10 +42,10 @@ export async function listDeadLetters({ version, json }: DeadLettersOptions): Pr
 /** One partition, or every one. Resolves with the exit code: 1 where something still waits. */
 export async function retryDeadLetters(
   partition: string | undefined,
-  { version }: DeadLettersOptions,
+  { of }: DeadLettersOptions,
 ): Promise<number> {
   return withViews(async (tools) => {
-    const view = await tools.open(version);
+    const view = await tools.open(of);
     const letters = await lettersOf(view, tools);
     const asked = letters.filter((it) => partition === undefined || it.partition === partition);
     if (partition !== undefined && asked.length === 0)
@@ -64,7 +64,7 @@ export interface SkipOptions extends DeadLettersOptions {
 /** Steps over the event at which a partition stopped, keeps who decided it and why, and takes up what waits behind it. */
 export async function skipDeadLetter(position: number, options: SkipOptions): Promise<number> {
   return withViews(async (tools) => {
-    const view = await tools.open(options.version);
+    const view = await tools.open(options.of);
     const letters = await lettersOf(view, tools);
     const letter = letters.find((it) => it.position === position);
     if (letter === undefined)

@@ -40,11 +40,7 @@ const NEAR = 1_000;
 const PAGE = 5_000;
 
 /** Builds from the log, beside whatever serves. May be broken off and called again: it goes on where it was. */
-export async function buildReadModel({
-  version = recordProjection.version,
-}: {
-  readonly version?: number;
-}): Promise<void> {
+export async function buildReadModel(version = recordProjection.version): Promise<void> {
   await withViews(async (tools) => {
     const schema = schemaOf(VIEW_NAME, version);
     await asOwner(tools.readModelsUrl, async (owner) => {
@@ -157,7 +153,7 @@ async function refuseUnbuilt(version: number, versions: ViewTools['versions']): 
   const built = await versions.built(VIEW_NAME);
   if (built.includes(version)) return;
   throw new CommandFailure(
-    `Version ${version} is not built. There ${built.length === 0 ? 'is none' : `are: ${built.join(', ')}`}. Build it: carelog read-models build --version ${version}.`,
+    `Version ${version} is not built. There ${built.length === 0 ? 'is none' : `are: ${built.join(', ')}`}. Build it: carelog read-models build ${version}.`,
   );
 }
 

@@ -18,7 +18,7 @@ const CLI = join(import.meta.dirname, '../cli.ts');
 const WARNINGS = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
 const READY_MAX_MS = 120_000;
 const ASKED_MS = 250;
-const END_MAX_MS = 9_000;
+const END_MAX_MS = 8_000;
 const PAUSE = { first: 200, longest: 5_000 };
 
 export class RunningService {

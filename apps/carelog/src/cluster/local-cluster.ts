@@ -51,8 +51,8 @@ export async function startLocalCluster(config: Config, log: Log): Promise<Local
       closing.push(() => Promise.all(running.map((it) => it.stop())));
       return running;
     };
-    // Those that are ended last are started first.
-    const running = [...start(others), ...start(writers), ...start(gateways)];
+    // Those that are ended last are started first: gateways still write while they answer what they have in hand.
+    const running = [...start([...others, ...writers]), ...start(gateways)];
     await Promise.all(running.map((it) => it.ready()));
     return {
       gateways: gateways.map((child) => `http://127.0.0.1:${child.port}`),

@@ -1,4 +1,7 @@
-/** The relay between a real PostgreSQL and a real Kafka, killed, cut off, paused and replaced: the topic is the log all the same. */
+/**
+ * The relay between a real PostgreSQL and a real Kafka, killed, cut off, paused and replaced: the topic is the log all the same.
+ * ROUNDS=20 is the full run (`npm run test:relay`).
+ */
 import { once } from 'node:events';
 import { engineOrReason, freePort, startKafka } from '@carelog/engines';
 import { beginEpoch } from '@carelog/event-store';
@@ -9,6 +12,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { patient, startDatabase, startRelayScene } from '../support/relay-scene.ts';
 import type { RelayScene } from '../support/relay-scene.ts';
 
+const rounds = Number(process.env['ROUNDS'] ?? 4);
 const engines = await engineOrReason(async () => {
   const port = await freePort();
   const proxy = await startTcpProxy(port);
@@ -68,10 +72,11 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     },
   );
 
-  it('killed again and again loses nothing', async () => {
-    const appending = scene.append(600);
-    for (const failpoint of ['after-send', 'after-ack', 'before-send', 'after-ack'] as const) {
-      await once(scene.child({}, { failpoint, time: 3 }), 'exit');
+  it(`killed ${rounds} times in a row loses nothing`, { timeout: 60_000 + rounds * 10_000 }, async () => {
+    const appending = scene.append(100 + 100 * rounds);
+    for (let round = 0; round < rounds; round++) {
+      const failpoint = (['after-send', 'after-ack', 'before-send', 'after-checkpoint'] as const)[round % 4]!;
+      await once(scene.child({}, { failpoint, time: 1 + (round % 5) }), 'exit');
     }
     await appending;
     scene.relay();

@@ -76,6 +76,11 @@ export class Admission {
     return { ...row, body, isConcealed: type in audience.conceal.redacts };
   }
 
+  /** For whom is decided just now. */
+  get audience(): Audience | undefined {
+    return this.#audience;
+  }
+
   get #current(): Audience {
     if (this.#audience === undefined) throw new Error('A statement decides about access for nobody.');
     return this.#audience;

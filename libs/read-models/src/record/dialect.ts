@@ -23,8 +23,8 @@ export interface Query<Row> {
 /** As the engine takes it: SQL, and the parameters in its order. */
 export function compileFor<Row>(engine: Database['engine'], query: Query<Row>): CompiledQuery<Row> {
   if (engine === 'sqlite') return query.compile();
-  const node = query.toOperationNode() as Parameters<PostgresQueryCompiler['compileQuery']>[0];
-  return new TwofoldCompiler().compileQuery(node, createQueryId()) as CompiledQuery<Row>;
+  const node = query.toOperationNode() as RawNode;
+  return new TwofoldCompiler().compileQuery(node, createQueryId());
 }
 
 /** One thing, said as each engine says it. */

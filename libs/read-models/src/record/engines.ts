@@ -1,5 +1,5 @@
 /** For specs: the record on each engine that it runs on, made empty. */
-import type { ReadModel } from '@carelog/projection';
+import type { ReadModel, SharedReadModel } from '@carelog/projection';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ export interface EmptyRecord {
   readonly record: RecordQueries;
   /** A connection of its own, as the reader has one. */
   connect(): Database;
+  /** When nobody needs it any more: what it took is taken again. */
+  release(): Promise<void>;
 }
 
 export interface RecordEngine {
@@ -52,7 +54,7 @@ export function onEveryEngine(
 }
 
 function onSqlite(folder: string): RecordEngine {
-  const open: { close(): void }[] = [];
+  const open = new Set<{ close(): void }>();
   let files = 0;
   return {
     name: 'sqlite',
@@ -60,13 +62,13 @@ function onSqlite(folder: string): RecordEngine {
       const path = join(folder, `record-${(files += 1)}.sqlite`);
       const writer = openRecordWriter(path);
       const record = openRecord(path, options);
-      open.push(writer, record);
+      open.add(writer).add(record);
       const connect = () => {
         const db = new SqliteDatabase(path);
-        open.push({ close: () => db.isOpen && db.close() });
+        open.add({ close: () => db.isOpen && db.close() });
         return db;
       };
-      return { writer, record, connect };
+      return { writer, record, connect, release: async () => [record, writer].forEach((it) => it.close()) };
     },
     async close() {
       for (const it of open) it.close();
@@ -76,39 +78,59 @@ function onSqlite(folder: string): RecordEngine {
 }
 
 function onPostgres(postgres: Postgres): RecordEngine {
-  const open: { close(): unknown }[] = [];
+  const open = new Set<{ close(): unknown }>();
+  const free: Made[] = [];
   const url = postgres.url();
   let schemas = 0;
+
+  async function newSchema(): Promise<Made> {
+    const schema = `record_${(schemas += 1)}`;
+    const owner = new Client({ connectionString: url });
+    await owner.connect();
+    await migrateRecord(owner, { schema });
+    await owner.end();
+    const writer = openPostgresRecordWriter({ url, schema, connections: 1 });
+    open.add(writer);
+    return { schema, writer };
+  }
+
   return {
     name: 'postgres',
     async make({ searchTimeLimit, now } = {}) {
-      const schema = `record_${(schemas += 1)}`;
-      const owner = new Client({ connectionString: url });
-      await owner.connect();
-      await migrateRecord(owner, { schema });
-      await owner.end();
-      const shared = openPostgresRecordWriter({ url, schema, connections: 1 });
+      // To empty a schema takes less than to make one.
+      const made = free.pop() ?? (await newSchema());
+      const { schema, writer } = made;
       const record = openPostgresRecordHere({
         url,
         schema,
         ...(searchTimeLimit !== undefined && { searchTimeLimit }),
         ...(now && { now }),
       });
-      open.push(record, shared);
-      const connect = () => {
-        const db = new PostgresDatabase({ url, schema, name: 'spec', statementTimeout: 60_000 });
-        open.push(db);
-        return db;
+      open.add(record);
+      return {
+        writer: { apply: (batch) => writer.apply(0, async () => batch), clear: () => writer.clear() },
+        record,
+        connect() {
+          const db = new PostgresDatabase({ url, schema, name: 'spec', statementTimeout: 60_000 });
+          open.add(db);
+          return db;
+        },
+        async release() {
+          record.close();
+          open.delete(record);
+          await writer.clear();
+          free.push(made);
+        },
       };
-      const writer: EmptyRecord['writer'] = {
-        apply: (batch) => shared.apply(0, async () => batch),
-        clear: () => shared.clear(),
-      };
-      return { writer, record, connect };
     },
     async close() {
-      await Promise.all(open.map((it) => it.close()));
+      await Promise.all([...open].map((it) => it.close()));
       await postgres.stop();
     },
   };
+}
+
+interface Made {
+  readonly schema: string;
+  readonly writer: SharedReadModel<RecordChange>;
 }

@@ -14,11 +14,22 @@ import {
   shownIn,
   type EntriesRow,
 } from './entries.ts';
-import { anyConcealed, hasReference, isShown, shownAs, shownBody, type Admission } from './admission.ts';
+import {
+  anyConcealed,
+  hasReference,
+  isShown,
+  showsVersion,
+  shownAs,
+  shownBody,
+  wholeRow,
+  type Admission,
+  type WholeRow,
+} from './admission.ts';
 import { SHOWN, type Audience } from './audience.ts';
+import { prepareHere } from './everything-here.ts';
 import type { Numbers } from './numbers.ts';
 import type { Cursor, EverythingRequest, SearchPage } from './record.ts';
-import { given, givenLimit, record, Statement, type Values } from './statement.ts';
+import { given, givenLimit, record, Statement, written, type Values } from './statement.ts';
 import { STATE } from './tables.ts';
 
 /** Where a page ends: in the compartment at a type and a key, or among the shared resources at a key. */
@@ -30,20 +41,17 @@ export class Everything {
   readonly #db: Database;
   readonly #numbers: Numbers;
   readonly #admission: Admission;
-  readonly #patient: Statement<{ key: number }>;
-  readonly #shownPatient: Statement<{ key: number }>;
-  readonly #byShape = new Map<string, ReturnType<typeof prepare>>();
+  readonly #patient: Statement<WholeRow>;
+  readonly #byShape = new Map<string, Parts>();
 
   constructor(db: Database, numbers: Numbers, admission: Admission) {
     this.#db = db;
     this.#numbers = numbers;
     this.#admission = admission;
-    const patient = record
-      .selectFrom('resource as r')
-      .select('r.key')
-      .where('r.stream', '=', given('stream'));
-    this.#patient = new Statement(db, patient);
-    this.#shownPatient = new Statement(db, patient.where(isShown('r')));
+    this.#patient = new Statement(
+      db,
+      written(sql<WholeRow>`select ${wholeRow} from resource r where r.stream = ${given('stream')}`),
+    );
   }
 
   /** Undefined when the Patient never existed, or is not shown to the audience. */
@@ -64,8 +72,7 @@ export class Everything {
   ): SearchPage | undefined {
     const stream = `Patient/${patient}`;
     const number = this.#numbers.target(stream);
-    const find = audience === undefined ? this.#patient : this.#shownPatient;
-    const self = number === undefined ? undefined : find.get({ stream })?.key;
+    const self = number === undefined ? undefined : this.#self(stream, audience);
     if (number === undefined || self === undefined) return undefined;
     // A type that has no number yet has no resources; 0 is no type's number.
     const types = request.types?.map((name) => this.#numbers.type(name) ?? 0);
@@ -80,22 +87,30 @@ export class Everything {
     return { ...fill(this.#numbers, statements, values, request), incomplete };
   }
 
-  #statementsOf(
-    types: number | undefined,
-    since: boolean,
-    audience: Audience | undefined,
-  ): ReturnType<typeof prepare> {
+  #self(stream: string, audience: Audience | undefined): number | undefined {
+    const row = this.#patient.get({ stream });
+    if (row === undefined || audience === undefined) return row?.key;
+    return showsVersion(audience, row) === SHOWN.no ? undefined : row.key;
+  }
+
+  #statementsOf(types: number | undefined, since: boolean, audience: Audience | undefined): Parts {
     const shape = `${types} ${since} ${audience?.concealment}`;
     let statements = this.#byShape.get(shape);
     if (statements === undefined)
-      this.#byShape.set(shape, (statements = prepare(this.#db, types, since, audience)));
+      this.#byShape.set(
+        shape,
+        (statements =
+          this.#db.engine === 'postgres' && audience !== undefined
+            ? prepareHere(this.#db, types, since, this.#admission)
+            : prepare(this.#db, types, since, audience)),
+      );
     return statements;
   }
 }
 
 function fill(
   numbers: Numbers,
-  statements: ReturnType<typeof prepare>,
+  statements: Parts,
   values: Values,
   { count: wanted, cursor, base }: EverythingRequest,
 ): Omit<SearchPage, 'incomplete'> {
@@ -136,7 +151,7 @@ function fill(
   return { entries, count, ...(cursor === undefined && { total: count }), shown };
 }
 
-function isMore(statements: ReturnType<typeof prepare>, values: Values, place: Place): boolean {
+function isMore(statements: Parts, values: Values, place: Place): boolean {
   if (place.part === 'compartment') {
     const row = statements.compartment.get({ ...values, type: place.type, key: place.key, limit: 1 });
     if (row !== undefined && row.count > 0) return true;
@@ -155,9 +170,25 @@ function placeOf(cursor: Cursor | undefined): Place {
 const cursorOf = (place: Place): Cursor =>
   place.part === 'shared' ? ['shared', place.key] : ['compartment', place.type, place.key];
 
-const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
+export const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
 
-function prepare(db: Database, types: number | undefined, since: boolean, audience: Audience | undefined) {
+/** What a page is put together from. */
+export interface Parts {
+  readonly self: Gives<EntriesRow>;
+  readonly compartment: Gives<EntriesRow & { readonly lastType: number | null }>;
+  readonly shared: Gives<EntriesRow>;
+}
+
+interface Gives<Row> {
+  get(values: Values): Row | undefined;
+}
+
+function prepare(
+  db: Database,
+  types: number | undefined,
+  since: boolean,
+  audience: Audience | undefined,
+): Parts {
   const isRestricted = audience !== undefined;
   const body = shownBody(audience);
   const isConcealed = anyConcealed(audience);

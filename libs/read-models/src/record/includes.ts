@@ -2,13 +2,14 @@
 import { indexEntries, searchParametersOf, subjectParametersOf, type Include } from '@carelog/fhir';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { Database } from './database.ts';
-import { isShown, shownAs, shownBody, type Admission } from './admission.ts';
+import { isShown, shownAs, shownBody, showsVersion, wholeRow, type Admission, type WholeRow } from './admission.ts'; // prettier-ignore
 import { SHOWN, type Audience } from './audience.ts';
 import { numbersIn, textsIn } from './dialect.ts';
+import { portions } from './candidates.ts';
 import type { Numbers } from './numbers.ts';
 import { isPatient } from './record-projection.ts';
 import type { SearchAudiences } from './searching.ts';
-import { given, Statement, written } from './statement.ts';
+import { given, Statement, written, type Values } from './statement.ts';
 import { ROLE } from './tables.ts';
 
 /** At most so many resources are included in a page. */
@@ -36,22 +37,31 @@ export class Includes {
   readonly #admission: Admission;
   readonly #byKeys = new Map<number, Statement<Met>>();
   readonly #byStreams: Statement<Met>;
+  readonly #whole: Statement<WholeRow>;
   readonly #referring: ReturnType<typeof prepareReferring>;
-  readonly #referringShown: ReturnType<typeof prepareReferring>;
-  readonly #shown: Statement<{ key: number }>;
-  readonly #shownWhole: Statement<{ key: number }>;
+  /** What an audience is shown, or may be. */
+  readonly #referringFor: ReturnType<typeof prepareReferring>;
+  /** Undefined where the database cannot ask how the audience is shown what it meets. */
+  readonly #decided: Decided | undefined;
 
   constructor(db: Database, numbers: Numbers, admission: Admission) {
     this.#db = db;
     this.#numbers = numbers;
     this.#admission = admission;
     this.#byStreams = new Statement(db, written(sql`select key, stream, body from resource where stream in ${textsIn(given('streams'))} and state = 0 order by key`)); // prettier-ignore
+    this.#whole = new Statement(db, written(sql<WholeRow>`select ${wholeRow} from resource r where r.key in ${listed('keys')} and r.state = 0 order by r.key`)); // prettier-ignore
     this.#referring = prepareReferring(db, sql`true`);
-    this.#referringShown = prepareReferring(db, sql`exists (select 1 from resource r where r.key = i.resource and ${isShown('r')})`); // prettier-ignore
+    if (db.engine === 'postgres') {
+      this.#referringFor = prepareReferring(db, sql`true`, sql``);
+      return;
+    }
     const decided = (test: RawBuilder<SqlBool>) =>
       new Statement<{ key: number }>(db, written(sql`select r.key from resource r where r.key in ${listed('keys')} and ${test} order by r.key`)); // prettier-ignore
-    this.#shown = decided(isShown('r'));
-    this.#shownWhole = decided(sql`${shownAs('r')} = ${sql.lit(SHOWN.whole)}`);
+    this.#referringFor = prepareReferring(db, sql`exists (select 1 from resource r where r.key = i.resource and ${isShown('r')})`); // prettier-ignore
+    this.#decided = {
+      shown: decided(isShown('r')),
+      shownWhole: decided(sql`${shownAs('r')} = ${sql.lit(SHOWN.whole)}`),
+    };
   }
 
   /** What the audience of the matches is not shown of them leads nowhere. */
@@ -84,8 +94,7 @@ export class Includes {
     const open = this.#reverse(include, codes.filter((it) => !unasked.has(it)), met, audience); // prettier-ignore
     const concealed = this.#reverse(include, codes.filter((it) => unasked.has(it)), met, audience); // prettier-ignore
     if (concealed.length === 0) return open;
-    const whole = this.#shownWhole.all({ keys: JSON.stringify(concealed) });
-    return [...open, ...whole.map((it) => it.key)];
+    return [...open, ...this.#shownWhole(concealed, audience)];
   }
 
   #forward({ source, parameter, target }: Include, met: readonly Met[]): number[] {
@@ -112,14 +121,46 @@ export class Includes {
     if (type === undefined || targets.length === 0 || codes.length === 0) return [];
     const parameters = codes.flatMap((code) => this.#numbers.parameters(source, code));
     const list = { targets: JSON.stringify(targets) };
-    const { referring, about } = audience === undefined ? this.#referring : this.#referringShown;
-    const keys = referring.all({ ...list, parameters: JSON.stringify(parameters) });
+    const { referring, about } = audience === undefined ? this.#referring : this.#referringFor;
+    const all = { ...list, parameters: JSON.stringify(parameters), type };
     const asksSubject = codes.some((code) => subjectParametersOf(source).includes(code));
-    if (asksSubject && streams.some(isPatient)) keys.push(...about.all({ ...list, type }));
-    return keys.map((it) => it.key);
+    const statements = asksSubject && streams.some(isPatient) ? [referring, about] : [referring];
+    return statements.flatMap((statement) => this.#keys(statement, all, audience));
+  }
+
+  #keys(statement: Statement<{ key: number }>, values: Values, audience: Audience | undefined): number[] {
+    if (audience === undefined || this.#decided !== undefined)
+      return statement.all(values).map((it) => it.key);
+    return [...this.#keysShown(statement.iterate(values), audience)];
+  }
+
+  // Cut off only behind the test, or what may be shown could be lost among what may not.
+  *#keysShown(rows: Iterable<{ key: number }>, audience: Audience): Iterable<number> {
+    let left = READ_MAX;
+    for (const some of portions(rows)) {
+      const shown = this.#allowed(some.map((it) => it.key), audience); // prettier-ignore
+      yield* shown.slice(0, left);
+      if ((left -= shown.length) <= 0) return;
+    }
+  }
+
+  #shownWhole(keys: readonly number[], audience: Audience | undefined): number[] {
+    const list = { keys: JSON.stringify(keys) };
+    if (this.#decided !== undefined) return this.#decided.shownWhole.all(list).map((it) => it.key);
+    const rows = this.#whole.all(list);
+    audience?.readAhead(rows);
+    return rows.filter((row) => audience?.shows(row) === SHOWN.whole).map((it) => it.key);
   }
 
   #read(keys: readonly number[], shownTo: Audience | undefined): Met[] {
+    if (shownTo !== undefined && this.#decided === undefined) {
+      const rows = this.#whole.all({ keys: JSON.stringify(keys) });
+      shownTo.readAhead(rows);
+      return rows.map((row) => {
+        const { key, stream, body } = this.#admission.shownRow(row, shownTo);
+        return { key, stream, body: body ?? '' };
+      });
+    }
     const shape = shownTo?.concealment ?? 0;
     let statement = this.#byKeys.get(shape);
     if (statement === undefined) {
@@ -132,16 +173,24 @@ export class Includes {
 
   #allowed(keys: readonly number[], audience: Audience | undefined): number[] {
     if (audience === undefined) return keys.toSorted((a, b) => a - b);
-    return this.#shown.all({ keys: JSON.stringify(keys) }).map((it) => it.key);
+    const list = { keys: JSON.stringify(keys) };
+    if (this.#decided !== undefined) return this.#decided.shown.all(list).map((it) => it.key);
+    const rows = this.#whole.all(list);
+    audience.readAhead(rows);
+    return rows.filter((row) => showsVersion(audience, row) !== SHOWN.no).map((it) => it.key);
   }
 }
 
-// Cut off only behind the test, or what may be shown could be lost among what may not.
-function prepareReferring(db: Database, test: RawBuilder<unknown>) {
+interface Decided {
+  readonly shown: Statement<{ key: number }>;
+  readonly shownWhole: Statement<{ key: number }>;
+}
+
+function prepareReferring(db: Database, test: RawBuilder<unknown>, limit = sql`limit ${sql.lit(READ_MAX)}`) {
   const rows = (query: RawBuilder<{ key: number }>) => new Statement<{ key: number }>(db, written(query));
   return {
-    referring: rows(sql`select i.resource as key from reference i where i.parameter in ${listed('parameters')} and i.target in ${listed('targets')} and ${test} limit ${sql.lit(READ_MAX)}`), // prettier-ignore
-    about: rows(sql`select i.resource as key from compartment i where i.patient in ${listed('targets')} and i.type = ${given('type')} and i.role = ${sql.lit(ROLE.subject)} and ${test} limit ${sql.lit(READ_MAX)}`), // prettier-ignore
+    referring: rows(sql`select i.resource as key from reference i where i.parameter in ${listed('parameters')} and i.target in ${listed('targets')} and ${test} ${limit}`), // prettier-ignore
+    about: rows(sql`select i.resource as key from compartment i where i.patient in ${listed('targets')} and i.type = ${given('type')} and i.role = ${sql.lit(ROLE.subject)} and ${test} ${limit}`), // prettier-ignore
   };
 }
 

@@ -13,6 +13,7 @@ import { numbersJoined } from './dialect.ts';
 import type { Database } from './database.ts';
 import type { Audience } from './audience.ts';
 import { isPatient } from './record-projection.ts';
+import { nameOf } from './postgres/texts.ts';
 import { given, record, Statement, written } from './statement.ts';
 import { isByPatient, storedUnder } from './stored-parameters.ts';
 import { UnitRanges, type UnitComparison } from './unit-ranges.ts';
@@ -97,6 +98,8 @@ export type NumberedCondition = { readonly asked: SearchCondition } & (
 const CACHED_MAX = 20_000;
 
 export class Numbers {
+  /** As names are stored. */
+  readonly #named: (name: string) => string;
   readonly #type: Statement<{ id: number }>;
   readonly #parameter: Statement<{ id: number }>;
   readonly #target: Statement<{ id: number }>;
@@ -110,6 +113,7 @@ export class Numbers {
   #generation = '';
 
   constructor(db: Database) {
+    this.#named = db.engine === 'postgres' ? nameOf : (name) => name;
     const parameter = record.selectFrom('parameter').select('id').where('type', '=', given('type'));
     const token = record.selectFrom('token_value').select('id').where('code', '=', given('code'));
     this.#type = new Statement(db, record.selectFrom('type').select('id').where('name', '=', given('name')));
@@ -145,7 +149,7 @@ export class Numbers {
 
   /** A patient's number is that of its `Patient/id`. */
   target(name: string): number | undefined {
-    return this.#remember(`target ${name}`, () => this.#target.get({ name })?.id);
+    return this.#remember(`target ${name}`, () => this.#target.get({ name: this.#named(name) })?.id);
   }
 
   /** The id of the Patient that has this number; none for 0. */
@@ -302,8 +306,8 @@ export class Numbers {
 
   #tokenValues({ system, code }: TokenValue): number[] {
     if (code === undefined) return [];
-    if (system === undefined) return this.#tokens.all({ code }).map((it) => it.id);
-    const values = { code, system: system ?? '' };
+    if (system === undefined) return this.#tokens.all({ code: this.#named(code) }).map((it) => it.id);
+    const values = { code: this.#named(code), system: this.#named(system ?? '') };
     const known = `token ${values.code}\u0000${values.system}`;
     const id = this.#remember(known, () => this.#token.get(values)?.id);
     return id === undefined ? [] : [id];

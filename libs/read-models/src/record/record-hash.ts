@@ -3,6 +3,7 @@ import { sql, type Expression } from 'kysely';
 import { createHash } from 'node:crypto';
 import type { Database } from './database.ts';
 import { compileFor, type Query } from './dialect.ts';
+import { nameOf, storable } from './postgres/texts.ts';
 import { record } from './statement.ts';
 
 /** Reads the whole file; takes seconds on a large one. */
@@ -12,10 +13,14 @@ export function hashOf(db: Database): string {
     digest.update(`\n${table}\n`);
     const { sql } = compileFor(db.engine, query as Query<unknown>);
     for (const row of db.prepare(sql).iterate())
-      digest.update(`${JSON.stringify(Object.values(row as object))}\n`);
+      digest.update(`${JSON.stringify(Object.entries(row as object).map(comparable))}\n`);
   }
   return digest.digest('hex');
 }
+
+// Long texts, and what PostgreSQL cannot hold, as they stand there.
+const comparable = ([column, value]: [string, unknown]) =>
+  typeof value === 'string' && column !== 'body' ? nameOf(storable(value)) : value;
 
 const patientOf = (column: string) => name('target', sql.ref(column));
 const parameterOf = (column: string) =>

@@ -2,8 +2,9 @@
 import { normaliseString } from '@carelog/fhir';
 import { sql, type Expression, type RawBuilder, type SqlBool } from 'kysely';
 import { anyOf, compareDates, compareNumberRanges, compareNumbers, type Names } from './comparisons.ts';
-import { contains, numbersIn, textsIn } from './dialect.ts';
+import { contains, either, numbersIn, textsIn } from './dialect.ts';
 import type { NumberedCondition } from './numbers.ts';
+import { STRING_ENTERED_BY } from './postgres/tables.ts';
 import { LIST_MAX } from './search-shape.ts';
 import { ROLE, STATE } from './tables.ts';
 import type { UnitComparison } from './unit-ranges.ts';
@@ -158,11 +159,20 @@ function says(match: 'prefix' | 'exact' | 'contains', text: string, names: Names
   const value = column('d.value');
   if (match === 'contains') return contains(value, names.bind(text));
   // The last of all characters: whatever begins with the text lies before it.
-  if (match === 'prefix')
-    return sql`(${value} >= ${names.bind(text)} and ${value} < ${names.bind(`${text}\u{10ffff}`)})`;
+  if (match === 'prefix') {
+    const [from, to] = [names.bind<string>(text), names.bind<string>(`${text}\u{10ffff}`)];
+    const isWithin = sql<SqlBool>`${value} >= ${from} and ${value} < ${to}`;
+    const begins = beginning(value);
+    return sql`(${either(isWithin, sql`${begins} >= ${beginning(from)} and ${begins} <= ${beginning(to)} and ${isWithin}`)})`;
+  }
   const normalised = normaliseString(text);
-  return sql`(${value} = ${names.bind(normalised)} and d.exact = ${names.bind(normalised === text ? '' : text)})`;
+  const asked = names.bind<string>(normalised);
+  const is = sql<SqlBool>`${value} = ${asked}`;
+  return sql`(${either(is, sql`${beginning(value)} = ${beginning(asked)} and ${is}`)} and d.exact = ${names.bind(normalised === text ? '' : text)})`;
 }
+
+// What the index of strings has in PostgreSQL, where an entry has a bound.
+const beginning = (text: RawBuilder<unknown>) => sql`left(${text}, ${sql.lit(STRING_ENTERED_BY)})`;
 
 function measures({ units, ...comparison }: UnitComparison, names: Names): RawBuilder<SqlBool> {
   const is = compareNumbers(comparison, column('d.value'), names);

@@ -1,157 +1,152 @@
 // What an answer says of itself for the access record: versions by position, in order, and everybody they are about.
 import { defaultPolicy } from '@carelog/access';
+import { engineOrReason, startPostgres } from '@carelog/engines';
 import { parseSearch } from '@carelog/fhir';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  openRecord,
-  openRecordWriter,
-  type RecordQueries,
-  type RecordWriter,
-  type SearchPage,
-  type Viewer,
-} from '../index.ts';
+import { type RecordQueries, type SearchPage, type Viewer } from '../index.ts';
+import { onEveryEngine, recordEngines } from './engines.ts';
 import { apply, Log, observation, ownRecordOf, patient } from './miniature-log.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
-const folder = mkdtempSync(join(tmpdir(), 'carelog-shown-'));
-let writer: RecordWriter;
-let record: RecordQueries;
-
-const restricted = {
-  security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }],
-};
-const both = {
-  resourceType: 'Appointment',
-  id: 'both',
-  status: 'booked',
-  participant: ['ada', 'ben'].map((id) => ({ actor: { reference: `Patient/${id}` }, status: 'accepted' })),
-};
-
-beforeAll(async () => {
-  const log = new Log();
-  log.record('ada', patient('ada', { gender: 'female' })); // 1
-  log.record('ben', patient('ben')); // 2
-  log.record('ada', observation('first', 'ada', 'a')); // 3
-  log.record('ben', observation('second', 'ben', 'a')); // 4
-  log.record('ada', observation('first', 'ben', 'a')); // 5: about somebody else, and still in that partition
-  log.record('ada', both); // 6
-  log.record('shared', { resourceType: 'Organization', id: 'o', name: 'O' }); // 7
-  log.record('cleo', patient('cleo', { meta: restricted, address: [{ city: 'Leeds' }] })); // 8
-  const path = join(folder, 'record.sqlite');
-  writer = openRecordWriter(path);
-  await apply(writer, log.changes);
-  record = openRecord(path);
-});
-afterAll(() => {
-  record.close();
-  writer.close();
-  rmSync(folder, { recursive: true, force: true });
+const engines = await recordEngines((folder) => engineOrReason(() => startPostgres({ folder, sync: false })));
+afterAll(async () => {
+  for (const it of engines) if (typeof it !== 'string') await it.close();
 });
 
-async function search(type: string, asked: string, viewer?: Viewer) {
-  const { query, includes } = parseSearch(type, new URLSearchParams(asked), { base });
-  const page = await record.search(query, { count: 10, base, includes }, viewer);
-  return (page as SearchPage).shown;
-}
-const ofVersion = async (type: string, id: string, version?: number, viewer?: Viewer) => {
-  const answer =
-    version === undefined
-      ? await record.read(type, id, viewer)
-      : await record.vread(type, id, version, viewer);
-  return answer.kind === 'found' ? answer.shown : answer.kind;
-};
+onEveryEngine(describe, engines, (engine) => {
+  let record: RecordQueries;
 
-describe('what is shown', () => {
-  it.each([
-    ['a read', () => ofVersion('Patient', 'ada'), { versions: '1', patients: ['ada'] }],
-    [
-      'a version, as it was',
-      () => ofVersion('Observation', 'first', 1),
-      { versions: '3', patients: ['ada'] },
-    ],
-    [
-      'a version, as it is',
-      () => ofVersion('Observation', 'first', 2),
-      { versions: '5', patients: ['ada', 'ben'] },
-    ],
-    [
-      'what names several',
-      () => ofVersion('Appointment', 'both'),
-      { versions: '6', patients: ['ada', 'ben'] },
-    ],
-    ['what names nobody', () => ofVersion('Organization', 'o'), { versions: '7', patients: [] }],
-    [
-      'a history',
-      async () => (await record.history('Observation', 'first', { count: 5, base }))?.shown,
-      { versions: '5,3', patients: ['ben', 'ada'] },
-    ],
-    ['a search', () => search('Observation', 'code=a'), { versions: '5,4', patients: ['ben', 'ada'] }],
-    [
-      'a search in order',
-      () => search('Observation', 'code=a&_sort=-_lastUpdated'),
-      { versions: '5,4', patients: ['ben', 'ada'] },
-    ],
-    [
-      'what comes along',
-      () => search('Observation', '_id=second&_include=Observation:subject'),
-      { versions: '4,2', patients: ['ben'] },
-    ],
-    [
-      'a search that finds several',
-      () => search('Appointment', ''),
-      { versions: '6', patients: ['ada', 'ben'] },
-    ],
-    ['a search that finds nothing', () => search('Observation', 'code=z'), { versions: '', patients: [] }],
-    [
-      'everything of one',
-      async () => (await record.everything('ben', { count: 10, base }))?.shown,
-      { versions: '2,6,5,4', patients: ['ben', 'ada'] },
-    ],
-  ] as const)('%s', async (_, ask, expected) => {
-    const { versions, patients } = (await ask()) as { versions: string; patients: readonly string[] };
-    const sorted = (list: readonly string[]) => list.toSorted();
-    // Compartments go by type, whose numbers are as they came.
-    expect(sorted(versions.split(','))).toEqual(sorted(expected.versions.split(',')));
-    expect(sorted(patients)).toEqual(sorted(expected.patients));
-  });
-
-  it('is in the order of the entries', async () => {
-    expect((await search('Observation', 'code=a&_sort=_lastUpdated')).versions).toBe('4,5');
-  });
-});
-
-describe('what something was taken out of', () => {
-  const everybody: Viewer = {
-    ...ownRecordOf('cleo'),
-    restriction: {
-      views: [
-        { ...ownRecordOf('cleo').restriction.views[0]!, patients: { kind: 'everybody' }, conceals: true },
-      ],
-      shared: 0,
-      conceal: defaultPolicy().sFlag,
-    },
+  const restricted = {
+    security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }],
+  };
+  const both = {
+    resourceType: 'Appointment',
+    id: 'both',
+    status: 'booked',
+    participant: ['ada', 'ben'].map((id) => ({ actor: { reference: `Patient/${id}` }, status: 'accepted' })),
   };
 
-  it.each([
-    ['a read', () => ofVersion('Patient', 'cleo', undefined, everybody), true],
-    [
-      'a history',
-      async () => (await record.history('Patient', 'cleo', { count: 5, base }, everybody))?.shown,
-      true,
-    ],
-    ['a search', () => search('Patient', '_id=cleo', everybody), true],
-    ['everything', async () => (await record.everything('cleo', { count: 5, base }, everybody))?.shown, true],
-    ['somebody whose address is no secret', () => search('Patient', '_id=ada', everybody), undefined],
-    [
-      'a viewer from whom nothing is concealed',
-      () => search('Patient', '_id=cleo', ownRecordOf('cleo')),
-      undefined,
-    ],
-  ] as const)('%s', async (_, ask, expected) => {
-    expect(await ask()).toMatchObject(expected === true ? { isConcealed: true, versions: '8' } : {});
-    expect(((await ask()) as { isConcealed?: boolean }).isConcealed).toBe(expected);
+  beforeAll(async () => {
+    const log = new Log();
+    log.record('ada', patient('ada', { gender: 'female' })); // 1
+    log.record('ben', patient('ben')); // 2
+    log.record('ada', observation('first', 'ada', 'a')); // 3
+    log.record('ben', observation('second', 'ben', 'a')); // 4
+    log.record('ada', observation('first', 'ben', 'a')); // 5: about somebody else, and still in that partition
+    log.record('ada', both); // 6
+    log.record('shared', { resourceType: 'Organization', id: 'o', name: 'O' }); // 7
+    log.record('cleo', patient('cleo', { meta: restricted, address: [{ city: 'Leeds' }] })); // 8
+    const made = await engine.make();
+    await apply(made.writer, log.changes);
+    record = made.record;
+  });
+
+  async function search(type: string, asked: string, viewer?: Viewer) {
+    const { query, includes } = parseSearch(type, new URLSearchParams(asked), { base });
+    const page = await record.search(query, { count: 10, base, includes }, viewer);
+    return (page as SearchPage).shown;
+  }
+  const ofVersion = async (type: string, id: string, version?: number, viewer?: Viewer) => {
+    const answer =
+      version === undefined
+        ? await record.read(type, id, viewer)
+        : await record.vread(type, id, version, viewer);
+    return answer.kind === 'found' ? answer.shown : answer.kind;
+  };
+
+  describe('what is shown', () => {
+    it.each([
+      ['a read', () => ofVersion('Patient', 'ada'), { versions: '1', patients: ['ada'] }],
+      [
+        'a version, as it was',
+        () => ofVersion('Observation', 'first', 1),
+        { versions: '3', patients: ['ada'] },
+      ],
+      [
+        'a version, as it is',
+        () => ofVersion('Observation', 'first', 2),
+        { versions: '5', patients: ['ada', 'ben'] },
+      ],
+      [
+        'what names several',
+        () => ofVersion('Appointment', 'both'),
+        { versions: '6', patients: ['ada', 'ben'] },
+      ],
+      ['what names nobody', () => ofVersion('Organization', 'o'), { versions: '7', patients: [] }],
+      [
+        'a history',
+        async () => (await record.history('Observation', 'first', { count: 5, base }))?.shown,
+        { versions: '5,3', patients: ['ben', 'ada'] },
+      ],
+      ['a search', () => search('Observation', 'code=a'), { versions: '5,4', patients: ['ben', 'ada'] }],
+      [
+        'a search in order',
+        () => search('Observation', 'code=a&_sort=-_lastUpdated'),
+        { versions: '5,4', patients: ['ben', 'ada'] },
+      ],
+      [
+        'what comes along',
+        () => search('Observation', '_id=second&_include=Observation:subject'),
+        { versions: '4,2', patients: ['ben'] },
+      ],
+      [
+        'a search that finds several',
+        () => search('Appointment', ''),
+        { versions: '6', patients: ['ada', 'ben'] },
+      ],
+      ['a search that finds nothing', () => search('Observation', 'code=z'), { versions: '', patients: [] }],
+      [
+        'everything of one',
+        async () => (await record.everything('ben', { count: 10, base }))?.shown,
+        { versions: '2,6,5,4', patients: ['ben', 'ada'] },
+      ],
+    ] as const)('%s', async (_, ask, expected) => {
+      const { versions, patients } = (await ask()) as { versions: string; patients: readonly string[] };
+      const sorted = (list: readonly string[]) => list.toSorted();
+      // Compartments go by type, whose numbers are as they came.
+      expect(sorted(versions.split(','))).toEqual(sorted(expected.versions.split(',')));
+      expect(sorted(patients)).toEqual(sorted(expected.patients));
+    });
+
+    it('is in the order of the entries', async () => {
+      expect((await search('Observation', 'code=a&_sort=_lastUpdated')).versions).toBe('4,5');
+    });
+  });
+
+  describe('what something was taken out of', () => {
+    const everybody: Viewer = {
+      ...ownRecordOf('cleo'),
+      restriction: {
+        views: [
+          { ...ownRecordOf('cleo').restriction.views[0]!, patients: { kind: 'everybody' }, conceals: true },
+        ],
+        shared: 0,
+        conceal: defaultPolicy().sFlag,
+      },
+    };
+
+    it.each([
+      ['a read', () => ofVersion('Patient', 'cleo', undefined, everybody), true],
+      [
+        'a history',
+        async () => (await record.history('Patient', 'cleo', { count: 5, base }, everybody))?.shown,
+        true,
+      ],
+      ['a search', () => search('Patient', '_id=cleo', everybody), true],
+      [
+        'everything',
+        async () => (await record.everything('cleo', { count: 5, base }, everybody))?.shown,
+        true,
+      ],
+      ['somebody whose address is no secret', () => search('Patient', '_id=ada', everybody), undefined],
+      [
+        'a viewer from whom nothing is concealed',
+        () => search('Patient', '_id=cleo', ownRecordOf('cleo')),
+        undefined,
+      ],
+    ] as const)('%s', async (_, ask, expected) => {
+      expect(await ask()).toMatchObject(expected === true ? { isConcealed: true, versions: '8' } : {});
+      expect(((await ask()) as { isConcealed?: boolean }).isConcealed).toBe(expected);
+    });
   });
 });

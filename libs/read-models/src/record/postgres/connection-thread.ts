@@ -46,7 +46,7 @@ const settings: ClientConfig = {
 
 let client: Promise<Client> | undefined;
 /** What was told went wrong: whoever asks next must know. */
-let unheard: unknown;
+let unheard: Error | undefined;
 
 async function connected(): Promise<Client> {
   client ??= connect();
@@ -90,7 +90,7 @@ async function hear(question: Question): Promise<void> {
     try {
       await (await connected()).query(question.text);
     } catch (fault) {
-      if (question.text === 'BEGIN') unheard = fault;
+      if (question.text === 'BEGIN') unheard = fault as Error;
     }
     return;
   }

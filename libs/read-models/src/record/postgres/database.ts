@@ -89,7 +89,9 @@ export class PostgresDatabase implements Database {
 
   // Rows come in portions that grow: who wants a few gets no more.
   *#iterate(sql: string, values: readonly SQLInputValue[]): Iterable<unknown> {
-    if (!this.#isTransaction) throw new Error('Rows that come in portions must be read in a transaction.');
+    // Portions are read in one transaction, be it one for them alone.
+    const isAlone = !this.#isTransaction;
+    if (isAlone) this.exec('BEGIN');
     const cursor = `c${(this.#cursors += 1)}`;
     this.#ask({ kind: 'ask', text: `DECLARE ${cursor} NO SCROLL CURSOR FOR ${sql}`, values: given(values) });
     let portion = FIRST_ROWS;
@@ -101,7 +103,8 @@ export class PostgresDatabase implements Database {
         portion = Math.min(2 * portion, ROWS_MAX);
       }
     } finally {
-      if (this.#isTransaction) this.exec(`CLOSE ${cursor}`);
+      if (isAlone) this.exec('COMMIT');
+      else if (this.#isTransaction) this.exec(`CLOSE ${cursor}`);
     }
   }
 

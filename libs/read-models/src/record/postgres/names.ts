@@ -56,7 +56,7 @@ export class Names {
       stored.set(as.join('\0'), as);
     }
     const rows = [...stored.keys()].toSorted().map((key) => stored.get(key) ?? []);
-    const values = columns.map((_, i) => arrayOf(rows.map((row) => row[i])));
+    const values = columns.map((_, i) => arrayOf(rows.map((row) => row[i] ?? '')));
     const names = columns.map(([name]) => `"${name}"`);
     const given = `unnest(${columns.map(([, isNumber], i) => `$${i + 1}::${isNumber ? 'bigint' : 'text'}[]`).join()})`;
     const found = new Map<string, number>();

@@ -213,7 +213,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
              FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[],
                $8::bigint[], $9::text[]) u(key, patient, labels, version, position, updated, state, present, body)
              WHERE r.key = u.key`,
-      values: Array.from({ length: 9 }, (_, i) => arrayOf(plan.updated.map((row) => row[i]))),
+      values: Array.from({ length: 9 }, (_, i) => arrayOf(plan.updated.map((row) => row[i] ?? null))),
     });
   }
 

@@ -16,10 +16,8 @@ export function nameOf(text: string): string {
 }
 
 /** An array of PostgreSQL, as it is written. */
-export function arrayOf(values: readonly unknown[]): string {
-  const written = values.map((it) =>
-    typeof it === 'number' ? it : it === null ? 'NULL' : quoted(String(it)),
-  );
+export function arrayOf(values: readonly (number | string | null)[]): string {
+  const written = values.map((it) => (typeof it === 'number' ? it : it === null ? 'NULL' : quoted(it)));
   return `{${written.join(',')}}`;
 }
 

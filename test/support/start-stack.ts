@@ -1,9 +1,13 @@
-/** The whole platform on a free port and a folder of its own, for tests that need more than one project. */
+/**
+ * The whole platform on a free port and a folder of its own, for tests that need more than one project: in one process, or with
+ * `CARELOG_STACK=cluster` as a cluster whose gateways take turns to answer what is read.
+ */
 import { defaultPolicy } from '@carelog/access';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, defaultAllowances, issueToken, personas } from '@carelog/service-kit';
+import { createLog, defaultAllowances, issueToken, personas, type Config } from '@carelog/service-kit';
+import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
 import { startCarelog } from '../../apps/carelog/src/start.ts';
 
 export interface Stack {
@@ -64,8 +68,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     corsOrigins: [],
     trustedProxies: [],
   } as const;
-  const service = await startCarelog(config, createLog('error'));
-  const url = service.url();
+  const { url, urlOf, close } = await (isCluster ? startCluster(config) : startOne(config));
   const tokens = new Map<string, Promise<string>>();
   const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
     const key = JSON.stringify([persona, limits]);
@@ -80,7 +83,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     token,
     async fhir(method, path, { as = 'publisher', limits = {}, body, headers } = {}) {
       const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
-      const response = await fetch(path.startsWith('http') ? path : `${url}/fhir/R4${path}`, {
+      const response = await fetch(path.startsWith('http') ? path : `${urlOf(method)}/fhir/R4${path}`, {
         method,
         headers: {
           authorization: `Bearer ${await token(as, limits)}`,
@@ -93,16 +96,44 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
       const json: unknown = text.startsWith('{') ? JSON.parse(text) : undefined;
       return { status: response.status, headers: response.headers, text, json };
     },
-    stop: () => service.close(),
+    stop: close,
     async restart() {
-      await service.close();
+      await close();
       return startStack(folder);
     },
     async remove() {
-      await service.close();
+      await close();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+const isCluster = process.env['CARELOG_STACK'] === 'cluster';
+
+interface Started {
+  readonly url: string;
+  /** Of the gateway that is asked next. */
+  urlOf(method: string): string;
+  close(): Promise<void>;
+}
+
+async function startOne(config: Config): Promise<Started> {
+  const service = await startCarelog(config, createLog('error'));
+  const url = service.url();
+  return { url, urlOf: () => url, close: () => service.close() };
+}
+
+/** Every gateway calls itself by the address of the first, as behind one front: a page begun at one goes on at another. */
+async function startCluster(config: Config): Promise<Started> {
+  const limits = Object.fromEntries(
+    ['SYSTEMS', 'STAFF', 'PATIENTS', 'STRANGERS'].map((who) => [`CARELOG_LIMIT_${who}`, '10000/10000/512']),
+  );
+  const env = (first: string) => ({ ...limits, CARELOG_LOG: 'error', CARELOG_URL: first });
+  const { gateways, close } = await startLocalCluster(config, createLog('error'), env);
+  const url = gateways[0]!;
+  let asked = 0;
+  const urlOf = (method: string) => (method === 'GET' ? gateways[(asked += 1) % gateways.length]! : url);
+  return { url, urlOf, close };
 }
 
 async function tokenOf(

@@ -27,8 +27,15 @@ const LANES = 12;
 const TOPIC = 'carelog.activities';
 const DATABASE = 'carelog';
 
-/** Resolves when every service is ready. Throws what keeps one from it, with everything ended; `EngineMissing` names its remedy. */
-export async function startLocalCluster(config: Config, log: Log): Promise<LocalCluster> {
+/**
+ * Resolves when every service is ready; `env` is for all of them. Throws what keeps one from it, with everything ended;
+ * `EngineMissing` names its remedy.
+ */
+export async function startLocalCluster(
+  config: Config,
+  log: Log,
+  env: (firstGateway: string) => Readonly<Record<string, string>> = () => ({}),
+): Promise<LocalCluster> {
   const folder = join(config.dataFolder, 'cluster');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const closing: (() => Promise<unknown>)[] = [];
@@ -44,7 +51,7 @@ export async function startLocalCluster(config: Config, log: Log): Promise<Local
     const emptyLog = await isEmpty(ownerUrl);
     const port = config.port === 0 ? await freePort() : config.port;
     const ports = { gateway: port, others: await Promise.all(Array.from({ length: 8 }, freePort)) };
-    const shared = sharedSettings({ postgres, kafka, secrets, folder, port });
+    const shared = sharedSettings({ postgres, kafka, secrets, folder, port }, env(urlAt(port)));
     const { gateways, writers, others } = childrenOf(config, folder, shared, ports);
     const start = (children: readonly ChildService[]): RunningService[] => {
       const running = children.map((child) => new RunningService(child, log));
@@ -55,8 +62,8 @@ export async function startLocalCluster(config: Config, log: Log): Promise<Local
     const running = [...start([...others, ...writers]), ...start(gateways)];
     await Promise.all(running.map((it) => it.ready()));
     return {
-      gateways: gateways.map((child) => `http://127.0.0.1:${child.port}`),
-      writers: writers.map((child) => `http://127.0.0.1:${child.port}`),
+      gateways: gateways.map((child) => urlAt(child.port)),
+      writers: writers.map((child) => urlAt(child.port)),
       emptyLog,
       close,
     };
@@ -147,9 +154,12 @@ interface Ground {
 
 type Shared = (service: (typeof serviceRoles)[number]) => Record<string, string>;
 
-function sharedSettings({ postgres, kafka, secrets, folder, port }: Ground): Shared {
+function sharedSettings(
+  { postgres, kafka, secrets, folder, port }: Ground,
+  env: Readonly<Record<string, string>>,
+): Shared {
   const issuers = join(folder, 'issuers.json');
-  writeFileSync(issuers, JSON.stringify({ issuers: [issuerAt(`http://127.0.0.1:${port}`)] }), {
+  writeFileSync(issuers, JSON.stringify({ issuers: [issuerAt(urlAt(port))] }), {
     mode: 0o600,
   });
   return (service) => {
@@ -172,6 +182,7 @@ function sharedSettings({ postgres, kafka, secrets, folder, port }: Ground): Sha
       CARELOG_DEMO: 'off',
       CARELOG_APPS: '',
       HOST: '127.0.0.1',
+      ...env,
     };
   };
 }
@@ -226,6 +237,8 @@ function childrenOf(
     others: [child('relay', 1), child('projector', 1), child('projector', 2)],
   };
 }
+
+const urlAt = (port: number): string => `http://127.0.0.1:${port}`;
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -23,17 +23,19 @@ export async function startRelayOf(
     config,
     log,
     samples() {
-      const { state, position, lag, sent, restarts } = relay.status();
+      const { state, position, lag, sent, restarts, fenceLosses } = relay.status();
       return [
         { name: 'carelog_relay_active', value: state === 'relaying' ? 1 : 0 },
         { name: 'carelog_relay_position', value: position },
         { name: 'carelog_relay_lag_events', value: lag },
         { name: 'carelog_relay_sent_total', value: sent },
         { name: 'carelog_relay_restarts_total', value: restarts },
+        { name: 'carelog_relay_overtaken_total', value: fenceLosses },
       ];
     },
     readiness() {
       const { state, fault } = relay.status();
+      if (state === 'starting') return [notReady('It has not reached its database yet.')];
       return state === 'recovering' ? [notReady(`It recovers from a fault (${fault ?? 'unknown'}).`)] : [];
     },
     release: () => relay.close(),

@@ -198,7 +198,7 @@ function asAnswered<Entry extends Pick<RecordedEntry, 'kind'>>(
   delivery: RecordRequest['delivery'],
   entry: Entry,
 ): Entry {
-  if (answer.kind !== 'existing' || answer.own === undefined || delivery === undefined) return entry;
+  if (answer.kind !== 'existing' || answer.own === undefined || delivery !== 'again') return entry;
   return { ...entry, kind: OUTCOMES[answer.own] };
 }
 

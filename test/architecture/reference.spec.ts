@@ -15,6 +15,14 @@ test('configuration.md lists every setting', () => {
   expect(onPage.sort()).toEqual(inCode.sort());
 });
 
+test('cluster.md lists every setting that a service of a cluster has beside those', () => {
+  const inCode = matches('libs/service-kit/src/cluster-config.ts', /variable: '([A-Z_]+)'/g);
+  const onPage = matches('docs/operating/cluster.md', /^\| `([A-Z_]+)`/gm);
+  const elsewhere = matches('docs/reference/distribution.md', /^\| `([A-Z_]+)`/gm);
+  expect(inCode.length).toBeGreaterThan(5);
+  expect(inCode.filter((name) => !onPage.includes(name) && !elsewhere.includes(name))).toEqual([]);
+});
+
 test('errors.md lists every category with the status it gives', () => {
   const inCode = matches('libs/fhir/src/problem.ts', /^ {2}\| '([a-z-]+)'/gm);
   const rows = [...text('docs/reference/errors.md').matchAll(/^\| (\d{3}) +\| `([a-z-]+)`/gm)];

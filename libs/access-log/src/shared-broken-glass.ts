@@ -34,7 +34,7 @@ export async function openSharedBrokenGlass(options: SharedBrokenGlassOptions): 
   async function read(): Promise<void> {
     for (;;) {
       const events = await store.readStream(STREAM, { from: known + 1, limit: PAGE });
-      await keyring.know(events.map(({ partition }) => partition));
+      if (events.length > 0) await keyring.know(events.map(({ partition }) => partition));
       for (const event of events) {
         for (const record of recordsOf(event, keyring) ?? NOTHING) breaks.note(breakIn(record));
         known = Math.max(known, event.revision);

@@ -122,12 +122,17 @@ export function answeredWith(log: Log, metrics: RequestMetrics) {
     metrics.count(request.interaction, status, milliseconds / 1000);
     if (request.span !== null)
       request.span.end({ interaction: request.interaction, status }, stepOf(request.interaction));
-    const level = status >= 500 ? 'error' : milliseconds > slowMilliseconds ? 'warn' : 'debug';
+    const level = status >= 500 ? levelOfFailure(request) : milliseconds > slowMilliseconds ? 'warn' : 'debug';
     if (!log.isLevelEnabled(level)) return;
     const { method, id } = request;
     const route = request.routeOptions.url;
     log[level]({ method, route, status, ms: Math.round(milliseconds), request: id }, 'answered');
   };
+}
+
+/** That a service is not ready yet is what it was asked, and is asked often. */
+function levelOfFailure(request: FastifyRequest): 'error' | 'debug' {
+  return request.routeOptions.url?.startsWith('/health/') === true ? 'debug' : 'error';
 }
 
 /** For answers by Fastify. `onSend`, because Fastify pays three times as much for an `onResponse` hook. */

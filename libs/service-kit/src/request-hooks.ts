@@ -122,7 +122,8 @@ export function answeredWith(log: Log, metrics: RequestMetrics) {
     metrics.count(request.interaction, status, milliseconds / 1000);
     if (request.span !== null)
       request.span.end({ interaction: request.interaction, status }, stepOf(request.interaction));
-    const level = status >= 500 ? levelOfFailure(request) : milliseconds > slowMilliseconds ? 'warn' : 'debug';
+    const level =
+      status >= 500 ? levelOfFailure(request) : milliseconds > slowMilliseconds ? 'warn' : 'debug';
     if (!log.isLevelEnabled(level)) return;
     const { method, id } = request;
     const route = request.routeOptions.url;

@@ -31,9 +31,7 @@ export function createStandInServer(): StandInServer {
     streams.set(streamName, stream);
     const place = BigInt(all.length * 128);
     const isJson = record.contentType === 'application/json';
-    const data = isJson
-      ? JSON.parse(JSON.stringify(record.data))
-      : Uint8Array.from(record.data as Uint8Array);
+    const data = isJson ? JSON.parse(JSON.stringify(record.data)) : Uint8Array.from(record.data);
     const event = {
       ...structuredClone({ ...record, data }),
       streamId: streamName,
@@ -106,7 +104,7 @@ export function createStandInServer(): StandInServer {
     }
     appended.on('records', pushMore);
     subscriptions.add(subscription);
-    return subscription as unknown as ReturnType<KurrentClient['subscribeToAll']>;
+    return subscription;
   };
 
   return {

@@ -2,12 +2,14 @@
  * How far the log has come, as this process knows it. Other processes say so after their commits, by NOTIFY; that is a
  * hint, which may be lost or late, and whoever has to be right asks the log.
  */
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Head } from '../event-store.ts';
 import { createHeadSignal, publishHead, wakeWaiters } from '../head-signal.ts';
 import type { Client, Driver } from './connection.ts';
 import type { NumberedHead } from './log-queries.ts';
+
+/** What is told is a commit of its own on the server, so not each commit of the log is worth one. */
+const restBetweenTellings = 3;
 
 export interface HeadWatchOptions {
   readonly driver: Driver;
@@ -27,7 +29,6 @@ export class HeadWatch {
   #asking: Promise<Head> | undefined;
   #askingNext: Promise<Head> | undefined;
   #telling = false;
-  #told = 0;
 
   constructor(options: HeadWatchOptions) {
     this.#options = options;
@@ -69,24 +70,22 @@ export class HeadWatch {
     return this.head();
   }
 
-  /** Tells other processes; those that commit in quick succession are told of together. */
+  /** Tells other processes; commits in quick succession are told of together. */
   tell(): void {
-    if (this.#telling || !this.#client || this.#told === this.#head.position) return;
+    if (this.#telling) return;
     this.#telling = true;
-    this.#told = this.#head.position;
-    this.#client
-      .query({
-        name: 'tell',
-        text: 'SELECT pg_notify($1, $2)',
-        values: [this.#options.channel, `${this.#head.epoch} ${this.#told}`],
-      })
-      .then(
-        () => {
-          this.#telling = false;
-          this.tell();
-        },
-        () => (this.#telling = false),
-      );
+    setTimeout(() => void this.#tellNow(), restBetweenTellings);
+  }
+
+  async #tellNow(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    const { epoch, position } = this.#head;
+    const values = [this.#options.channel, `${epoch} ${position}`];
+    await this.#client
+      ?.query({ name: 'tell', text: 'SELECT pg_notify($1, $2)', values })
+      .catch(this.#options.onTrouble);
+    this.#telling = false;
+    if (position < this.#head.position) this.tell();
   }
 
   async close(): Promise<void> {
@@ -100,7 +99,8 @@ export class HeadWatch {
     const { driver, channel, onTrouble } = this.#options;
     for (let pause = 50; !this.#closing.signal.aborted; pause = Math.min(pause * 2, 2_000)) {
       const client = driver.client({});
-      const ended = once(client, 'end');
+      // Not events.once, which fails with the error that comes before the end.
+      const ended = new Promise((resolve) => client.once('end', resolve));
       client.on('error', onTrouble);
       client.on('notification', ({ payload }) => this.#heard(payload ?? ''));
       try {
@@ -118,7 +118,6 @@ export class HeadWatch {
         void client.end().catch(() => {});
       }
       this.#client = undefined;
-      this.#telling = false;
       await delay(pause, undefined, { signal: this.#closing.signal }).catch(() => {});
     }
   }

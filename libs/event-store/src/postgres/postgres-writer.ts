@@ -2,7 +2,6 @@
  * One batch is one transaction: take the turn and read what the decisions need, then record and commit. That is two round
  * trips, since what does not wait for an answer is sent together.
  */
-import type { QueryArrayConfig } from 'pg';
 import type { Socket } from 'node:net';
 import type { LogOnDisk } from '../batch.ts';
 import { NothingKept } from '../coalescing-appender.ts';
@@ -30,6 +29,16 @@ interface Turn extends LogOnDisk {
   readonly epoch: string;
 }
 
+interface TurnRow {
+  readonly epoch_number: number;
+  readonly epoch: string;
+  readonly head: number;
+  readonly last_envelope: string | null;
+  readonly known: readonly string[];
+  readonly revisions: readonly number[];
+  readonly tails: readonly string[];
+}
+
 export class PostgresWriter implements LogWriter<Turn> {
   readonly #options: PostgresWriterOptions;
   #client: Client | undefined;
@@ -41,26 +50,26 @@ export class PostgresWriter implements LogWriter<Turn> {
   async look({ ids, streams, partitions }: Asked): Promise<Turn> {
     const { schema, queries } = this.#options;
     const client = (this.#client ??= await this.#connect());
-    const run: Run = (statement) => client.query(statement);
-    const turnText = `SELECT epoch_number, epoch, head, last_envelope FROM ${schema}.take_turn()`;
-    const [, turn, known, revisions, tails] = await Promise.all([
+    const text = `SELECT epoch_number, epoch, head, last_envelope, known, revisions, tails FROM ${schema}.take_turn($1::text[]::uuid[], $2::text[], $3::text[])`;
+    const values = [textArray(ids), textArray([...streams]), textArray([...partitions])];
+    const [, { rows }] = await Promise.all([
       client.query('BEGIN'),
-      run({ name: 'turn', text: turnText, rowMode: 'array' }),
-      queries.eventsById(run, ids),
-      run(lastOfEach('revisions', `${schema}.entry`, 'stream', 'revision', streams)),
-      run(lastOfEach('tails', `${schema}.entry`, 'partition', 'position', partitions)),
+      client.query<TurnRow>({ name: 'turn', text, values }),
     ]);
-    const [number, epoch, position, lastEnvelope] = turn.rows[0] as [number, string, number, string | null];
-    const revisionOf = new Map(revisions.rows as [string, number][]);
-    const tailOf = new Map(tails.rows as [string, number][]);
+    const turn = rows[0]!;
+    const run: Run = (statement) => client.query(statement);
+    const known = turn.known.length > 0 ? await queries.eventsById(run, ids) : undefined;
+    const revisionOf = byName(streams, turn.revisions);
+    const tailOf = byName(partitions, turn.tails.map(Number));
     return {
-      number,
-      epoch,
-      position,
-      recordedAt: lastEnvelope === null ? '' : decodeEnvelope(Buffer.from(lastEnvelope)).recordedAt,
-      event: (id) => known.get(id),
-      streamRevision: (stream) => revisionOf.get(stream) ?? 0,
-      partitionTail: (partition) => tailOf.get(partition) ?? 0,
+      number: turn.epoch_number,
+      epoch: turn.epoch,
+      position: turn.head,
+      recordedAt:
+        turn.last_envelope === null ? '' : decodeEnvelope(Buffer.from(turn.last_envelope)).recordedAt,
+      event: (id) => known?.get(id),
+      streamRevision: (stream) => revisionOf.get(stream)!,
+      partitionTail: (partition) => tailOf.get(partition)!,
     };
   }
 
@@ -129,7 +138,7 @@ export class PostgresWriter implements LogWriter<Turn> {
     });
     try {
       await client.connect();
-      await client.query('SET synchronous_commit = on');
+      await client.query('SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan');
       await client.query(`SELECT ${schema}.settle_epoch($1)`, [newEventId()]);
       return client;
     } catch (error) {
@@ -143,14 +152,6 @@ function textArray(values: readonly string[]): Buffer {
   return wireArray('text', values);
 }
 
-function lastOfEach(
-  name: string,
-  table: string,
-  key: string,
-  value: string,
-  wanted: ReadonlySet<string>,
-): QueryArrayConfig {
-  const text = `SELECT k, ${value} FROM unnest($1::text[]) k CROSS JOIN LATERAL (
-    SELECT ${value} FROM ${table} e WHERE e.${key} = k COLLATE "C" ORDER BY ${value} DESC LIMIT 1) last`;
-  return { name, text, values: [textArray([...wanted])], rowMode: 'array' };
+function byName(names: ReadonlySet<string>, values: readonly number[]): Map<string, number> {
+  return new Map([...names].map((name, index) => [name, values[index]!]));
 }

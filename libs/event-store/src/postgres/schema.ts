@@ -184,14 +184,25 @@ BEGIN
   PERFORM protect(name);
 END $$;
 
--- Waits until everybody who appended before has committed or failed; then the log is the caller's until its transaction ends.
-CREATE FUNCTION ${schema}.take_turn() RETURNS TABLE (epoch_number integer, epoch uuid, head bigint, last_envelope text)
+-- Waits until everybody who appended before has committed or failed; then the log is the caller's until its transaction
+-- ends. Tells what a decision may need: in the order asked for the last revision of each stream and the last position of
+-- each partition (0 for none), and where the events of these ids lie that there are.
+CREATE FUNCTION ${schema}.take_turn(ids uuid[], streams text[], partitions text[])
+RETURNS TABLE (epoch_number integer, epoch uuid, head bigint, last_envelope text, known bigint[], revisions integer[], tails bigint[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema}, pg_temp AS $$
 BEGIN
   PERFORM FROM epoch e WHERE e.number = 1 FOR UPDATE;
   SELECT coalesce(max(position), 0) INTO head FROM entry;
-  RETURN QUERY SELECT e.number, e.id, head, (SELECT envelope FROM event WHERE position = head)
-    FROM epoch e ORDER BY e.number DESC LIMIT 1;
+  SELECT e.number, e.id INTO epoch_number, epoch FROM epoch e ORDER BY e.number DESC LIMIT 1;
+  SELECT envelope INTO last_envelope FROM event WHERE position = head;
+  known := ARRAY(SELECT position FROM entry WHERE id = ANY (ids));
+  revisions := ARRAY(
+    SELECT coalesce((SELECT revision FROM entry WHERE stream = name COLLATE "C" ORDER BY revision DESC LIMIT 1), 0)
+    FROM unnest(streams) WITH ORDINALITY AS asked (name, n) ORDER BY n);
+  tails := ARRAY(
+    SELECT coalesce((SELECT position FROM entry WHERE partition = name COLLATE "C" ORDER BY position DESC LIMIT 1), 0)
+    FROM unnest(partitions) WITH ORDINALITY AS asked (name, n) ORDER BY n);
+  RETURN NEXT;
 END $$;
 
 CREATE FUNCTION ${schema}.record(after bigint, ids uuid[], streams text[], revisions integer[], partitions text[], envelopes text[], contents bytea[], checksums bigint[])

@@ -92,9 +92,11 @@ const policyFile = z.strictObject({
       everybody: z.array(recordClass).readonly().default([]),
       unlocks: z.array(label).readonly().default([]),
       may: z
-        .array(z.enum(['break-glass', 'register', 'see-location']))
+        .array(z.enum(['break-glass', 'register', 'name-proxy', 'see-location']))
         .readonly()
         .default([]),
+      /** What the record may be used for, besides what all staff may use it for. */
+      purposes: z.array(z.enum(purposes)).readonly().default([]),
     }),
   ),
   settings: z.record(text, z.strictObject({ hides: hidden })),
@@ -112,7 +114,8 @@ const policyFile = z.strictObject({
     reveals: z.array(label).readonly(),
     overridesWithheld: z.boolean(),
     reasons: z.record(text, text),
-    alert: z.strictObject({ type: typeName, system: text, code: text }),
+    /** What is recorded of it: of the class `audit`, and with these labels. */
+    alert: z.strictObject({ type: typeName, system: text, code: text, labels: z.array(label).readonly() }),
   }),
   sFlag: z.strictObject({ hides: z.array(typeName).readonly(), redacts: byType, unasked: byType }),
   labelling: z.strictObject({

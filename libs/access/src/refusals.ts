@@ -42,8 +42,8 @@ const refusals = {
     'Ask those who run this service to name the setting of your organisation.',
   ],
   'purpose-not-permitted': [
-    'This caller may not use the record for the purpose that was stated.',
-    'State a purpose that the access policy permits to this kind of caller, such as direct-care.',
+    'Neither the kind of caller nor the role permits the purpose that was stated.',
+    'State a purpose that the access policy permits to this kind of caller, such as direct-care, or act in a role with an activity that permits this one.',
   ],
   'scope-missing': [
     'The token has no scope for this action on this type of resource.',

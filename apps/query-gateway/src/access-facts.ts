@@ -4,6 +4,8 @@ import {
   restrictionOf,
   type AccessAction,
   type Caller,
+  type Json,
+  type Party,
   type PatientFacts,
   type ResourceFacts,
 } from '@carelog/access';
@@ -43,11 +45,21 @@ function factsFor(gateway: Asked, caller: Caller) {
     async patients(ids: readonly string[]): Promise<ReadonlyMap<string, PatientFacts>> {
       return record.patientFacts(caller, await standing(), ids);
     },
+    async consent(stream: string): Promise<Json | undefined> {
+      const answer = await record.read(...partsOf(stream));
+      return answer.kind === 'found' ? (JSON.parse(answer.body) as Json) : undefined;
+    },
+    ours: (parties: readonly Party[]) => record.ours(caller, parties),
     async sees(stream: string): Promise<boolean> {
       const [type, id] = partsOf(stream);
       const decision = decide(gateway, caller, 'read', type, await standing());
       return decision.permit && (await record.read(type, id, decision.viewer)).kind !== 'unknown';
     },
+    seesAllOf: (type: string): boolean =>
+      (['update', 'delete'] as const).every((action) => {
+        const decision = decide(gateway, caller, action, type);
+        return decision.permit && decision.seesAll;
+      }),
   };
 }
 

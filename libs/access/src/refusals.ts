@@ -73,6 +73,14 @@ const refusals = {
     'Where this patient lives is protected, so your copy is without it, and what is missing there is not meant to be deleted.',
     'Ask somebody with the activity B1611, Access Sensitive(S) Flagged Records, to make the change.',
   ],
+  'denies-you': [
+    'This would lift a decision of the patient that keeps something from you.',
+    'Ask the patient to have it changed by their GP practice, or by the organisation that keeps the Consent.',
+  ],
+  'proxy-not-permitted': [
+    'Who stands for a patient is recorded where the patient is registered, by a role with the activity for it.',
+    'Ask the GP practice of the patient; there the activity is B0340, Register Patients.',
+  ],
   'own-access-under-review': [
     'Your record is to be looked through by your practice before you can open it here.',
     'Ask your GP practice about online access to your record.',

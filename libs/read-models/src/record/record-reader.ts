@@ -1,5 +1,5 @@
 /** Answers the gateway's questions from the record, over one read-only connection. */
-import type { CallerFacts, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
+import type { CallerFacts, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { DatabaseSync } from 'node:sqlite';
@@ -169,6 +169,17 @@ class RecordReader implements RecordQueries {
 
   async standsFor(nhsNumber: string): Promise<Pick<CallerFacts, 'own' | 'proxyFor'>> {
     return this.#searching.reading(() => this.#audiences.known.standsFor(nhsNumber, this.#now()));
+  }
+
+  async ours(
+    { organisation, careSetting }: Standpoint,
+    parties: readonly Party[],
+  ): Promise<ReadonlySet<Party>> {
+    return this.#searching.reading(() => {
+      this.#glance();
+      const ours = this.#audiences.known.parties(organisation);
+      return new Set(parties.filter((it) => ours.hasNamed(it) || it === `setting:${careSetting}`));
+    });
   }
 
   async stats(): Promise<{ people: number; resources: number }> {

@@ -2,7 +2,7 @@
  * The record read model: every current resource with its versions and its search index, as the gateway asks it.
  * Answers are JSON text as served, never parsed on the way. Every answer about a person whose partition is parked says so.
  */
-import type { CallerFacts, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
+import type { CallerFacts, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { Include, Problem, SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import type { Viewer } from './audience.ts';
@@ -45,6 +45,8 @@ export interface RecordQueries {
   ): Promise<ReadonlyMap<string, PatientFacts>>;
   /** Whom the person with this NHS number is in the record, and whom they are a proxy for now. */
   standsFor(nhsNumber: string): Promise<Pick<CallerFacts, 'own' | 'proxyFor'>>;
+  /** Which of these parties are the organisation, belong to it, or are the care setting. */
+  ours(of: Standpoint, parties: readonly Party[]): Promise<ReadonlySet<Party>>;
   stats(): Promise<{ readonly people: number; readonly resources: number }>;
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;

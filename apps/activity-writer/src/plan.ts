@@ -22,6 +22,7 @@ import {
 } from '@carelog/fhir';
 import type { Keyring } from '@carelog/keyring';
 import { placed, type AcceptedEntry } from './accept.ts';
+import { refusedAddress } from './address.ts';
 import { createClaims } from './claims.ts';
 import { createEvents, registeredPerson, type PendingEvent } from './events.ts';
 import { identifyEntries, type Identity, type IdentifyContext, type Match } from './identify.ts';
@@ -68,10 +69,10 @@ export async function planRequest(
   const access = context.accessFacts(caller);
   const mayKnow = async (stream: string) => access === undefined || (await isSeen(access, stream));
   const match = (type: string, criteria: string) => context.match(type, criteria, caller);
-  const identifying = { known, fingerprint, match, mayKnow };
+  let withheld: Withheld | undefined;
+  const identifying = { known, fingerprint, match, mayKnow, addressProblems };
   const { identities, problems: refused, location } = await identifyEntries(identifying, accepted, claims);
   const problems: Problem[] = [...refused];
-  let withheld: Withheld | undefined;
   const bases = accepted.map(({ basis }) => basis);
   const answers = new Array<PlannedAnswer>(accepted.length);
   const notes: Problem[][] = accepted.map(() => []);
@@ -131,6 +132,27 @@ export async function planRequest(
       decision.answer === 'deleted'
         ? { kind: 'deleted', stream }
         : { kind: decision.answer, stream, content: content! };
+  }
+
+  async function addressProblems(
+    index: number,
+    stream: string,
+    stands: boolean,
+  ): Promise<readonly Problem[]> {
+    if (access === undefined) return [];
+    // After the stream was looked at, so that the record is at least as new.
+    const behind = await access.ready();
+    if (behind.length > 0) return behind;
+    const { type, entry } = accepted[index]!;
+    const refusal = await refusedAddress(caller, access, policy, {
+      type,
+      method: entry.method,
+      stream,
+      stands,
+    });
+    if (refusal === undefined) return [];
+    withheld ??= { reason: refusal.reason, patients: refusal.patients };
+    return [refusal.problem];
   }
 
   async function isPermitted(

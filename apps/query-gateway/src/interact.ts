@@ -34,6 +34,8 @@ export function interact(gateway: Gateway, request: FhirRequest): Outcome {
     return notAllowed('A resource type takes GET to search and POST to create.', 'GET, POST');
   }
   if (depth === 2 && id === '_search') {
+    if (method === 'POST' && type === 'AuditEvent' && readsAccessLog(request))
+      return searchAuditEvents(gateway, request);
     return method === 'POST'
       ? search(gateway, request, type)
       : notAllowed('_search takes POST with a form.', 'POST');
@@ -48,6 +50,8 @@ export function interact(gateway: Gateway, request: FhirRequest): Outcome {
   }
   if (isResourceType(third) && (depth === 3 || (depth === 4 && fourth === '_search'))) {
     const allowed = depth === 3 ? 'GET' : 'POST';
+    if (method === allowed && type === 'Patient' && third === 'AuditEvent' && readsAccessLog(request))
+      return searchAuditEvents(gateway, request, id);
     return method === allowed
       ? searchCompartment(gateway, request, { type, id: id! }, third)
       : notAllowed('A compartment takes GET, or POST to _search with a form.', allowed);

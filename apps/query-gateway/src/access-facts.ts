@@ -41,7 +41,7 @@ function factsFor(gateway: Asked, caller: Caller) {
     },
     recorded: (type: string, content: string): Promise<ResourceFacts> =>
       resourceFactsOf(type, content, scopes, policy),
-    standing: (stream: string) => record.resourceFacts(...partsOf(stream), scopes),
+    standing: (stream: string) => record.resourceFacts(...partsOf(stream), scopes, policy.sFlag),
     async patients(ids: readonly string[]): Promise<ReadonlyMap<string, PatientFacts>> {
       return record.patientFacts(caller, await standing(), ids);
     },

@@ -25,7 +25,6 @@ export {
 } from './facts.ts';
 export { classOf, labellingDigest, labelsOf } from './labels-of.ts';
 export { partOf, type Json, type Party } from './parties.ts';
-export { patientFactsOf, type Asker, type PatientStatements } from './patient-facts.ts';
 export { defaultPolicy, parsePolicy, type Policy, type PolicyOutcome } from './policy.ts';
 export { personIn, proxiesIn, type Proxy } from './proxies-in.ts';
 export { refused, type AccessRefusal, type RefusalCode } from './refusals.ts';
@@ -33,7 +32,6 @@ export { basisNow, endOf, relationshipsIn, type Relationship } from './relations
 export type {
   AccessBasis,
   Concealment,
-  Redaction,
   Restriction,
   ScopeLimit,
   View,

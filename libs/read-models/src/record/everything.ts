@@ -85,7 +85,7 @@ export class Everything {
     since: boolean,
     audience: Audience | undefined,
   ): ReturnType<typeof prepare> {
-    const shape = `${types} ${since} ${audience?.concealment}`;
+    const shape = `${types} ${since} ${audience?.concealing !== undefined} ${audience !== undefined}`;
     let statements = this.#byShape.get(shape);
     if (statements === undefined)
       this.#byShape.set(shape, (statements = prepare(this.#db, types, since, audience)));

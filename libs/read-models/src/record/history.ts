@@ -80,7 +80,7 @@ export class History {
       total += 1;
       if (version.version >= before || rows.length > count) continue;
       const isConcealed = shown === SHOWN.concealed || showsVersion(audience, current) === SHOWN.concealed;
-      const body = isConcealed ? this.#admission.concealed(audience, type, row.body) : row.body;
+      const body = isConcealed && row.body ? audience.shownPart(current.type, row.body) : row.body;
       isAnyConcealed ||= body !== row.body;
       rows.push({ ...row, body });
     }

@@ -4,6 +4,7 @@ import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { DatabaseSync } from 'node:sqlite';
 import { isShown, shownAs, shownBody, type Admission } from './admission.ts';
 import { SHOWN, type Audience } from './audience.ts';
+import type { Touched } from './concealing.ts';
 import type { Numbers } from './numbers.ts';
 import { isPatient } from './record-projection.ts';
 import type { SearchAudiences } from './searching.ts';
@@ -33,7 +34,7 @@ export class Includes {
   readonly #db: DatabaseSync;
   readonly #numbers: Numbers;
   readonly #admission: Admission;
-  readonly #byKeys = new Map<number, Statement<Met>>();
+  readonly #byKeys = new Map<boolean, Statement<Met>>();
   readonly #byStreams: Statement<Met>;
   readonly #referring: ReturnType<typeof prepareReferring>;
   readonly #referringShown: ReturnType<typeof prepareReferring>;
@@ -79,9 +80,15 @@ export class Includes {
     if (include.direction === 'forward') return this.#forward(include, met);
     const { source, parameter } = include;
     const codes = parameter === '*' ? searchParametersOf(source).filter((it) => it.type === 'reference').map((it) => it.code) : [parameter]; // prettier-ignore
-    const unasked = new Set(audience?.unasked(source) ?? []);
-    const open = this.#reverse(include, codes.filter((it) => !unasked.has(it)), met, audience); // prettier-ignore
-    const concealed = this.#reverse(include, codes.filter((it) => unasked.has(it)), met, audience); // prettier-ignore
+    const touched = audience?.concealing?.touched(source);
+    if (touched === undefined) return this.#reverse(include, codes, met, audience);
+    // References to people stay where those to places are taken out.
+    const people = met.filter(({ stream }) => audience?.concealing?.mayBePlace(stream) === false);
+    const places = met.filter((it) => !people.includes(it));
+    const found = (how: Touched | undefined, from: readonly Met[]) =>
+      this.#reverse(include, codes.filter((it) => touched.get(it) === how), from, audience); // prettier-ignore
+    const open = [...found(undefined, met), ...found('partly', people)];
+    const concealed = [...found('wholly', met), ...found('partly', places)];
     if (concealed.length === 0) return open;
     const whole = this.#shownWhole.all({ keys: JSON.stringify(concealed) });
     return [...open, ...whole.map((it) => it.key)];
@@ -119,7 +126,7 @@ export class Includes {
   }
 
   #read(keys: readonly number[], shownTo: Audience | undefined): Met[] {
-    const shape = shownTo?.concealment ?? 0;
+    const shape = shownTo?.concealing !== undefined;
     let statement = this.#byKeys.get(shape);
     if (statement === undefined) {
       const body = shownBody(shownTo);

@@ -1,5 +1,5 @@
 /** Answers the gateway's questions from the record, over one read-only connection. */
-import type { CallerFacts, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
+import type { CallerFacts, Concealment, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { DatabaseSync } from 'node:sqlite';
@@ -133,12 +133,15 @@ class RecordReader implements RecordQueries {
     type: string,
     id: string,
     scopes: readonly Scope[],
+    conceal?: Concealment,
   ): Promise<ResourceFacts | undefined> {
     const row = this.#searching.reading(() => this.#factsRow(`${type}/${id}`));
     if (row === undefined) return undefined;
     const { patients, labels, body } = row;
     const meets = body === null ? [] : await conditionsMet(type, body, scopes);
-    return { type, patients, labels, meets };
+    const hasPlaces =
+      conceal && body !== null && this.#audiences.concealing(conceal).shown(type, body) !== body;
+    return { type, patients, labels, meets, ...(hasPlaces !== undefined && { hasPlaces }) };
   }
 
   async patientFacts(
@@ -268,7 +271,7 @@ class RecordReader implements RecordQueries {
       ];
       if (shown.includes(SHOWN.no)) return { kind: 'unknown' };
       const concealed = shown.includes(SHOWN.concealed)
-        ? this.#admission.concealed(audience, type, asked.body)
+        ? asked.body && audience.shownPart(current.type, asked.body)
         : asked.body;
       return this.#answerOf({ ...asked, body: concealed }, concealed !== asked.body);
     });

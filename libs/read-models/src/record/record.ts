@@ -2,7 +2,7 @@
  * The record read model: every current resource with its versions and its search index, as the gateway asks it.
  * Answers are JSON text as served, never parsed on the way. Every answer about a person whose partition is parked says so.
  */
-import type { CallerFacts, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
+import type { CallerFacts, Concealment, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { Include, Problem, SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import type { Viewer } from './audience.ts';
@@ -34,9 +34,14 @@ export interface RecordQueries {
   everything(patient: string, page: EverythingRequest, viewer?: Viewer): Promise<SearchPage | undefined>;
   /**
    * Facts of a resource as it stands, or as it stood before its end; undefined where it never existed. `scopes`: those of the
-   * caller, whose conditions are looked for in it.
+   * caller, whose conditions are looked for in it; `conceal`: what an S-flag conceals, which is looked for in it.
    */
-  resourceFacts(type: string, id: string, scopes: readonly Scope[]): Promise<ResourceFacts | undefined>;
+  resourceFacts(
+    type: string,
+    id: string,
+    scopes: readonly Scope[],
+    conceal?: Concealment,
+  ): Promise<ResourceFacts | undefined>;
   /** Facts of these Patients, by id, of whom the record knows anything; times are as of now. */
   patientFacts(
     of: Standpoint,

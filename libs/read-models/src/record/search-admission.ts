@@ -1,8 +1,8 @@
 /** What an audience adds to a search of one type: tests of what is met, and whether anything of it is shown in part. */
 import type { SearchCondition } from '@carelog/fhir';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
-import { shownAs } from './admission.ts';
-import { SHOWN } from './audience.ts';
+import { isShown, shownAs, shownPart } from './admission.ts';
+import { SHOWN, type Audience } from './audience.ts';
 import { bodyMeets } from './body-look.ts';
 import { anyOf, type Names } from './comparisons.ts';
 import type { NumberedSearch } from './numbers.ts';
@@ -33,7 +33,7 @@ export function admit(
   const [first] = ways ?? [];
   const labels = walked === undefined ? -1 : audience.labelsOf(walked, typeName);
   const conceals =
-    audience.conceal !== undefined &&
+    audience.concealing !== undefined &&
     (ways === undefined || ways.every((way) => way.conceals) || (labels & SEVERAL) !== 0);
   const tests: Test[] = [];
   const shapes: string[] = [];
@@ -48,25 +48,22 @@ export function admit(
     add('labelled', sql`(r.labels & ${mask} = 0 or ${decided})`);
   }
   if (conceals) {
-    for (const allowed of asked.flatMap((it) => askedOpenly(it, audience.unasked(typeName)))) {
-      const whole = sql<SqlBool>`${shownAs('r')} = ${sql.lit(SHOWN.whole)}`;
-      if (allowed === NOTHING) add('unasked', whole);
-      else add('asked', sql`${anyOf([whole, bodyMeets(look(allowed), sql`r.body`)])}`);
+    const whole = sql<SqlBool>`${shownAs('r')} = ${sql.lit(SHOWN.whole)}`;
+    for (const condition of asked) {
+      const answering = audience.concealing.answering(typeName, condition);
+      if (answering === 'never') add('never', whole);
+      if (answering === 'by-what-is-shown')
+        add('shown part', sql`${anyOf([whole, bodyMeets(look(condition), shownPart('r'))])}`);
     }
+    if (isLimitedByPlaces(audience, typeName)) add('scoped', isShown('r'));
   }
   return { tests, shape: shapes.join(), conceals };
 }
 
 const OPEN: SearchAdmission = { tests: [], shape: '', conceals: false };
-const NOTHING = 'nothing';
 
-/** What of a condition may be asked of what is shown in part, where that is not all of it. */
-function askedOpenly(
-  condition: SearchCondition,
-  unasked: readonly string[],
-): readonly (SearchCondition | typeof NOTHING)[] {
-  if (condition.kind !== 'compartment') return unasked.includes(condition.parameter) ? [NOTHING] : [];
-  const parameters = condition.parameters.filter((it) => !unasked.includes(it));
-  if (parameters.length === condition.parameters.length) return [];
-  return parameters.length === 0 ? [NOTHING] : [{ ...condition, parameters }];
+/** Whether scopes ask what is not to be told of everybody. */
+function isLimitedByPlaces(audience: Audience, typeName: string): boolean {
+  const asked = audience.limits(typeName)?.flatMap(({ conditions }) => conditions) ?? [];
+  return asked.some((it) => audience.concealing?.answering(typeName, it) !== 'freely');
 }

@@ -3,10 +3,12 @@ import { defaultPolicy } from '@carelog/access';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, defaultAllowances, issueToken, personas } from '@carelog/service-kit';
+import { createLog, defaultAllowances, issueToken, personas, type ServedRoute } from '@carelog/service-kit';
 import { startCarelog } from '../../apps/carelog/src/start.ts';
 
 export interface Stack {
+  /** Everything that the server serves. */
+  readonly routes: readonly ServedRoute[];
   readonly url: string;
   readonly base: string;
   readonly folder: string;
@@ -74,6 +76,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     return known;
   };
   return {
+    routes: service.routes,
     url,
     base: `${url}/fhir/R4`,
     folder,

@@ -85,6 +85,17 @@ describe('who stands for a patient', () => {
   });
 });
 
+it('an alert is followed up by the privacy officer, who is shown nothing else of the patient, also of one with an S-flag', async () => {
+  const alert = kinds.find(({ name }) => name === 'alert about the patient')!.resource;
+  const task = { ...alert, id: 'flagged-alert', for: { reference: 'Patient/flagged' }, owner: TRUST };
+  expect((await stack.fhir('PUT', '/Task/flagged-alert', { body: task })).status).toBe(201);
+  const { status, text } = await stack.fhir('GET', '/Task/flagged-alert', { as: 'privacy-officer' });
+  expect([status, text.includes(TRUST.reference)]).toEqual([200, true]);
+  const body = { ...task, status: 'completed' };
+  const closed = await stack.fhir('PUT', '/Task/flagged-alert', { as: 'privacy-officer', body });
+  expect([closed.status, closed.text]).toEqual([200, expect.any(String)]);
+});
+
 describe('the purpose', () => {
   it.each([
     ['gp', 403],

@@ -231,7 +231,7 @@ export async function planRequest(
   ): Promise<string | undefined> {
     const { parsed, type } = accepted[index]!;
     if (parsed === undefined) return head!.partition;
-    if (!(await checkLiterals(index))) return undefined;
+    if (!(await checkLiterals(index, head))) return undefined;
     if (type === 'Patient') return head?.partition ?? partitions.get(stream) ?? newEventId();
     const subject = patientOf(parsed.value);
     if (subject === undefined) return head?.partition ?? 'shared';
@@ -241,13 +241,15 @@ export async function planRequest(
   }
 
   /** Refuses references to people nobody registered; notes references to other resources that have not arrived. */
-  async function checkLiterals(index: number): Promise<boolean> {
+  async function checkLiterals(index: number, head: StreamHead | undefined): Promise<boolean> {
+    // Whoever may change what stands may leave in it whom it names, though they are shown no more of them than that.
+    const isNamed = (target: string) => head?.content?.includes(`"reference":"${target}"`) === true;
     const before = problems.length;
     for (const place of accepted[index]!.references.literal) {
       const target = literalTarget(place.asReceived)!;
       if (streams.has(target)) continue;
       if (target.startsWith('Patient/')) {
-        if (access !== undefined && !(await access.sees(target)))
+        if (access !== undefined && !isNamed(target) && !(await access.sees(target)))
           refuse(index, nobodyKnown(place.expression));
         else if ((await known.partitionOf(target)) === undefined)
           refuse(index, unknownPatient(place.expression));

@@ -13,7 +13,7 @@ import { History } from './history.ts';
 import type { Standpoint } from './known-patients.ts';
 import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
-import { namedBy } from './named-by.ts';
+import { ParkedPartitions } from './parked-partitions.ts';
 import type {
   EverythingRequest,
   HistoryPage,
@@ -62,7 +62,7 @@ class RecordReader implements RecordQueries {
   readonly #everything: Everything;
   readonly #searching: Searching;
   readonly #slowLane: SlowLane;
-  readonly #admission: Admission;
+  readonly #parked: ParkedPartitions;
   readonly #audiences: Audiences;
   readonly #now: () => number;
 
@@ -72,11 +72,12 @@ class RecordReader implements RecordQueries {
     this.#slowLane = slowLane;
     this.#numbers = new Numbers(this.#db);
     this.#statements = prepareReading(this.#db);
-    this.#admission = new Admission(db);
+    this.#parked = new ParkedPartitions(this.#numbers, this.#statements);
+    const admission = new Admission(db);
     this.#audiences = new Audiences(db, this.#numbers);
-    this.#history = new History(this.#db, this.#numbers, this.#admission);
-    this.#everything = new Everything(this.#db, this.#numbers, this.#admission);
-    this.#searching = new Searching(this.#db, this.#numbers, this.#admission);
+    this.#history = new History(this.#db, this.#numbers);
+    this.#everything = new Everything(this.#db, this.#numbers, admission);
+    this.#searching = new Searching(this.#db, this.#numbers, admission);
   }
 
   async read(type: string, id: string, viewer?: Viewer): Promise<VersionAnswer> {
@@ -150,7 +151,7 @@ class RecordReader implements RecordQueries {
     ids: readonly string[],
   ): Promise<ReadonlyMap<string, PatientFacts>> {
     return this.#searching.reading(() => {
-      this.#glance();
+      this.#parked.glance();
       const now = this.#now();
       const { known } = this.#audiences;
       const ours = known.parties(organisation);
@@ -179,14 +180,14 @@ class RecordReader implements RecordQueries {
     parties: readonly Party[],
   ): Promise<ReadonlySet<Party>> {
     return this.#searching.reading(() => {
-      this.#glance();
+      this.#parked.glance();
       const ours = this.#audiences.known.parties(organisation);
       return new Set(parties.filter((it) => ours.hasNamed(it) || it === `setting:${careSetting}`));
     });
   }
 
   async stats(): Promise<{ people: number; resources: number }> {
-    this.#glance();
+    this.#parked.glance();
     const patient = this.#numbers.type('Patient') ?? 0;
     return {
       people: this.#statements.countOfType.get({ type: patient })?.count ?? 0,
@@ -203,8 +204,7 @@ class RecordReader implements RecordQueries {
   }
 
   async parkedPartitionOf(type: string, id: string, viewer?: Viewer): Promise<Parked | undefined> {
-    const parked = this.#parkedPartitionOf(`${type}/${id}`);
-    return parked && this.#ofFamiliar([parked], this.#audienceOf(viewer))[0];
+    return this.#parked.of(`${type}/${id}`, this.#audienceOf(viewer));
   }
 
   async hash(): Promise<string> {
@@ -222,7 +222,7 @@ class RecordReader implements RecordQueries {
     if (query.conditions.some((it) => it.kind === 'quantity') || scopes.some((it) => it.where.length > 0))
       await loadUnits();
     const audience = this.#audienceOf(viewer);
-    const incomplete = this.#incomplete(query, audience);
+    const incomplete = this.#parked.incomplete(query, audience);
     const isOpen = audience === undefined && request?.includesFor === undefined;
     const quick = isOpen ? this.#quickly(asked) : this.#searching.reading(() => this.#quickly(asked)); // prettier-ignore
     const answered = quick ?? (await this.#slowLane.answer(asked));
@@ -231,7 +231,7 @@ class RecordReader implements RecordQueries {
 
   /** Undefined where it may take longer. */
   #quickly({ query, request, viewer, now }: SlowRequest): Answered | SearchRefusal | undefined {
-    this.#glance();
+    this.#parked.glance();
     const planned =
       request === undefined
         ? this.#searching.count(query, this.#audiences.of(viewer, now))
@@ -245,15 +245,8 @@ class RecordReader implements RecordQueries {
   }
 
   #audienceOf(viewer: Viewer | undefined): Audience | undefined {
-    if (viewer !== undefined) this.#glance();
+    if (viewer !== undefined) this.#parked.glance();
     return this.#audiences.of(viewer, this.#now());
-  }
-
-  // Before every question that goes by numbers: notices when they were given anew, and tells whether anybody is parked.
-  #glance(): boolean {
-    const row = this.#statements.glance.get();
-    this.#numbers.ofGeneration(row?.id ?? '');
-    return row !== undefined && row.parked !== null;
   }
 
   #readFor(audience: Audience, type: string, id: string, version?: number): VersionAnswer {
@@ -278,7 +271,7 @@ class RecordReader implements RecordQueries {
   }
 
   #factsRow(stream: string) {
-    this.#glance();
+    this.#parked.glance();
     const row = this.#statements.current.get({ stream });
     if (row === undefined) return undefined;
     const { position, patient, labels, body } = row;
@@ -292,32 +285,8 @@ class RecordReader implements RecordQueries {
     const facts = { versionId: row.version, lastUpdated: new Date(row.updated).toISOString() };
     if (row.state === STATE.deleted) return { kind: 'deleted', ...facts };
     if (row.body === null) return { kind: 'erased', ...facts };
-    this.#glance();
+    this.#parked.glance();
     return { kind: 'found', body: row.body, ...facts, shown: shownOf(this.#numbers, [row], isConcealed) };
-  }
-
-  #parkedPartitionOf(stream: string): Parked | undefined {
-    if (!this.#glance()) return undefined;
-    const target = stream.startsWith('Patient/') ? (this.#numbers.target(stream) ?? 0) : 0;
-    return this.#statements.parkedOf.get({ stream, target });
-  }
-
-  /** Those set aside whose resources the search would have met. */
-  #incomplete(query: SearchQuery, audience: Audience | undefined): readonly Parked[] {
-    if (!this.#glance()) return [];
-    const streams = namedBy(query);
-    if (streams === undefined) return this.#ofFamiliar(this.#statements.parked.all(), audience);
-    const parked = streams.flatMap((stream) => this.#parkedPartitionOf(stream) ?? []);
-    return this.#ofFamiliar([...new Map(parked.map((it) => [it.partition, it])).values()], audience);
-  }
-
-  // That somebody is parked is not to be told to whom they are a stranger.
-  #ofFamiliar(parked: readonly Parked[], audience: Audience | undefined): readonly Parked[] {
-    if (audience === undefined) return parked;
-    return parked.filter(({ partition }) => {
-      const person = this.#statements.personOf.get({ partition });
-      return person === undefined || audience.waysTo(person.patient).length > 0;
-    });
   }
 }
 

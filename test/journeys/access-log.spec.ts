@@ -188,6 +188,25 @@ describe('what is refused before anything is asked for', () => {
   });
 }); // prettier-ignore
 
+describe('the end of a month of access records', () => {
+  const erase = (month: string, as = 'operator') =>
+    stack.fhir('POST', `${stack.url}/access-log/erase/${month}`, { as });
+
+  it('comes when its time is over, to an operator, and is on record', async () => {
+    const month = new Date().toISOString().slice(0, 7);
+    const early = await erase(month);
+    expect([early.status, early.json.issue[0].diagnostics]).toEqual([422, expect.stringContaining('CARELOG_ACCESS_LOG_MONTHS')]); // prettier-ignore
+    expect((await erase('2001-01', 'auditor')).status).toBe(403);
+    const before = (await audit('_count=0')).total;
+    const { status, json } = await erase('2001-01');
+    expect([status, json]).toEqual([200, { erased: '2001-01' }]);
+    const [last] = (await audit('_count=1')).entry;
+    const asked = last.resource.entity.flatMap(({ query }: { query?: string }) => (query === undefined ? [] : Buffer.from(query, 'base64').toString())); // prettier-ignore
+    expect([last.resource.outcomeDesc, asked]).toEqual(['permitted: platform-operation', ['access-log/erase/2001-01']]); // prettier-ignore
+    expect((await audit('_count=0')).total).toBeGreaterThan(before);
+  });
+});
+
 describe('breaking the glass', () => {
   const parameters = (reason: string, text: string) => ({
     resourceType: 'Parameters',

@@ -33,6 +33,7 @@ import {
 } from '@carelog/service-kit';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from './demo-population.ts';
+import { eraseRoutes } from './erase-accesses.ts';
 import { platformMetrics } from './metrics.ts';
 import { dataPaths, type DataPaths } from './paths.ts';
 import { startPageRoutes } from './start-page/routes.ts';
@@ -42,6 +43,9 @@ import { version } from './version.ts';
 /** Memory for answers that were given a moment ago. */
 const RECENT_READS_BYTES = 16 * 1024 * 1024;
 const RECENT_PAGES_BYTES = 32 * 1024 * 1024;
+
+/** Eight years, as the NHS Records Management Code has it for records of adult care. */
+const ACCESS_LOG_MONTHS = 96;
 
 /** Nest tokens of what lives as long as the service. */
 const RUNNING = Symbol('running');
@@ -85,6 +89,10 @@ export async function startCarelog(config: Config, log: Log = createLog(config.l
           url,
         );
         fhirRoutes(server, gateway, url);
+        eraseRoutes(server, running, {
+          accessLog: gateway.accessLog,
+          months: config.accessLogMonths ?? ACCESS_LOG_MONTHS,
+        });
         statusRoutes(server, running, () => platformMetrics(running, gateway) + requestMetrics());
         startPageRoutes(server, {
           facts: () => startPageFacts(running, config, url()),

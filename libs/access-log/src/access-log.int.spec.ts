@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -235,6 +236,18 @@ it('shows nothing of a month whose key was destroyed', async () => {
   await keyring.erase(partitionAt(Date.now()));
   // Other threads notice it a little later.
   await vi.waitFor(async () => expect(await allOf(log, { patients: ['p1'] })).toEqual([]));
+});
+
+it('forgets a month when it is told to, and who was named in it', async () => {
+  const { log, folder } = await open();
+  await kept(log, caller('somebody-unmistakable'), answer(7, { patients: ['patient-unmistakable'] }));
+  const files = () => readdirSync(join(folder, 'access')).map((name) => join(folder, 'access', name)).filter((path) => statSync(path).isFile()); // prettier-ignore
+  const isNamed = () => files().some((path) => readFileSync(path).includes('unmistakable'));
+  expect([(await allOf(log, { agent: 'somebody-unmistakable' })).length, isNamed()]).toEqual([1, true]);
+  await log.erase(new Date().toISOString().slice(0, 7));
+  expect(await allOf(log, {})).toEqual([]);
+  const { total } = (await log.find({ patients: ['patient-unmistakable'], hiddenToo: true, count: 1 }))!;
+  expect([total, isNamed()]).toEqual([0, false]);
 });
 
 it('knows whose glass is broken, for whom and until when, also after a restart', async () => {

@@ -1,5 +1,5 @@
 /** Who looked: AuditEvents out of the access log, for auditors, and for patients about their own record. https://hl7.org/fhir/R4/auditevent.html */
-import { noCallerFacts, type AccessBasis } from '@carelog/access';
+import { noCallerFacts, type AccessBasis, type ScopeLimit } from '@carelog/access';
 import {
   isHiddenFromPatients,
   type AccessPlace,
@@ -41,14 +41,14 @@ export async function searchAuditEvents(
   if (wrong.length > 0) return new Refusal(wrong);
   const cursor = cursorOf(gateway, request);
   if (cursor instanceof Refusal) return cursor;
-  const { own } = reader;
+  const { own, isPatient } = reader;
   const asked = within === undefined ? conditions.query.patients : both([within], conditions.query.patients);
   const patients = asked ?? own;
   const isOther = patients?.some((id) => own?.includes(id) === false) === true;
   const query: AccessQuery = {
     ...conditions.query,
     ...(patients !== undefined && { patients }),
-    hiddenToo: own === undefined,
+    hiddenToo: !isPatient,
     count: parsed.countOnly ? 0 : (parsed.count ?? COUNT_DEFAULT),
     counted: parsed.countOnly || parsed.total === 'accurate',
     ...(cursor !== undefined && { after: cursor as unknown as AccessPlace }),
@@ -56,7 +56,7 @@ export async function searchAuditEvents(
   const answer = isOther ? { found: [], total: 0 } : await gateway.accessLog.find(query);
   if (answer === undefined) return LATER;
   if (query.counted === true && answer.total === undefined) return TOO_MANY;
-  const facts = new Facts(gateway, request.base, own !== undefined);
+  const facts = new Facts(gateway, request.base, isPatient);
   const events = [];
   for (const access of answer.found) events.push(auditEventOf(access, await facts.of(access)));
   const entries = events.map((resource) =>
@@ -88,10 +88,11 @@ export async function readAuditEvent(
   if (!/^[1-9]\d{0,14}-\d{1,9}-\d{1,9}$/.test(id)) return unknown('AuditEvent');
   const access = await gateway.accessLog.read(place);
   if (access === undefined) return LATER;
-  const { own } = reader;
-  const isOwn = access !== 'missing' && own?.includes(access.record.patients[access.index] ?? '') === true && !isHiddenFromPatients(access.record); // prettier-ignore
-  if (access === 'missing' || (own !== undefined && !isOwn)) return unknown('AuditEvent');
-  const facts = await new Facts(gateway, request.base, own !== undefined).of(access);
+  const { own, isPatient } = reader;
+  if (access === 'missing') return unknown('AuditEvent');
+  const isOwn = own === undefined || own.includes(access.record.patients[access.index] ?? '');
+  if (!isOwn || (isPatient && isHiddenFromPatients(access.record))) return unknown('AuditEvent');
+  const facts = await new Facts(gateway, request.base, isPatient).of(access);
   const body = JSON.stringify(auditEventOf(access, facts));
   return { status: 200, body, shown: shownOf([access]), basis: reader.basis };
 }
@@ -121,6 +122,8 @@ interface Reader {
   readonly basis: AccessBasis;
   /** The only patients whose accesses are for this reader; absent where all are. */
   readonly own?: readonly string[];
+  /** Reads about themselves: in plain words, and not what is hidden from patients. */
+  readonly isPatient: boolean;
 }
 
 async function readerOf(
@@ -130,11 +133,22 @@ async function readerOf(
 ): Promise<Reader | Refusal> {
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  if (request.caller.kind !== 'patient') return allow(gateway, request.caller, action, 'AuditEvent');
-  const { own } = await standingOf(gateway, request.caller);
-  // As for everything else of their own record: the policy says whether a patient has one at all.
-  const allowed = allow(gateway, request.caller, action, 'Patient', { ...noCallerFacts, own });
-  return allowed instanceof Refusal ? allowed : { basis: allowed.basis, own };
+  const { caller } = request;
+  const isPatient = caller.kind === 'patient';
+  const { own } = isPatient ? await standingOf(gateway, caller) : noCallerFacts;
+  const allowed = allow(gateway, caller, action, 'AuditEvent', { ...noCallerFacts, own });
+  if (allowed instanceof Refusal) return allowed;
+  const { basis, viewer } = allowed;
+  const launched = launchedFor(viewer.restriction.scopes);
+  if (isPatient) return { basis, isPatient, own: both(own, launched) ?? [] };
+  return { basis, isPatient, ...(launched !== undefined && { own: launched }) };
+}
+
+/** Whom the scopes of an app leave; undefined for everybody. A scope with conditions leaves nobody: they are not looked for here. */
+function launchedFor(scopes: readonly ScopeLimit[] | undefined): readonly string[] | undefined {
+  const plain = scopes?.filter(({ where }) => where.length === 0);
+  if (plain?.some(({ patient }) => patient === undefined) === true) return undefined;
+  return plain?.flatMap(({ patient }) => patient ?? []);
 }
 
 const NOT_SUPPORTED: Problem = {

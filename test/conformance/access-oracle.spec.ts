@@ -104,12 +104,15 @@ function refusal(who: Asking, action: AccessAction, type: string | undefined): R
 // Conditions on what is concealed from some, and on what is not.
 const CONDITIONS: Readonly<Record<string, readonly string[]>> = {
   Patient: ['gender=female', 'family=gr', 'address-city=leeds', 'general-practitioner:missing=false', '_id=p0,p1,p2,p3'],
-  Observation: ['category=laboratory', 'code=8867-4', 'status:not=final', 'patient=p0', 'patient=p1', 'patient=p3', 'performer=Practitioner/doctor', `date=ge${new Date(Date.now() - 40 * 86_400_000).toISOString().slice(0, 10)}`],
+  Observation: ['category=laboratory', 'code=8867-4', 'status:not=final', 'patient=p0', 'patient=p1', 'patient=p3', 'performer=Practitioner/doctor', 'performer=Organization/o1', 'performer:identifier=RZZ', `date=ge${new Date(Date.now() - 40 * 86_400_000).toISOString().slice(0, 10)}`],
   Condition: ['code=86406008', 'patient=p0', 'patient=p2'],
-  Encounter: ['status=finished', 'patient=p1', 'location:missing=false', 'class=AMB'],
-  EpisodeOfCare: ['status=active', 'patient=p2'],
+  Encounter: ['status=finished', 'patient=p1', 'location:missing=false', 'location=Location/l1', 'service-provider=Organization/o2', 'class=AMB'],
+  EpisodeOfCare: ['status=active', 'patient=p2', 'organization=Organization/o3'],
+  Procedure: ['patient=p1', 'location=Location/l2', 'performer=Practitioner/doctor', 'performer=Organization/o1', 'status=completed'],
+  Immunization: ['patient=p2', 'location:missing=true', 'performer=Organization/o4', 'status=completed'],
+  DocumentReference: ['patient=p0', 'custodian=Organization/o1', 'author=Practitioner/doctor', 'status=current'],
   ServiceRequest: ['status=active', 'patient=p0'],
-  Appointment: ['patient=p0', 'status=booked'],
+  Appointment: ['patient=p0', 'status=booked', 'actor=Location/l1', 'location:missing=false'],
   MedicationRequest: ['patient=p1', 'status=active'],
   RelatedPerson: ['patient=p2'],
   Task: ['patient=p1', 'status=requested'],
@@ -117,11 +120,27 @@ const CONDITIONS: Readonly<Record<string, readonly string[]>> = {
   Organization: ['name=R'],
   Practitioner: ['_id=doctor'],
 }; // prettier-ignore
+/** Conditions that ask for a place. */
+const TELLING =
+  /^Patient\.(address-city|general-practitioner)|^Encounter\.(location|service-provider)|\.(location|organization|custodian)[:=]|[=,](Location|Organization)\/|:identifier=/;
 const INCLUDES: Readonly<Record<string, readonly string[]>> = {
   Observation: ['_include=Observation:subject', '_include=Observation:performer'],
-  Encounter: ['_include=Encounter:subject', '_include=Encounter:service-provider'],
+  Encounter: [
+    '_include=Encounter:subject',
+    '_include=Encounter:service-provider',
+    '_include=Encounter:location',
+  ],
+  Procedure: ['_include=Procedure:location', '_include=Procedure:performer'],
+  Immunization: ['_include=Immunization:location', '_include=Immunization:performer'],
+  DocumentReference: ['_include=DocumentReference:custodian', '_include=DocumentReference:author'],
+  Organization: [
+    '_revinclude=Encounter:service-provider',
+    '_revinclude=Observation:performer',
+    '_revinclude=DocumentReference:custodian',
+    '_revinclude=EpisodeOfCare:organization',
+  ],
   Patient: ['_revinclude=Observation:subject', '_revinclude=Condition:subject'],
-  Practitioner: ['_revinclude=Observation:performer'],
+  Practitioner: ['_revinclude=Observation:performer', '_revinclude=Procedure:performer'],
   Condition: ['_include=Condition:subject'],
 };
 
@@ -140,12 +159,11 @@ async function searched(random: Random, who: Asking): Compared {
   if (code !== undefined) return [first.status, 403, asked];
 
   const all = entriesOf(await stack.fhir('GET', `${path}&_count=1000`)).map(({ resource }) => resource);
-  const { unasked } = defaultPolicy().sFlag;
-  const isAsked = (unasked[type] ?? []).some((name) => conditions.some((it) => new RegExp(`^${name}[:=]`).test(it))); // prettier-ignore
+  const isAsked = conditions.some((it) => TELLING.test(`${type}.${it}`));
   const matches = all.flatMap((served) => {
     const resource = withoutMeta(served);
     const decision = who.oracle.decide('search', resource);
-    const isConcealed = decision.permit && decision.redact !== undefined;
+    const isConcealed = decision.permit && decision.conceals === true;
     return decision.permit && !(isConcealed && isAsked) ? [who.oracle.shown('search', resource)!] : [];
   });
   if (within !== '' && matches.length === 0) {
@@ -174,7 +192,11 @@ function comesAlong(who: Asking, along: string, matches: readonly Json[]): strin
   const met =
     way === '_include'
       ? records.filter((it) => matches.some((match) => references(match).includes(nameOf(it))))
-      : records.filter((it) => it.resourceType === type && references(it).some((name) => names.has(name)));
+      : records.filter((it) => {
+          // By what is shown of it.
+          const shown = it.resourceType === type ? who.oracle.shown('read', it) : undefined;
+          return shown !== undefined && references(shown).some((name) => names.has(name));
+        });
   return met.filter((it) => along !== '' && !names.has(nameOf(it))).flatMap((it) => who.oracle.shown('read', it) ?? []).map(told).sort(); // prettier-ignore
 }
 

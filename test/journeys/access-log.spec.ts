@@ -78,6 +78,31 @@ describe('an auditor', () => {
     expect((await audit(`patient=${other}&agent:identifier=nobody`)).entry).toBeUndefined();
   });
 
+  it('asks the same by a form, in a compartment, and for the number alone', async () => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const ids = (answer: { entry?: { resource: { id: string } }[] }) => (answer.entry ?? []).map(({ resource }) => resource.id);
+    const until = `date=le${new Date().toISOString()}`;
+    const asked = await audit(`patient=${other}&${until}&_count=1000`);
+    expect(ids(asked).length).toBeGreaterThan(3);
+    const posted = (body: string, as = 'auditor') => stack.fhir('POST', '/AuditEvent/_search', { as, body, headers: form });
+    expect(ids((await posted(`patient=${other}&${until}&_count=1000`)).json)).toEqual(ids(asked));
+    const within = (await stack.fhir('GET', `/Patient/${other}/AuditEvent?${until}&_count=1000`, { as: 'auditor' })).json;
+    expect(ids(within)).toEqual(ids(asked));
+    const first = (await posted(`patient=${other}&${until}&_count=2`)).json;
+    expect(ids(first)).toEqual(ids(asked).slice(0, 2));
+    const next = first.link.find((link: { relation: string }) => link.relation === 'next').url as string;
+    expect(ids((await stack.fhir('GET', next, { as: 'auditor' })).json)).toEqual(ids(asked).slice(2, 4));
+    const agent = `agent:identifier=${encodeURIComponent('https://fhir.nhs.uk/Id/ods-organization-code|QZZ')}`;
+    for (const query of [`patient=${other}&${until}`, until, `${agent}&${until}`, `patient=${other}&${agent}&${until}`, `patient=${other}&patient=${own}&${until}`]) {
+      const all = (await audit(`${query}&_count=1000`)).entry?.length ?? 0;
+      for (const counting of ['_summary=count', '_count=0']) {
+        const { total, entry } = await audit(`${query}&${counting}`);
+        expect([query, total, entry]).toEqual([query, all, undefined]);
+      }
+      expect((await audit(`${query}&_count=1&_total=accurate`)).total).toBe(all);
+    }
+  }); // prettier-ignore
+
   it('is told what cannot be searched by', async () => {
     const { status, text } = await stack.fhir('GET', '/AuditEvent?outcome=0', { as: 'auditor' });
     expect([status, text]).toEqual([400, expect.stringContaining('agent:identifier')]);
@@ -97,6 +122,11 @@ describe('a patient', () => {
     expect((await audit(`patient=${other}`, 'patient')).entry).toBeUndefined();
     const foreign = (await audit(`patient=${other}`)).entry[0].resource.id;
     expect((await stack.fhir('GET', `/AuditEvent/${foreign}`, { as: 'patient' })).status).toBe(404);
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const posted = await stack.fhir('POST', '/AuditEvent/_search', { as: 'patient', body: `patient=${own}`, headers: form }); // prettier-ignore
+    expect(posted.json.total).toBeGreaterThan(0);
+    for (const path of [`/AuditEvent?patient=${other}&patient=${own}`, `/Patient/${other}/AuditEvent`])
+      expect((await stack.fhir('GET', path, { as: 'patient' })).json.total).toBe(0);
   });
 });
 
@@ -114,6 +144,67 @@ it('records refusals, and names nobody in what was asked', async () => {
   );
   const refused = events.find(({ outcome }: { outcome: string }) => outcome === '4');
   expect(refused.outcomeDesc).toMatch(/^refused: /);
+});
+
+describe('what is refused before anything is asked for', () => {
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  const json = { 'content-type': 'application/fhir+json' };
+  const cases: readonly [string, number, string, string, object?, (string | Uint8Array<ArrayBuffer>)?][] = [
+    ['an answer in another format', 406, 'GET', '/Patient', { accept: 'application/fhir+xml' }],
+    ['a body in another format', 415, 'POST', '/Observation', { 'content-type': 'application/fhir+xml' }, '<x/>'],
+    ['a body in another character set', 415, 'POST', '/Observation', { 'content-type': 'application/json; charset=utf-16' }, '{}'],
+    ['a body that is not UTF-8', 400, 'POST', '/Observation', json, Uint8Array.of(0x7b, 0xff, 0x7d)],
+    ['a body that is not JSON', 400, 'POST', '/Observation', json, '{"resourceType"'],
+    ['a form where none is taken', 415, 'POST', '/Observation', form, 'a=b'],
+    ['a form with too many fields', 413, 'POST', '/Patient/_search', form, 'a=b&'.repeat(300)],
+    ['a body that is too large', 413, 'POST', '/Observation', json, ' '.repeat(33 * 1024 * 1024)],
+    ['a method that there is not', 405, 'PATCH', '/Patient/x', json, '[]'],
+    ['an address that there is not', 404, 'GET', '/Patient/x/$nothing'],
+    ['a parameter that there is not', 400, 'GET', '/Patient?nothing=1'],
+  ];
+
+  it.each(cases)('%s has its record', async (_, status, method, path, headers = {}, body) => {
+    const id = crypto.randomUUID();
+    const authorization = `Bearer ${await stack.token('gp')}`;
+    const answer = await fetch(stack.base + path, { method, headers: { authorization, 'x-request-id': id, ...headers }, ...(body !== undefined && { body }) });
+    expect([answer.status, ((await answer.json()) as { resourceType: string }).resourceType]).toEqual([status, 'OperationOutcome']);
+    const [{ resource }] = (await audit('_count=1')).entry;
+    const recorded = JSON.stringify(resource);
+    expect([recorded.includes(id), resource.outcome]).toEqual([true, '4']);
+    expect(recorded).toContain('999000000001');
+  });
+
+  it('a token that is not good is counted, and nobody is said to have asked', async () => {
+    const count = async () => {
+      const { text } = await stack.fhir('GET', `${stack.url}/metrics`, { as: 'operator' });
+      return Number(/carelog_requests_total\{interaction="unauthenticated",status="4xx"\} (\d+)/.exec(text)?.[1] ?? 0);
+    };
+    const [before, last] = [await count(), (await audit('_count=1')).entry[0].resource.id];
+    expect((await fetch(`${stack.base}/Patient`, { headers: { authorization: 'Bearer x' } })).status).toBe(401);
+    expect(await count()).toBe(before + 1);
+    const recorded = (await audit('_count=2')).entry.map(({ resource }: { resource: { id: string } }) => resource.id);
+    // Only that the auditor looked.
+    expect(recorded[1]).toBe(last);
+  });
+}); // prettier-ignore
+
+describe('the end of a month of access records', () => {
+  const erase = (month: string, as = 'operator') =>
+    stack.fhir('POST', `${stack.url}/access-log/erase/${month}`, { as });
+
+  it('comes when its time is over, to an operator, and is on record', async () => {
+    const month = new Date().toISOString().slice(0, 7);
+    const early = await erase(month);
+    expect([early.status, early.json.issue[0].diagnostics]).toEqual([422, expect.stringContaining('CARELOG_ACCESS_LOG_MONTHS')]); // prettier-ignore
+    expect((await erase('2001-01', 'auditor')).status).toBe(403);
+    const before = (await audit('_count=0')).total;
+    const { status, json } = await erase('2001-01');
+    expect([status, json]).toEqual([200, { erased: '2001-01' }]);
+    const [last] = (await audit('_count=1')).entry;
+    const asked = last.resource.entity.flatMap(({ query }: { query?: string }) => (query === undefined ? [] : Buffer.from(query, 'base64').toString())); // prettier-ignore
+    expect([last.resource.outcomeDesc, asked]).toEqual(['permitted: platform-operation', ['access-log/erase/2001-01']]); // prettier-ignore
+    expect((await audit('_count=0')).total).toBeGreaterThan(before);
+  });
 });
 
 describe('breaking the glass', () => {

@@ -268,6 +268,25 @@ describe('an app that is launched for a patient', () => {
       response: { status: 404 },
     });
   });
+
+  it.each([
+    ['launch/patient patient/Patient.rs', 403],
+    ['launch/patient patient/AuditEvent.rs', 200],
+    ['launch/patient patient/*.rs', 200],
+  ])('shows who looked to an app of theirs with %s: %i', async (scope, status) => {
+    const started = await startLaunch(`openid ${scope}`);
+    const page = await signInAs(started, 'patient');
+    const { left } = await started.browser.submit(page, 'allow');
+    const tokens = await openid.authorizationCodeGrant(app, left as URL, {
+      ...started.checks,
+      idTokenExpected: true,
+    });
+    const answer = await fetch(`${stack.base}/AuditEvent?_count=1`, {
+      headers: { authorization: `Bearer ${tokens.access_token}` },
+    });
+    expect(answer.status).toBe(status);
+    if (status === 403) expect(answer.headers.get('www-authenticate')).toContain('patient/AuditEvent.s');
+  });
 });
 
 describe('the sign-in', () => {

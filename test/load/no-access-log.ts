@@ -7,6 +7,7 @@ export async function openAccessLog(): Promise<AccessLog> {
     backlogBytes: 0,
     find: async () => ({ found: [] }),
     read: async () => 'missing',
+    erase: async () => {},
     close: async () => {},
   };
 }

@@ -3,15 +3,16 @@
  * all that stands, one resource after the other, and nothing is indexed.
  */
 import {
+  basisNow,
   decideAccess,
   decisionsIn,
   defaultPolicy,
   labelsOf,
   parseScopes,
   partOf,
-  patientFactsOf,
   proxiesIn,
   relationshipsIn,
+  withheldFrom,
   type AccessAction,
   type AccessDecision,
   type Caller,
@@ -23,6 +24,7 @@ import { indexEntries, patientCompartmentParameters } from '@carelog/fhir';
 import { personas } from '@carelog/service-kit';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from '../../apps/carelog/src/demo-population.ts';
+import { withoutPlaces } from '../../libs/read-models/src/record/without-places.ts';
 import type { Json } from './access-table.ts';
 import type { TokenLimits } from './start-stack.ts';
 
@@ -70,31 +72,41 @@ export class AccessOracle {
   shown(action: AccessAction, resource: Json): Json | undefined {
     const decision = this.decide(action, resource);
     if (!decision.permit) return undefined;
-    const taken = (decision.redact ?? []).map(({ element }) => element);
-    return Object.fromEntries(Object.entries(resource).filter(([name]) => !taken.includes(name))) as Json;
+    return decision.conceals ? withoutPlaces(resource) : resource;
   }
 
   #patientFacts(id: string): PatientFacts {
     const all = [...this.#all.values()];
+    const now = Date.now();
     const ofPatient = ({ patient }: { readonly patient: string }) => patient === `Patient/${id}`;
+    const isLive = ({ from, until = Infinity }: { readonly from: number; readonly until?: number }) => from <= now && now < until; // prettier-ignore
+    const bases = all
+      .flatMap(relationshipsIn)
+      .filter((it) => ofPatient(it) && this.#isOurs(it.party, []))
+      .flatMap((it) => basisNow(it, now, policy) ?? []);
+    const decisions = all.flatMap((it) => decisionsIn(it, policy)).filter(ofPatient);
+    const reviews = decisions.filter((it) => it.kind === 'review').filter((it) => it.from <= now);
+    const last = Math.max(...reviews.map((it) => it.from));
+    const isOwn = this.#isCaller(this.#all.get(`Patient/${id}`));
     const number = this.#caller.nhsNumber;
-    const isCaller = (it: Json | undefined) =>
-      number !== undefined && JSON.stringify(it?.['identifier'] ?? '').includes(`"${number}"`);
-    return patientFactsOf(
-      {
-        relationships: all.flatMap(relationshipsIn).filter(ofPatient),
-        decisions: all.flatMap((it) => decisionsIn(it, policy)).filter(ofPatient),
-        proxies: all.flatMap(proxiesIn).filter(ofPatient),
-      },
-      {
-        isParty: (party) => party === `setting:${this.#caller.careSetting}` || this.#isOurs(party, []),
-        isPerson: (who) => who === `nhs:${number}` || isCaller(this.#all.get(who)),
-        isPatient: isCaller(this.#all.get(`Patient/${id}`)),
-        brokeGlass: this.#brokenGlass.includes(id),
-      },
-      Date.now(),
-      policy,
-    );
+    const proxies = all.flatMap(proxiesIn).filter((it) => ofPatient(it) && isLive(it));
+    const isProxy = proxies.some(({ who }) => who === `nhs:${number}` || this.#isCaller(this.#all.get(who)));
+    const isAsked = (party: Party) =>
+      party === `setting:${this.#caller.careSetting}` || this.#isOurs(party, []);
+    return {
+      relationships: [...new Set(bases)],
+      sFlag: decisions.some(({ kind }) => kind === 's-flag'),
+      withheld: withheldFrom(decisions, isAsked, now),
+      ...(isOwn ? { ownOrProxy: 'own' } : isProxy ? { ownOrProxy: 'proxy' } : {}),
+      reviewPending: reviews.some(({ from, pending }) => from === last && pending),
+      ...(this.#brokenGlass.includes(id) && { brokenGlass: true }),
+      optedOut: decisions.some((it) => it.kind === 'opt-out' && isLive(it)),
+    };
+  }
+
+  #isCaller(it: Json | undefined): boolean {
+    const number = this.#caller.nhsNumber;
+    return number !== undefined && JSON.stringify(it?.['identifier'] ?? '').includes(`"${number}"`);
   }
 
   #isOurs(party: Party, seen: readonly Party[]): boolean {
@@ -113,7 +125,8 @@ function factsOf(resource: Json): ResourceFacts {
   ); // prettier-ignore
   const patients = [...new Set([...(type === 'Patient' ? [id] : []), ...named])];
   const meets = isLaboratory(resource) ? ['category=laboratory'] : [];
-  return { type, patients, labels: labelsOf(resource, policy), meets };
+  const hasPlaces = JSON.stringify(withoutPlaces(resource)) !== JSON.stringify(resource);
+  return { type, patients, labels: labelsOf(resource, policy), meets, hasPlaces };
 }
 
 const isLaboratory = (resource: Json) => JSON.stringify(resource['category'] ?? '').includes('"laboratory"');

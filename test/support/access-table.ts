@@ -59,7 +59,7 @@ const encounter = (id: string, of: string, by: string): Json => ({
   period: { start: new Date(Date.now() - 86_400_000).toISOString() },
 });
 
-const consent = (id: string, of: string, provision: object, scope = 'patient-privacy'): Json => ({
+export const consent = (id: string, of: string, provision: object, scope = 'patient-privacy'): Json => ({
   resourceType: 'Consent',
   id,
   status: 'active',
@@ -93,6 +93,9 @@ export const background: readonly Json[] = [
   { resourceType: 'CareTeam', id: 'team', status: 'active', subject: patient('own'), managingOrganization: [organisation('9ZZ')], period: longAgo }, // prettier-ignore
   { resourceType: 'EpisodeOfCare', id: 'pharmacy-first', status: 'active', patient: patient('own'), managingOrganization: organisation('FZZ01'), period: longAgo }, // prettier-ignore
   consent('not-the-hospital', 'sharing', { type: 'deny', actor: [{ ...role('PRCP'), reference: organisation('RZZ') }] }), // prettier-ignore
+  consent('no-plans', 'own', { type: 'deny', actor: [{ ...role('PRCP'), reference: organisation('RZZ') }], class: [{ system: 'http://hl7.org/fhir/resource-types', code: 'NutritionOrder' }] }), // prettier-ignore
+  { resourceType: 'Organization', id: 'Leeds-trust', name: 'Leeds trust' },
+  { resourceType: 'Location', id: 'Leeds-ward', name: 'Leeds, ward 1' },
   consent('proxy', 'child', { type: 'permit', actor: [{ ...role('DELEGATEE'), reference: patient('own') }] }), // prettier-ignore
   consent('opt-out', 'opted', { type: 'deny' }, 'research'),
 ];
@@ -102,7 +105,37 @@ export interface Kind {
   readonly resource: Json;
   /** Whose record it is in; the first of them. */
   readonly of?: string;
+  /** What is shown of it though it is shown in part. */
+  readonly left?: readonly string[];
 }
+
+/** Where the S-flagged are seen: every name of it has the town in it. */
+export const WARD = { reference: 'Location/Leeds-ward', display: 'Leeds, ward 1' };
+export const TRUST = { reference: 'Organization/Leeds-trust', display: 'Leeds trust' };
+const DOCTOR = { reference: 'Practitioner/doctor' };
+const narrative = { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Seen in Leeds</div>' }; // prettier-ignore
+
+const alertAbout = (of: string): Json => ({
+  resourceType: 'Task',
+  id: `alert-about-${of}`,
+  status: 'requested',
+  intent: 'order',
+  code: { coding: [{ system: 'https://fhir.carelog.example/CodeSystem/task', code: 'broken-glass-review' }] },
+  for: patient(of),
+});
+
+/** Of somebody with an S-flag, each with what is shown of it all the same. */
+const flagged: readonly Kind[] = [
+  { name: 'procedure of the S-flagged', resource: { resourceType: 'Procedure', id: 'flagged-procedure', status: 'completed', code: { text: 'Biopsy' }, subject: patient('flagged'), location: WARD, performer: [{ actor: DOCTOR, onBehalfOf: TRUST }, { actor: TRUST }] }, left: ['Biopsy', DOCTOR.reference] },
+  { name: 'encounter of the S-flagged', resource: { ...encounter('flagged-visit', 'flagged', 'Y90001'), text: narrative, participant: [{ individual: DOCTOR }], location: [{ location: WARD, period: longAgo }], hospitalization: { origin: WARD, destination: TRUST } }, left: ['AMB', DOCTOR.reference] },
+  { name: 'immunisation of the S-flagged', resource: { resourceType: 'Immunization', id: 'flagged-immunisation', status: 'completed', vaccineCode: { text: 'MMR' }, patient: patient('flagged'), occurrenceDateTime: '2026-05-01', location: WARD, performer: [{ actor: DOCTOR }, { actor: organisation('Y90001') }] }, left: ['MMR', DOCTOR.reference] },
+  { name: 'document of the S-flagged', resource: { resourceType: 'DocumentReference', id: 'flagged-document', status: 'current', subject: patient('flagged'), author: [DOCTOR, TRUST], custodian: TRUST, content: [{ attachment: { title: 'Letter' } }] }, left: ['Letter', DOCTOR.reference] },
+  { name: 'referral of the S-flagged', resource: { resourceType: 'ServiceRequest', id: 'flagged-referral', status: 'active', intent: 'order', code: { text: 'Echo' }, subject: patient('flagged'), requester: DOCTOR, performer: [organisation('Y90001')], locationCode: [{ text: 'Leeds' }], locationReference: [WARD], authoredOn: '2026-06-01' }, left: ['Echo', DOCTOR.reference] },
+  { name: 'appointment of the S-flagged', resource: { resourceType: 'Appointment', id: 'flagged-appointment', status: 'booked', start: '2099-01-02T09:00:00Z', end: '2099-01-02T09:10:00Z', comment: 'In Leeds', participant: [patient('flagged'), DOCTOR, WARD].map((actor) => ({ actor, status: 'accepted' })) }, left: ['2099-01-02', 'Patient/flagged', DOCTOR.reference] },
+  { name: 'pulse of the S-flagged', resource: observation('flagged-pulse', 'flagged', { ...laboratory, performer: [DOCTOR, TRUST], extension: [{ url: 'urn:at', valueReference: WARD }] }), left: ['8867-4', DOCTOR.reference] },
+  { name: 'prescription of the S-flagged', resource: { resourceType: 'MedicationRequest', id: 'flagged-prescription', text: narrative, contained: [{ resourceType: 'Medication', id: 'm', code: { text: 'Aspirin' } }, { resourceType: 'Organization', id: 'o', name: 'Leeds pharmacy' }], status: 'active', intent: 'order', medicationReference: { reference: '#m' }, subject: patient('flagged'), requester: DOCTOR, dispenseRequest: { performer: { reference: '#o' }, quantity: { value: 28 } } }, left: ['Aspirin', '28', DOCTOR.reference] },
+  { name: 'problem of the S-flagged, of no place', resource: { resourceType: 'Condition', id: 'flagged-problem', subject: patient('flagged'), code: { text: 'Asthma' }, recorder: DOCTOR }, left: ['Asthma', DOCTOR.reference] },
+]; // prettier-ignore
 
 /** Whose glass the hospital's doctor breaks before anything is asked. */
 export const OPENED = 'opened';
@@ -128,6 +161,10 @@ export const kinds: readonly Kind[] = [
   { name: 'of two patients', of: 'own', resource: { resourceType: 'Appointment', id: 'both', status: 'booked', start: '2099-01-01T09:00:00Z', end: '2099-01-01T09:10:00Z', participant: ['own', 'other'].map((id) => ({ actor: patient(id), status: 'accepted' })) } }, // prettier-ignore
   { name: 'opted out of research', of: 'opted', resource: observation('of-opted', 'opted', laboratory) },
   { name: 'alert for the privacy officer', of: OPENED, resource: { resourceType: 'Task', id: 'alert', status: 'requested', intent: 'order', code: { coding: [{ system: 'https://fhir.carelog.example/CodeSystem/task', code: 'broken-glass-review' }] }, for: patient(OPENED) } }, // prettier-ignore
+  { name: 'decision about sharing', of: 'own', resource: consent('own-decision', 'own', { type: 'deny', actor: [{ ...role('PRCP'), reference: organisation('X99999') }] }) }, // prettier-ignore
+  { name: 'alert about the patient', of: 'own', resource: alertAbout('own') },
+  { name: 'alert about the child', of: 'child', resource: alertAbout('child') },
+  ...flagged.map((it) => ({ ...it, of: 'flagged' })),
   {
     name: 'about nobody',
     resource: { resourceType: 'Organization', id: 'organisation', name: 'A practice' },
@@ -187,31 +224,60 @@ export const seen = readTable(`
   +         rel rel rel rel rel rel rel typ own +   cli scp scp +    of two patients
   +         +   rel rel rel rel typ rel typ own +   cli +   scp opt  opted out of research
   +         rel con rel rel rel rel rel +   own +   cli scp scp con  alert for the privacy officer
+  +         +   +   rel +   +   +   typ typ +   +   cli scp scp +    decision about sharing
+  +         con con rel con con con con +   con +   cli scp scp con  alert about the patient
+  +         con rel rel rel rel rel rel +   con +   cli scp scp con  alert about the child
+  +         ~   ~   rel rel rel typ typ typ own ~   cli scp scp +    procedure of the S-flagged
+  +         ~   ~   rel rel rel rel typ typ own ~   cli scp scp +    encounter of the S-flagged
+  +         ~   ~   rel rel rel typ rel typ own ~   cli scp scp +    immunisation of the S-flagged
+  +         ~   ~   rel rel rel rel rel typ own ~   cli scp scp +    document of the S-flagged
+  +         ~   ~   rel rel rel rel rel typ own ~   cli scp scp +    referral of the S-flagged
+  +         ~   ~   rel rel rel rel rel typ own ~   cli scp scp +    appointment of the S-flagged
+  +         ~   ~   rel rel rel typ rel typ own ~   cli ~   scp +    pulse of the S-flagged
+  +         ~   ~   rel rel rel rel rel typ own ~   cli scp scp +    prescription of the S-flagged
+  +         ~   ~   rel rel rel rel rel typ own ~   cli scp ~   +    problem of the S-flagged, of no place
   +         +   +   +   +   +   +   +   +   +   +   cli scp scp +    about nobody
 `);
 
-/** What the writers among them may change: the reasons are those of an update or a deletion. */
-export const writers: readonly Asker[] = askers.filter(
-  ({ name }) =>
-  ['publisher', 'gp', 'ed-doctor', 'paramedic', 'community-nurse', 'social-worker', 'pharmacist', 'privacy-officer', 'patient', 'auditor', 'operator', 'laboratory app'].includes(name), // prettier-ignore
-);
-
 const WRITE_CODES: Readonly<Record<string, Outcome>> = { ...CODES, loc: 'location-protected', rea: 'reads-only' }; // prettier-ignore
 
+/** What they may change: the reasons are those of an update or a deletion. A row for each kind. */
 export const changed = readTable(
   `
-  publisher gp  ed  par nur soc pha pri pat aud ope lab
-  +         +   +   rel +   typ +   typ rea rea cli scp  normal
-  +         con con rel con typ con typ rea rea cli scp  very restricted
-  +         +   con rel con typ con typ rea rea cli scp  sensitive
-  +         loc loc rel rel rel rel typ rea rea cli scp  S-flagged
-  +         rel rel rel rel typ rel typ rea rea cli scp  other patient’s
-  +         rel rel rel rel rel rel typ rea rea cli scp  other patient
-  +         +   wit rel rel typ rel typ rea rea cli scp  withheld by consent
-  +         rel +   rel rel typ rel typ rea rea cli scp  after break-glass
-  +         +   +   rel +   +   typ typ rea rea cli scp  encounter
-  +         rel rel typ rel typ typ typ rea rea cli scp  of two patients
-  +         typ typ typ typ typ typ typ rea rea cli scp  about nobody
+  publisher gp  ed  par nur cri soc pha pri pat aud ope lab pro res
+  +         +   +   rel +   +   typ +   typ rea rea cli scp scp +    normal
+  +         +   +   rel +   +   typ con typ rea rea cli scp scp con  restricted
+  +         con con rel con con typ con typ rea rea cli scp scp con  very restricted
+  +         +   con rel con con typ con typ rea rea cli scp scp con  sensitive
+  +         +   con rel con con con con typ rea rea cli scp scp con  sensitive by its content
+  +         +   +   rel +   +   typ +   typ rea rea cli scp scp +    not for the patient yet
+  +         +   rel rel rel rel typ rel typ rea rea cli scp scp +    of whom the patient is a proxy for
+  +         +   rel rel rel rel typ rel typ rea rea cli scp scp +    hidden from the proxy
+  +         loc loc rel rel rel rel rel typ rea rea cli scp scp +    S-flagged
+  +         con con rel rel rel rel rel typ rea rea cli scp scp +    relative of the S-flagged
+  +         rel rel rel rel rel typ rel typ rea rea cli scp scp +    other patient’s
+  +         rel rel rel rel rel rel rel typ rea rea cli scp scp +    other patient
+  +         +   wit rel rel rel typ rel typ rea rea cli scp scp +    withheld by consent
+  +         rel +   rel rel rel typ rel typ rea rea cli scp scp +    after break-glass
+  +         rel con rel rel rel typ rel typ rea rea cli scp scp con  very restricted, after break-glass
+  +         rel con rel rel rel typ rel typ rea rea cli scp scp con  protected by law, after break-glass
+  +         +   +   rel +   +   +   typ typ rea rea cli scp scp +    encounter
+  +         rel rel typ rel typ typ typ typ rea rea cli scp scp +    of two patients
+  +         +   rel rel rel rel typ rel typ rea rea cli scp scp opt  opted out of research
+  +         rel con rel rel rel rel rel +   rea rea cli scp scp con  alert for the privacy officer
+  +         +   +   rel +   +   +   typ typ rea rea cli scp scp +    decision about sharing
+  +         con con rel con con con con +   rea rea cli scp scp con  alert about the patient
+  +         con rel rel rel rel rel rel +   rea rea cli scp scp con  alert about the child
+  +         loc loc rel rel rel typ typ typ rea rea cli scp scp +    procedure of the S-flagged
+  +         loc loc rel rel rel rel typ typ rea rea cli scp scp +    encounter of the S-flagged
+  +         loc loc rel rel rel typ rel typ rea rea cli scp scp +    immunisation of the S-flagged
+  +         loc loc rel rel rel rel rel typ rea rea cli scp scp +    document of the S-flagged
+  +         loc loc rel rel rel rel rel typ rea rea cli scp scp +    referral of the S-flagged
+  +         loc loc typ rel typ typ typ typ rea rea cli scp scp +    appointment of the S-flagged
+  +         loc loc rel rel rel typ rel typ rea rea cli scp scp +    pulse of the S-flagged
+  +         loc loc rel rel rel typ rel typ rea rea cli scp scp +    prescription of the S-flagged
+  +         +   +   rel rel rel rel rel typ rea rea cli scp scp +    problem of the S-flagged, of no place
+  +         typ typ typ typ typ typ typ typ rea rea cli scp scp +    about nobody
 `,
   WRITE_CODES,
 );
@@ -219,12 +285,14 @@ export const changed = readTable(
 /** Of whom they may record something new: a pulse. */
 export const created: ReadonlyMap<string, readonly Outcome[]> = readTable(
   `
-  publisher gp  ed  par nur soc pha pri pat aud ope lab
-  +         +   +   rel +   typ +   typ rea rea cli scp  own
-  +         +   +   rel rel typ rel typ rea rea cli scp  sharing
-  +         +   +   rel rel typ rel typ rea rea cli scp  flagged
-  +         rel +   rel rel typ rel typ rea rea cli scp  opened
-  +         rel rel rel rel typ rel typ rea rea cli scp  other
+  publisher gp  ed  par nur cri soc pha pri pat aud ope lab pro res
+  +         +   +   rel +   +   typ +   typ rea rea cli scp scp +    own
+  +         +   +   rel rel rel typ rel typ rea rea cli scp scp +    sharing
+  +         +   +   rel rel rel typ rel typ rea rea cli scp scp +    flagged
+  +         rel +   rel rel rel typ rel typ rea rea cli scp scp +    opened
+  +         +   rel rel rel rel typ rel typ rea rea cli scp scp +    child
+  +         +   rel rel rel rel typ rel typ rea rea cli scp scp opt  opted
+  +         rel rel rel rel rel typ rel typ rea rea cli scp scp +    other
 `,
   WRITE_CODES,
 );

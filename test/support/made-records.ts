@@ -56,7 +56,7 @@ export function madeRecords(random: Random, people: number, count: number): Json
     records.push({ resourceType: 'Location', id: `l${n}`, name: 'Ward', managingOrganization: { reference: `Organization/o${n}` } });
   } // prettier-ignore
   for (let n = 0; n < people; n += 1) {
-    const security = random.chance(0.2) ? { meta: { security: [{ system: CONFIDENTIALITY, code: 'R' }] } } : {};
+    const security = random.chance(0.3) ? { meta: { security: [{ system: CONFIDENTIALITY, code: 'R' }] } } : {};
     const identifier = n === 0 ? { identifier: [{ system: NHS, value: firstPersonNhsNumber(DEMO_SEED) }] } : {};
     records.push({
       resourceType: 'Patient',
@@ -79,7 +79,8 @@ export function madeRecords(random: Random, people: number, count: number): Json
       category: [{ coding: [{ code: random.of(['laboratory', 'vital-signs']) }] }],
       code: { coding: [{ system: 'http://loinc.org', code: random.of(['8867-4', '8310-5']) }] },
       subject: who(),
-      performer: [{ reference: 'Practitioner/doctor' }, ...(random.chance(0.15) ? [who()] : [])],
+      performer: [{ reference: 'Practitioner/doctor' }, ...(random.chance(0.15) ? [who()] : []), ...(random.chance(0.4) ? [party()] : [])],
+      ...(random.chance(0.3) && { text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">At the ward</div>' } }),
       effectiveDateTime: day(-random.number(90)),
     }),
     Condition: (id) => ({ resourceType: 'Condition', id, ...label(0.2), subject: who(), code: { coding: [{ system: 'http://snomed.info/sct', code: random.of(['86406008', '38341003']) }] }, recordedDate: day(-random.number(90)) }), // prettier-ignore
@@ -91,6 +92,9 @@ export function madeRecords(random: Random, people: number, count: number): Json
     ServiceRequest: (id) => ({ resourceType: 'ServiceRequest', id, ...label(0.2), status: random.of(['active', 'completed']), intent: 'order', subject: who(), performer: [party()], authoredOn: day(-20) }), // prettier-ignore
     Appointment: (id) => ({ resourceType: 'Appointment', id, status: 'booked', start: `${day(3)}T09:00:00Z`, end: `${day(3)}T09:10:00Z`, participant: [{ actor: who(), status: 'accepted' }, { actor: random.chance(0.5) ? who() : { reference: `Location/l${random.number(ORGANISATIONS.length)}` }, status: 'accepted' }] }), // prettier-ignore
     MedicationRequest: (id) => ({ resourceType: 'MedicationRequest', id, ...label(0.2), status: 'active', intent: 'order', subject: who(), medicationCodeableConcept: { text: 'Aspirin' }, authoredOn: day(-random.number(90)) }), // prettier-ignore
+    Procedure: (id) => ({ resourceType: 'Procedure', id, ...label(0.2), status: 'completed', subject: who(), performer: [{ actor: { reference: 'Practitioner/doctor' }, onBehalfOf: { reference: `Organization/o${random.number(ORGANISATIONS.length)}` } }, ...(random.chance(0.5) ? [{ actor: { reference: `Organization/o${random.number(ORGANISATIONS.length)}` } }] : [])], ...(random.chance(0.6) && { location: { reference: `Location/l${random.number(ORGANISATIONS.length)}` } }) }), // prettier-ignore
+    Immunization: (id) => ({ resourceType: 'Immunization', id, status: 'completed', vaccineCode: { text: 'MMR' }, patient: who(), occurrenceDateTime: day(-random.number(200)), ...(random.chance(0.6) && { location: { reference: `Location/l${random.number(ORGANISATIONS.length)}` } }), performer: [{ actor: party() }, { actor: { reference: 'Practitioner/doctor' } }] }), // prettier-ignore
+    DocumentReference: (id) => ({ resourceType: 'DocumentReference', id, ...label(0.2), status: 'current', subject: who(), author: [{ reference: 'Practitioner/doctor' }, ...(random.chance(0.5) ? [party()] : [])], content: [{ attachment: { title: 'Letter' } }], ...(random.chance(0.6) && { custodian: party() }) }), // prettier-ignore
     RelatedPerson: (id) => ({ resourceType: 'RelatedPerson', id, patient: who() }),
     Task: (id) => ({ resourceType: 'Task', id, status: 'requested', intent: 'order', for: who(), ...(random.chance(0.3) && { code: { coding: [{ system: 'https://fhir.carelog.example/CodeSystem/task', code: 'broken-glass-review' }] } }) }), // prettier-ignore
     Consent: (id) => ({

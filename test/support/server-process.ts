@@ -3,13 +3,15 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { issueToken, personas } from '@carelog/service-kit';
+import type { TokenLimits } from './start-stack.ts';
 
 const MAIN = fileURLToPath(new URL('../../apps/carelog/src/main.ts', import.meta.url));
 
 export interface ServerProcess {
   readonly url: string;
   readonly process: ChildProcess;
-  token(persona: string): Promise<string>;
+  /** `limits`: SMART scopes, a purpose. */
+  token(persona: string, limits?: TokenLimits): Promise<string>;
   /** kill -9; resolves when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
@@ -49,8 +51,8 @@ export async function startServer(
   return {
     url,
     process: child,
-    async token(persona) {
-      const outcome = await issueToken({ dataFolder, personas, persona, url });
+    async token(persona, limits = {}) {
+      const outcome = await issueToken({ dataFolder, personas, persona, url, ...limits });
       if (outcome.kind === 'refused') throw new Error(outcome.message);
       return outcome.token;
     },

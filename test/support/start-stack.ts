@@ -6,11 +6,13 @@ import { defaultPolicy } from '@carelog/access';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, defaultAllowances, issueToken, personas, type Config } from '@carelog/service-kit';
+import { createLog, defaultAllowances, issueToken, personas, type Config, type ServedRoute } from '@carelog/service-kit'; // prettier-ignore
 import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
 import { startCarelog } from '../../apps/carelog/src/start.ts';
 
 export interface Stack {
+  /** Everything that the server serves, where it is this process. */
+  readonly routes: readonly ServedRoute[];
   readonly url: string;
   readonly base: string;
   readonly folder: string;
@@ -68,7 +70,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     corsOrigins: [],
     trustedProxies: [],
   } as const;
-  const { url, urlOf, close } = await (isCluster ? startCluster(config) : startOne(config));
+  const { routes, url, urlOf, close } = await (isCluster ? startCluster(config) : startOne(config));
   const tokens = new Map<string, Promise<string>>();
   const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
     const key = JSON.stringify([persona, limits]);
@@ -77,6 +79,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     return known;
   };
   return {
+    routes,
     url,
     base: `${url}/fhir/R4`,
     folder,
@@ -111,6 +114,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
 const isCluster = process.env['CARELOG_STACK'] === 'cluster';
 
 interface Started {
+  readonly routes: readonly ServedRoute[];
   readonly url: string;
   /** Of the gateway that is asked next. */
   urlOf(method: string): string;
@@ -120,7 +124,7 @@ interface Started {
 async function startOne(config: Config): Promise<Started> {
   const service = await startCarelog(config, createLog('error'));
   const url = service.url();
-  return { url, urlOf: () => url, close: () => service.close() };
+  return { routes: service.routes, url, urlOf: () => url, close: () => service.close() };
 }
 
 /** Every gateway calls itself by the address of the first, as behind one front: a page begun at one goes on at another. */
@@ -133,7 +137,8 @@ async function startCluster(config: Config): Promise<Started> {
   const url = gateways[0]!;
   let asked = 0;
   const urlOf = (method: string) => (method === 'GET' ? gateways[(asked += 1) % gateways.length]! : url);
-  return { url, urlOf, close };
+  // Those of another process are not to be had.
+  return { routes: [], url, urlOf, close };
 }
 
 async function tokenOf(

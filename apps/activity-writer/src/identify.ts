@@ -47,6 +47,8 @@ export interface IdentifyContext {
   readonly match: (type: string, criteria: string) => ReturnType<Match>;
   /** Whether the caller may know of `Type/id`. */
   readonly mayKnow: (stream: string) => Promise<boolean>;
+  /** Why the caller may not write to the address of an entry, whatever they send there; nothing where they may. */
+  readonly addressProblems: (index: number, stream: string, stands: boolean) => Promise<readonly Problem[]>;
   /** Fingerprint of received content under a partition's key. */
   readonly fingerprint: (partition: string, content: string) => string;
   /** Nobody can have recorded under the event ids that entries bring along. */
@@ -55,7 +57,7 @@ export interface IdentifyContext {
 
 /** Also resolves references: between the entries, and by a condition. Throws only on faults. */
 export async function identifyEntries(
-  { known, match, mayKnow, fingerprint, isFirst }: IdentifyContext,
+  { known, match, mayKnow, addressProblems, fingerprint, isFirst }: IdentifyContext,
   accepted: readonly AcceptedEntry[],
   claims: Claims,
 ): Promise<Identification> {
@@ -154,6 +156,9 @@ export async function identifyEntries(
     const { entry, type, nhsNumbers } = accepted[index]!;
     const stream = `${type}/${entry.id}`;
     const head = await known.head(stream);
+    // Before anything that depends on what is sent: a number that the hidden holder of this very id has is taken as well.
+    const problems = await addressProblems(index, stream, head !== undefined);
+    if (problems.length > 0) return refuseAll(index, problems);
     if (entry.method === 'PUT') {
       const taken = await claimNumbers(index, stream);
       if (taken !== undefined) return taken;

@@ -4,12 +4,16 @@
  */
 import {
   decideAccess,
+  decideSharing,
   labelsOf,
   maskOf,
+  partiesToSharing,
   replacing,
   type AccessBasis,
   type AccessRefusal,
   type Caller,
+  type Json,
+  type Party,
   type PatientFacts,
   type Policy,
   type ResourceFacts,
@@ -25,8 +29,14 @@ export interface AccessFacts {
   /** Of `Type/id` as it stands, or as it stood before its end. */
   standing(stream: string): Promise<ResourceFacts | undefined>;
   patients(ids: readonly string[]): Promise<ReadonlyMap<string, PatientFacts>>;
+  /** A Consent, `Consent/id`, as it stands; undefined where none does. */
+  consent(stream: string): Promise<Json | undefined>;
+  /** Which of these parties are the caller's organisation, belong to it, or are the setting that they act in. */
+  ours(parties: readonly Party[]): Promise<ReadonlySet<Party>>;
   /** Whether `Type/id` is shown to the caller. */
   sees(stream: string): Promise<boolean>;
+  /** Whether nothing of this type is kept from the caller, so that an id of their own choosing tells them nothing. */
+  seesAllOf(type: string): boolean;
 }
 
 /** Undefined for a caller who may record everything, of whom there is nothing to ask. */
@@ -65,11 +75,20 @@ export async function mayRecord(
   const decide = (action: 'create' | 'update' | 'delete', about: ResourceFacts) =>
     decideAccess(caller, action, about, known, policy);
   const ofKnown = (ids: readonly string[]) => ids.filter((id) => known.has(id));
+  const settle = async (decision: WriteDecision): Promise<WriteDecision> => {
+    if (!decision.permit || type !== 'Consent') return decision;
+    const refusal = await sharingRefusal(caller, facts, policy, asked, known);
+    return refusal === undefined
+      ? decision
+      : { ...forbidden(refusal, 'Consent.provision'), patients: ofKnown(named) };
+  };
 
   if (standing === undefined) {
     if (recorded !== undefined) {
       const decision = decide('create', recorded);
-      return decision.permit ? decision : sentRefusal(decision, type, resource, ofKnown(recorded.patients));
+      return decision.permit
+        ? settle(decision)
+        : sentRefusal(decision, type, resource, ofKnown(recorded.patients));
     }
     const nothing = { type, patients: [], labels: labelsOf({ resourceType: type }, policy) };
     const decision = decide('delete', nothing);
@@ -77,9 +96,26 @@ export async function mayRecord(
   }
   const decision = decide(recorded === undefined ? 'delete' : 'update', standing);
   if (!decision.permit) return standingRefusal(decision, type, standing.patients);
-  if (recorded === undefined) return decision;
+  if (recorded === undefined) return settle(decision);
   const both = decide('update', replacing(standing, recorded));
-  return both.permit ? both : sentRefusal(both, type, resource, ofKnown(recorded.patients));
+  return both.permit ? settle(both) : sentRefusal(both, type, resource, ofKnown(recorded.patients));
+}
+
+async function sharingRefusal(
+  caller: Caller,
+  facts: AccessFacts,
+  policy: Policy,
+  { stream, stands, resource }: AskedWrite,
+  patients: ReadonlyMap<string, PatientFacts>,
+): Promise<AccessRefusal | undefined> {
+  const standing = stands ? await facts.consent(stream) : undefined;
+  const change = {
+    ...(standing && { standing }),
+    ...(resource && { recorded: { ...resource, id: idOf(stream) } }),
+  };
+  const parties = Object.values(change).flatMap((it: Json) => partiesToSharing(it, policy));
+  const ours = await facts.ours(parties);
+  return decideSharing(caller, change, (party) => ours.has(party), patients, policy, Date.now());
 }
 
 /** Whether the caller may have a person registered whom a resource of theirs names by number. */
@@ -149,7 +185,13 @@ function standingRefusal(refusal: AccessRefusal, type: string, patients: readonl
   return { permit: false, problem, reason: refusal.code, patients };
 }
 
-function forbidden({ code, reason, remedy }: AccessRefusal) {
-  const problem = { category: 'forbidden', code: 'forbidden', message: `${reason} ${remedy}` } as const;
+function forbidden({ code, reason, remedy }: AccessRefusal, expression?: string) {
+  const message = `${reason} ${remedy}`;
+  const problem = {
+    category: 'forbidden',
+    code: 'forbidden',
+    message,
+    ...(expression && { expression }),
+  } as const;
   return { permit: false, problem, reason: code } as const;
 }

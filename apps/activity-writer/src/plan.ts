@@ -22,6 +22,7 @@ import {
 } from '@carelog/fhir';
 import type { Keyring } from '@carelog/keyring';
 import { placed, type AcceptedEntry } from './accept.ts';
+import { refusedAddress } from './address.ts';
 import { createClaims } from './claims.ts';
 import { createEvents, registeredPerson, type PendingEvent } from './events.ts';
 import { identifyEntries, type Identity, type IdentifyContext, type Match } from './identify.ts';
@@ -68,10 +69,11 @@ export async function planRequest(
   const access = context.accessFacts(caller);
   const mayKnow = async (stream: string) => access === undefined || (await isSeen(access, stream));
   const match = (type: string, criteria: string) => context.match(type, criteria, caller);
-  const identifying = { known, fingerprint, match, mayKnow, isFirst: request.delivery === 'first' };
+  let withheld: Withheld | undefined;
+  const isFirst = request.delivery === 'first';
+  const identifying = { known, fingerprint, match, mayKnow, addressProblems, isFirst };
   const { identities, problems: refused, location } = await identifyEntries(identifying, accepted, claims);
   const problems: Problem[] = [...refused];
-  let withheld: Withheld | undefined;
   const bases = accepted.map(({ basis }) => basis);
   const answers = new Array<PlannedAnswer>(accepted.length);
   const notes: Problem[][] = accepted.map(() => []);
@@ -131,6 +133,27 @@ export async function planRequest(
       decision.answer === 'deleted'
         ? { kind: 'deleted', stream }
         : { kind: decision.answer, stream, content: content! };
+  }
+
+  async function addressProblems(
+    index: number,
+    stream: string,
+    stands: boolean,
+  ): Promise<readonly Problem[]> {
+    if (access === undefined) return [];
+    // After the stream was looked at, so that the record is at least as new.
+    const behind = await access.ready();
+    if (behind.length > 0) return behind;
+    const { type, entry } = accepted[index]!;
+    const refusal = await refusedAddress(caller, access, policy, {
+      type,
+      method: entry.method,
+      stream,
+      stands,
+    });
+    if (refusal === undefined) return [];
+    withheld ??= { reason: refusal.reason, patients: refusal.patients };
+    return [refusal.problem];
   }
 
   async function isPermitted(
@@ -209,7 +232,7 @@ export async function planRequest(
   ): Promise<string | undefined> {
     const { parsed, type } = accepted[index]!;
     if (parsed === undefined) return head!.partition;
-    if (!(await checkLiterals(index))) return undefined;
+    if (!(await checkLiterals(index, head))) return undefined;
     if (type === 'Patient') return head?.partition ?? partitions.get(stream) ?? newEventId();
     const subject = patientOf(parsed.value);
     if (subject === undefined) return head?.partition ?? 'shared';
@@ -219,13 +242,15 @@ export async function planRequest(
   }
 
   /** Refuses references to people nobody registered; notes references to other resources that have not arrived. */
-  async function checkLiterals(index: number): Promise<boolean> {
+  async function checkLiterals(index: number, head: StreamHead | undefined): Promise<boolean> {
+    // Whoever may change what stands may leave in it whom it names, though they are shown no more of them than that.
+    const isNamed = (target: string) => head?.content?.includes(`"reference":"${target}"`) === true;
     const before = problems.length;
     for (const place of accepted[index]!.references.literal) {
       const target = literalTarget(place.asReceived)!;
       if (streams.has(target)) continue;
       if (target.startsWith('Patient/')) {
-        if (access !== undefined && !(await access.sees(target)))
+        if (access !== undefined && !isNamed(target) && !(await access.sees(target)))
           refuse(index, nobodyKnown(place.expression));
         else if ((await known.partitionOf(target)) === undefined)
           refuse(index, unknownPatient(place.expression));

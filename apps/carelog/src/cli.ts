@@ -94,6 +94,19 @@ program
   });
 
 program
+  .command('access-log')
+  .description('what is kept of who looked')
+  .command('erase')
+  .description('destroy the access records of a month whose time is over, for good')
+  .requiredOption('--month <month>', 'which, as in 2018-03')
+  .option('--confirm <month>', 'the same month again: what is destroyed does not come back')
+  .option('--url <address>', 'server that holds them (default: this machine at PORT)')
+  .action(async (options: { month: string; confirm?: string; url?: string }) => {
+    const { eraseAccesses } = await import('./commands/erase-accesses.ts');
+    await eraseAccesses(options);
+  });
+
+program
   .command('backup')
   .description('copy the log, also while the server is writing')
   .argument('<folder>', 'where the copy is put; must not hold one yet')

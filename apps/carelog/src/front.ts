@@ -21,6 +21,7 @@ import {
 } from '@carelog/service-kit';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from './demo-population.ts';
+import { eraseRoutes } from './erase-accesses.ts';
 import { platformSamples } from './metrics.ts';
 import { startPageRoutes } from './start-page/routes.ts';
 import { statusOf, statusRoutes, type Running } from './status.ts';
@@ -32,6 +33,9 @@ export interface Platform {
   readonly readiness?: NonNullable<ServiceOptions['readiness']>;
   readonly release: () => Promise<void>;
 }
+
+/** Eight years, as the NHS Records Management Code has it for records of adult care. */
+const ACCESS_LOG_MONTHS = 96;
 
 /** Nest tokens of what lives as long as the service. */
 const RUNNING = Symbol('running');
@@ -75,6 +79,10 @@ export async function startFront(
           url,
         );
         fhirRoutes(server, gateway, url);
+        eraseRoutes(server, running, {
+          accessLog: gateway.accessLog,
+          months: config.accessLogMonths ?? ACCESS_LOG_MONTHS,
+        });
         statusRoutes(server, running, () =>
           metricsText([...platformSamples(running, gateway), ...requestMetrics()]),
         );

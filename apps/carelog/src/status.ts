@@ -72,7 +72,8 @@ export function statusRoutes(server: FastifyInstance, running: Running, metrics:
   });
 }
 
-function refused(
+/** The refusal that was sent, where this action is not for the caller. */
+export function refused(
   { policy }: Running,
   request: FastifyRequest,
   reply: FastifyReply,

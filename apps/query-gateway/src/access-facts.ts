@@ -4,6 +4,8 @@ import {
   restrictionOf,
   type AccessAction,
   type Caller,
+  type Json,
+  type Party,
   type PatientFacts,
   type ResourceFacts,
 } from '@carelog/access';
@@ -39,15 +41,25 @@ function factsFor(gateway: Asked, caller: Caller) {
     },
     recorded: (type: string, content: string): Promise<ResourceFacts> =>
       resourceFactsOf(type, content, scopes, policy),
-    standing: (stream: string) => record.resourceFacts(...partsOf(stream), scopes),
+    standing: (stream: string) => record.resourceFacts(...partsOf(stream), scopes, policy.sFlag),
     async patients(ids: readonly string[]): Promise<ReadonlyMap<string, PatientFacts>> {
       return record.patientFacts(caller, await standing(), ids);
     },
+    async consent(stream: string): Promise<Json | undefined> {
+      const answer = await record.read(...partsOf(stream));
+      return answer.kind === 'found' ? (JSON.parse(answer.body) as Json) : undefined;
+    },
+    ours: (parties: readonly Party[]) => record.ours(caller, parties),
     async sees(stream: string): Promise<boolean> {
       const [type, id] = partsOf(stream);
       const decision = decide(gateway, caller, 'read', type, await standing());
       return decision.permit && (await record.read(type, id, decision.viewer)).kind !== 'unknown';
     },
+    seesAllOf: (type: string): boolean =>
+      (['update', 'delete'] as const).every((action) => {
+        const decision = decide(gateway, caller, action, type);
+        return decision.permit && decision.seesAll;
+      }),
   };
 }
 

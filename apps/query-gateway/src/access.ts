@@ -12,6 +12,7 @@ import {
 import type { Withheld } from '@carelog/activity';
 import { seesAll, type Viewer } from '@carelog/read-models';
 import { refuse, Refusal, type Gateway } from './gateway.ts';
+import { scopeChallenge } from './scope-challenge.ts';
 
 export type Standing = Pick<Gateway, 'record' | 'brokenGlass' | 'policy'>;
 
@@ -87,8 +88,20 @@ export function unknown(what: string, withheld?: Withheld): Refusal {
   return withheld === undefined ? refuse(problem) : new Refusal([problem], {}, withheld);
 }
 
-export function permitted(decision: Allowed | AccessRefusal): Allowed | Refusal {
+/** As `decide`, with the answer where it is no. */
+export function allow(
+  gateway: Pick<Gateway, 'policy'>,
+  caller: Caller,
+  action: AccessAction,
+  type?: string,
+  facts?: CallerFacts,
+): Allowed | Refusal {
+  const decision = decide(gateway, caller, action, type, facts);
   if (decision.permit) return decision;
-  const message = `${decision.reason} ${decision.remedy}`;
-  return new Refusal([{ category: 'forbidden', code: 'forbidden', message }], {}, { reason: decision.code });
+  const { code, reason, remedy } = decision;
+  const problem = { category: 'forbidden', code: 'forbidden', message: `${reason} ${remedy}` } as const;
+  const needed = { action, ...(type !== undefined && { type }) };
+  return new Refusal([problem], code === 'scope-missing' ? scopeChallenge(caller, [needed]) : {}, {
+    reason: code,
+  });
 }

@@ -1,4 +1,5 @@
 export { FHIR_BASE, fhirRoutes } from './routes.ts';
+export { fhirPaths } from './interact.ts';
 export { raiseTasks } from './interactions/break-glass.ts';
 export { accessFactsFrom } from './access-facts.ts';
 export { matchFrom } from './match.ts';

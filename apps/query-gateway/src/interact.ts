@@ -11,67 +11,98 @@ import { read, vread } from './interactions/read.ts';
 import { search, searchCompartment } from './interactions/search.ts';
 import { create, remove, update } from './interactions/write.ts';
 
+type Answer = (gateway: Gateway, request: FhirRequest) => Outcome;
+type Step = (gateway: Gateway, request: FhirRequest, ...steps: string[]) => Outcome;
+
 export function interact(gateway: Gateway, request: FhirRequest): Outcome {
-  const [type, id, third, fourth] = request.path;
-  const depth = request.path.length;
-  const { method } = request;
-  if (type === undefined) {
-    if (method !== 'POST')
-      return notAllowed('The FHIR base takes POST with a transaction or batch Bundle.', 'POST');
-    return bundle(gateway, request, (part) => interact(gateway, part));
-  }
-  if (type === 'metadata' && depth === 1) {
-    return method === 'GET'
-      ? capabilities(gateway, request)
-      : notAllowed('metadata can only be read.', 'GET');
-  }
-  if (!isResourceType(type)) return unknownType();
-  if (depth === 1) {
-    if (method === 'GET' && type === 'AuditEvent' && readsAccessLog(request))
-      return searchAuditEvents(gateway, request);
-    if (method === 'GET') return search(gateway, request, type);
-    if (method === 'POST') return create(gateway, request, type);
-    return notAllowed('A resource type takes GET to search and POST to create.', 'GET, POST');
-  }
-  if (depth === 2 && id === '_search') {
-    return method === 'POST'
-      ? search(gateway, request, type)
-      : notAllowed('_search takes POST with a form.', 'POST');
-  }
-  if (depth === 2) {
-    if (method === 'GET' && type === 'AuditEvent' && readsAccessLog(request))
-      return readAuditEvent(gateway, request, id!);
-    if (method === 'GET') return read(gateway, request, type, id!);
-    if (method === 'PUT') return update(gateway, request, type, id!);
-    if (method === 'DELETE') return remove(gateway, request, type, id!);
-    return notAllowed('A resource takes GET, PUT and DELETE.', 'GET, PUT, DELETE');
-  }
-  if (isResourceType(third) && (depth === 3 || (depth === 4 && fourth === '_search'))) {
-    const allowed = depth === 3 ? 'GET' : 'POST';
-    return method === allowed
-      ? searchCompartment(gateway, request, { type, id: id! }, third)
-      : notAllowed('A compartment takes GET, or POST to _search with a form.', allowed);
-  }
-  if (depth === 3 && third === '$everything' && type === 'Patient') {
-    return method === 'GET' ? everything(gateway, request, id!) : notAllowed('$everything takes GET.', 'GET');
-  }
-  if (depth === 3 && third === '$break-glass' && type === 'Patient') {
-    return method === 'POST'
-      ? breakGlass(gateway, request, id!)
-      : notAllowed('$break-glass takes POST.', 'POST');
-  }
-  if (third === '_history' && depth <= 4) {
-    if (method !== 'GET') return notAllowed('History can only be read.', 'GET');
-    return fourth === undefined
-      ? history(gateway, request, type, id!)
-      : vread(gateway, request, type, id!, fourth);
-  }
-  const message = 'No interaction of this server has this address. metadata lists those that there are.';
-  return refuse({ category: 'not-found', code: 'not-supported', message });
+  const { path, method } = request;
+  const [type] = path;
+  const isMetadata = type === 'metadata' && path.length === 1;
+  if (type !== undefined && !isMetadata && !isResourceType(type)) return unknownType();
+  const answers = PATHS[shapeOf(path)];
+  if (answers === undefined) return nothingThere();
+  const answer = Object.hasOwn(answers, method) ? answers[method] : undefined;
+  return answer === undefined ? notAllowed(Object.keys(answers)) : answer(gateway, request);
 }
 
-function notAllowed(message: string, allow: string): Refusal {
+/** Everything that is answered at the FHIR base, e.g. `GET [type]/[id]`: for tests, so that none is forgotten. */
+export const fhirPaths = (): readonly string[] =>
+  Object.entries(PATHS).flatMap(([path, answers]) =>
+    Object.keys(answers).map((method) => `${method} ${path}`),
+  );
+
+/** The path with words in place of what differs; what is no path of ours gives none of theirs. */
+function shapeOf(path: FhirRequest['path']): string {
+  const [first, second, third, fourth] = path;
+  if (first === undefined) return '';
+  if (second === undefined) return first === 'metadata' ? first : '[type]';
+  if (third === undefined) return second === '_search' ? '[type]/_search' : '[type]/[id]';
+  const within = isResourceType(third) ? '[type]' : third;
+  const type = third.startsWith('$') ? first : '[type]';
+  if (fourth === undefined) return `${type}/[id]/${within}`;
+  const last = fourth === '_search' && within === '[type]' ? fourth : '[version]';
+  return path.length === 4 ? `${type}/[id]/${within}/${last}` : 'too deep';
+}
+
+const onType =
+  (answer: Step): Answer =>
+  (gateway, request) =>
+    answer(gateway, request, request.path[0]!);
+const onResource =
+  (answer: Step): Answer =>
+  (gateway, request) =>
+    answer(gateway, request, request.path[0]!, request.path[1]!);
+const onPatient =
+  (answer: Step): Answer =>
+  (gateway, request) =>
+    answer(gateway, request, request.path[1]!);
+const compartment: Answer = (gateway, request) => {
+  const [type, id, third] = request.path as [string, string, string];
+  return type === 'Patient' && third === 'AuditEvent' && readsAccessLog(request)
+    ? searchAuditEvents(gateway, request, id)
+    : searchCompartment(gateway, request, { type, id }, third);
+};
+const searchType: Answer = (gateway, request) => {
+  const type = request.path[0]!;
+  return type === 'AuditEvent' && readsAccessLog(request)
+    ? searchAuditEvents(gateway, request)
+    : search(gateway, request, type);
+};
+const readResource: Answer = (gateway, request) => {
+  const [type, id] = request.path as [string, string];
+  return type === 'AuditEvent' && readsAccessLog(request)
+    ? readAuditEvent(gateway, request, id)
+    : read(gateway, request, type, id);
+};
+
+const PATHS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = Object.assign(Object.create(null), {
+  '': { POST: (gateway, request) => bundle(gateway, request, (part) => interact(gateway, part)) },
+  metadata: { GET: capabilities },
+  '[type]': { GET: searchType, POST: onType(create) },
+  '[type]/_search': { POST: searchType },
+  '[type]/[id]': { GET: readResource, PUT: onResource(update), DELETE: onResource(remove) },
+  '[type]/[id]/_history': { GET: onResource(history) },
+  '[type]/[id]/_history/[version]': {
+    GET: (gateway, request) => {
+      const [type, id, , version] = request.path as [string, string, string, string];
+      return vread(gateway, request, type, id, version);
+    },
+  },
+  '[type]/[id]/[type]': { GET: compartment },
+  '[type]/[id]/[type]/_search': { POST: compartment },
+  'Patient/[id]/$everything': { GET: onPatient(everything) },
+  'Patient/[id]/$break-glass': { POST: onPatient(breakGlass) },
+} satisfies Record<string, Record<string, Answer>>);
+
+function notAllowed(methods: readonly string[]): Refusal {
+  const allow = methods.join(', ');
+  const message = `This address takes ${methods.join(' and ')} only. metadata lists what each can be asked.`;
   return refuse({ category: 'method', code: 'not-supported', message }, { allow });
+}
+
+function nothingThere(): Refusal {
+  const message = 'No interaction of this server has this address. metadata lists those that there are.';
+  return refuse({ category: 'not-found', code: 'not-supported', message });
 }
 
 function unknownType(): Refusal {

@@ -1,7 +1,7 @@
 /** Finds what a condition names, for conditional creates and conditional references. https://hl7.org/fhir/R4/http.html#ccreate */
 import type { Caller } from '@carelog/access';
 import { parseSearch, type Problem } from '@carelog/fhir';
-import { decide, permitted, standingOf, type Standing } from './access.ts';
+import { allow, standingOf, type Standing } from './access.ts';
 import { Refusal, type Gateway } from './gateway.ts';
 import { caughtUp } from './consistency.ts';
 
@@ -21,7 +21,7 @@ export function matchFrom(gateway: Standing & Pick<Gateway, 'head' | 'projected'
     if (parsed.query.conditions.length === 0) return { kind: 'refused', problems: [NO_CRITERIA] };
     const behind = await caughtUp(gateway);
     if (behind !== undefined) return { kind: 'refused', problems: behind.problems };
-    const allowed = permitted(decide(gateway, caller, 'search', type, await standingOf(gateway, caller)));
+    const allowed = allow(gateway, caller, 'search', type, await standingOf(gateway, caller));
     if (allowed instanceof Refusal) return { kind: 'refused', problems: allowed.problems };
     const page = await gateway.record.search(parsed.query, { count: 2, base: '' }, allowed.viewer);
     if ('refused' in page) return { kind: 'refused', problems: [page.problem] };

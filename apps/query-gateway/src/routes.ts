@@ -1,5 +1,6 @@
 /** The FHIR API as routes of a service: HTTP on the outside, interactions inside. */
 import { isUtf8 } from 'node:buffer';
+import type { Problem } from '@carelog/fhir';
 import { FHIR_JSON, outcomeText, sendBytes } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FhirAnswer, FhirRequest, Gateway } from './gateway.ts';
@@ -14,49 +15,71 @@ export const FHIR_BASE = '/fhir/R4';
 /** `url`: how clients reach the service. Every route but `metadata` needs a caller. */
 export function fhirRoutes(server: FastifyInstance, gateway: Gateway, url: () => string): void {
   let base: string | undefined;
+  const asked = (request: FastifyRequest): FhirRequest =>
+    addressed(request, (base ??= `${url()}${FHIR_BASE}`));
   const answer = (request: FastifyRequest, reply: FastifyReply): void | Promise<void> => {
-    const received = receive(request, (base ??= `${url()}${FHIR_BASE}`));
-    if (received instanceof Refusal) return send(gateway, reply, received);
-    request.interaction = interactionOf(received);
+    const head = asked(request);
+    request.interaction = interactionOf(head);
+    const received = receive(request, head);
+    if (received instanceof Refusal) return leave(gateway, head, reply, received);
     const outcome = interact(gateway, received);
     if (!(outcome instanceof Promise)) return leave(gateway, received, reply, outcome);
     return outcome.then((result) => left(gateway, received, reply, result));
   };
+  const config = {
+    // What the service refuses by itself, such as a body that is too large, is told to a caller too.
+    account(
+      request: FastifyRequest,
+      problems: readonly Problem[],
+      tell: (told: readonly Problem[]) => void,
+    ): void {
+      const head = asked(request);
+      const sent = { interaction: interactionOf(head), status: statusOfProblems(problems) };
+      const answered = answeredOf(gateway, head, new Refusal(problems), sent);
+      gateway.accessLog.record(head.caller, answered, false, (isKept) =>
+        tell(isKept ? problems : UNACCOUNTED.problems),
+      );
+    },
+  };
   server.get(`${FHIR_BASE}/metadata`, { config: { open: true } }, answer);
   for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const) {
-    server.route({ method, url: FHIR_BASE, handler: answer });
-    server.route({ method, url: `${FHIR_BASE}/*`, handler: answer });
+    server.route({ method, url: FHIR_BASE, config, handler: answer });
+    server.route({ method, url: `${FHIR_BASE}/*`, config, handler: answer });
   }
 }
 
 const FORM = 'application/x-www-form-urlencoded';
 
-function receive(request: FastifyRequest, base: string): FhirRequest | Refusal {
+/** What is asked, as far as its address says. */
+function addressed(request: FastifyRequest, base: string): FhirRequest {
   const mark = request.url.indexOf('?');
   const pathText = mark < 0 ? request.url.slice(FHIR_BASE.length) : request.url.slice(FHIR_BASE.length, mark);
   const query = new URLSearchParams(mark < 0 ? undefined : request.url.slice(mark + 1));
   const headers = request.headers as Record<string, string | undefined>;
-  const unacceptable = acceptProblem(headers['accept'], mark < 0 ? undefined : query);
-  if (unacceptable !== undefined) return unacceptable;
   const path: string[] = [];
   for (const step of pathText.split('/')) {
     if (step !== '') path.push(step.includes('%') ? decodeURIComponent(step) : step);
   }
-  const bytes = request.body as Buffer | undefined;
-  let body = '';
-  if (bytes !== undefined && bytes.length > 0) {
-    if (!isUtf8(bytes)) return notUtf8();
-    if (headers['content-type']?.startsWith(FORM) === true) {
-      if (path.at(-1) !== '_search') return formNotTaken();
-      if (isTooMuch(bytes)) return formTooLarge();
-      for (const [name, value] of new URLSearchParams(bytes.toString())) query.append(name, value);
-    } else body = bytes.toString();
-  }
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const { caller, id: correlation } = request;
-  const received: FhirRequest = { method, path, query, headers, body, caller, correlation, base };
+  const asked: FhirRequest = { method, path, query, headers, body: '', caller, correlation, base };
   const trace = request.span?.trace;
-  return trace === undefined ? received : { ...received, trace };
+  return trace === undefined ? asked : { ...asked, trace };
+}
+
+/** The same with its body. */
+function receive(request: FastifyRequest, asked: FhirRequest): FhirRequest | Refusal {
+  const { path, query, headers } = asked;
+  const unacceptable = acceptProblem(headers['accept'], query.size === 0 ? undefined : query);
+  if (unacceptable !== undefined) return unacceptable;
+  const bytes = request.body as Buffer | undefined;
+  if (bytes === undefined || bytes.length === 0) return asked;
+  if (!isUtf8(bytes)) return notUtf8();
+  if (headers['content-type']?.startsWith(FORM) !== true) return { ...asked, body: bytes.toString() };
+  if (path.at(-1) !== '_search') return formNotTaken();
+  if (isTooMuch(bytes)) return formTooLarge();
+  for (const [name, value] of new URLSearchParams(bytes.toString())) query.append(name, value);
+  return asked;
 }
 
 const FORM_BYTES_MAX = 4 * 1024 * 1024;

@@ -10,7 +10,7 @@ import { isHiddenFromPatients, type RecordedAccess, type Who } from './access-re
 import { recordsOf } from './take-over.ts';
 
 /** Changes when the tables or what is put in them change; an index of another version is built anew. */
-const INDEX_VERSION = 2;
+const INDEX_VERSION = 3;
 const EVENTS_AT_ONCE = 200;
 
 /** What records can be looked for by. */
@@ -37,6 +37,11 @@ export interface Posting {
   readonly ordinals: readonly number[];
 }
 
+export interface Counted {
+  readonly count: number;
+  readonly inPart: readonly number[];
+}
+
 export class AccessIndex {
   readonly #db: DatabaseSync;
   readonly #statements: ReturnType<typeof prepare>;
@@ -45,6 +50,13 @@ export class AccessIndex {
   constructor(path: string) {
     this.#db = openOrBegin(path);
     this.#statements = prepare(this.#db);
+  }
+
+  /** Forgets everything, so that what can still be opened of the log is taken in anew. */
+  clear(): void {
+    this.#inTransaction(() => this.#db.exec(EMPTY));
+    // What was forgotten is not to lie in the file any more.
+    this.#db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   /** Takes in what the log has and the index has not; resolves when there is nothing more. */
@@ -81,9 +93,18 @@ export class AccessIndex {
     return this.#statements.span.get(event) as { first: number; last: number } | undefined;
   }
 
-  /** How many records a term has. */
-  count(term: Term): number {
-    return (this.#statements.count.get(term) as { count: number }).count;
+  /**
+   * How many accesses a term has, or the whole log, between two instants: counted where an event lies between them whole; the
+   * events that do so in part only, as far as there are `limit`, have to be looked into.
+   */
+  count(term: Term | undefined, since: number, until: number, limit: number): Counted {
+    const about = term === undefined ? [] : [term];
+    const [counting, cutting] = term === undefined ? (['countAll', 'cutAll'] as const) : (['count', 'cut'] as const); // prettier-ignore
+    const { count } = this.#statements[counting].get(...about, since, until) as { count: number };
+    const cut = this.#statements[cutting].all(...about, since, until, since, until, limit) as unknown as {
+      event: number;
+    }[];
+    return { count, inPart: cut.map(({ event }) => event) };
   }
 
   close(): void {
@@ -103,22 +124,29 @@ export class AccessIndex {
 
   #add(event: number, records: readonly RecordedAccess[]): void {
     if (records.length === 0) return;
-    const byTerm = new Map<Term, number[]>();
+    const byTerm = new Map<Term, { readonly ordinals: number[]; accesses: number }>();
+    let accesses = 0;
     for (const record of records) {
+      const ofRecord = Math.max(1, record.patients.length);
+      accesses += ofRecord;
       for (const term of termsOf(record)) {
-        const ordinals = byTerm.get(term);
-        if (ordinals === undefined) byTerm.set(term, [record.ordinal]);
-        else ordinals.push(record.ordinal);
+        const posting = byTerm.get(term) ?? { ordinals: [], accesses: 0 };
+        byTerm.set(term, posting);
+        posting.ordinals.push(record.ordinal);
+        posting.accesses += isOfPatient(term) ? 1 : ofRecord;
       }
     }
-    for (const [term, ordinals] of byTerm) {
+    for (const [term, posting] of byTerm) {
       this.#statements.addTerm.run(term);
-      this.#statements.addPosting.run(event, ordinals.length, ordinals.join(','), term);
+      this.#statements.addPosting.run(event, posting.accesses, posting.ordinals.join(','), term);
     }
     const times = records.map(({ at }) => at);
-    this.#statements.addSpan.run(event, Math.min(...times), Math.max(...times));
+    this.#statements.addSpan.run(event, Math.min(...times), Math.max(...times), accesses);
   }
 }
+
+/** A record that is about several patients is an access of each. */
+const isOfPatient = (term: Term): boolean => term.startsWith('patient ') || term.startsWith('hidden ');
 
 interface PostingRow {
   readonly event: number;
@@ -128,12 +156,16 @@ interface PostingRow {
 const SCHEMA = `
 CREATE TABLE term (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE posting (term INTEGER NOT NULL, event INTEGER NOT NULL, count INTEGER NOT NULL, ordinals TEXT NOT NULL, PRIMARY KEY (term, event)) STRICT, WITHOUT ROWID;
-CREATE TABLE span (event INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+CREATE TABLE span (event INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, accesses INTEGER NOT NULL) STRICT;
 CREATE INDEX span_last ON span (last, first);
 CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, position INTEGER NOT NULL, epoch TEXT NOT NULL) STRICT;
 PRAGMA user_version = ${INDEX_VERSION};
 `;
 const EMPTY = 'DELETE FROM term; DELETE FROM posting; DELETE FROM span; DELETE FROM checkpoint;';
+
+const OF_TERM = 'posting.term = (SELECT id FROM term WHERE name = ?)';
+const WHOLE = 'first >= ? AND last <= ?';
+const IN_PART = 'last >= ? AND first <= ? AND NOT (first >= ? AND last <= ?) ORDER BY event DESC LIMIT ?';
 
 function prepare(db: DatabaseSync) {
   return {
@@ -141,7 +173,7 @@ function prepare(db: DatabaseSync) {
     move: db.prepare('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)'),
     addTerm: db.prepare('INSERT INTO term (name) VALUES (?) ON CONFLICT DO NOTHING'),
     addPosting: db.prepare('INSERT OR REPLACE INTO posting SELECT id, ?, ?, ? FROM term WHERE name = ?'),
-    addSpan: db.prepare('INSERT OR REPLACE INTO span VALUES (?, ?, ?)'),
+    addSpan: db.prepare('INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?)'),
     postings: db.prepare(
       'SELECT event, ordinals FROM posting WHERE term = (SELECT id FROM term WHERE name = ?) AND event <= ? ORDER BY event DESC LIMIT ?',
     ),
@@ -150,8 +182,11 @@ function prepare(db: DatabaseSync) {
     ),
     span: db.prepare('SELECT first, last FROM span WHERE event = ?'),
     count: db.prepare(
-      'SELECT coalesce(sum(count), 0) AS count FROM posting WHERE term = (SELECT id FROM term WHERE name = ?)',
+      `SELECT coalesce(sum(posting.count), 0) AS count FROM posting JOIN span USING (event) WHERE ${OF_TERM} AND ${WHOLE}`,
     ),
+    cut: db.prepare(`SELECT event FROM posting JOIN span USING (event) WHERE ${OF_TERM} AND ${IN_PART}`),
+    countAll: db.prepare(`SELECT coalesce(sum(accesses), 0) AS count FROM span WHERE ${WHOLE}`),
+    cutAll: db.prepare(`SELECT event FROM span WHERE ${IN_PART}`),
   };
 }
 

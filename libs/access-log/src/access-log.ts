@@ -11,7 +11,7 @@ import type { Keyring } from '@carelog/keyring';
 import type { Answered, Ground } from './access-record.ts';
 import type { AccessPlaces, AccessThread, FromThread, ToThread } from './access-thread.ts';
 import type { AccessPlace, AccessQuery, FoundAccess, FoundAccesses } from './find-accesses.ts';
-import { Journal, partitionAt, type JournalOptions, type Leave } from './journal.ts';
+import { Journal, partitionAt, partitionOf, type JournalOptions, type Leave } from './journal.ts';
 import { segmentsIn } from './segment.ts';
 
 export interface AccessLog {
@@ -29,6 +29,11 @@ export interface AccessLog {
   find(query: AccessQuery): Promise<FoundAccesses | undefined>;
   /** `missing` where there is none; undefined where that cannot be said just now. */
   read(place: AccessPlace): Promise<FoundAccess | 'missing' | undefined>;
+  /**
+   * Destroys the key of a month (`2018-03`): its records cannot be opened any more, and who was named in them is forgotten.
+   * Throws where that is not certain; it may be asked again.
+   */
+  erase(month: string): Promise<void>;
   /** Resolves when everything is in the log, or stays in the journal for the next start. */
   close(): Promise<void>;
 }
@@ -75,6 +80,12 @@ export async function openAccessLog(options: AccessLogOptions): Promise<AccessLo
       const upTo = journal.handOn();
       const answer = await thread.ask<{ found: FoundAccess | undefined }>((call) => ({ kind: 'read', call, upTo, place })); // prettier-ignore
       return answer === undefined ? undefined : (answer.found ?? 'missing');
+    },
+    async erase(month) {
+      await keyring.erase(partitionOf(month));
+      const done = await thread.ask<true>((call) => ({ kind: 'forget', call, upTo: journal.handOn() }));
+      if (done === undefined)
+        throw new Error('The index of the access log could not be made anew. Ask for it again.');
     },
     async close() {
       await journal.close();

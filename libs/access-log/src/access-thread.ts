@@ -1,5 +1,6 @@
 /** The thread that has the access log: takes segments over, keeps the index, and answers who looked. */
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openPostgresEventStore, openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring, openPostgresKeyring } from '@carelog/keyring';
@@ -26,6 +27,7 @@ export type ToThread =
   | { readonly kind: 'take-over'; readonly upTo: number }
   | { readonly kind: 'find'; readonly call: number; readonly upTo: number; readonly query: AccessQuery }
   | { readonly kind: 'read'; readonly call: number; readonly upTo: number; readonly place: AccessPlace }
+  | { readonly kind: 'forget'; readonly call: number; readonly upTo: number }
   | { readonly kind: 'stop'; readonly upTo: number };
 export type FromThread =
   | { readonly kind: 'started' }
@@ -36,6 +38,8 @@ export type FromThread =
 
 /** A disk that is full or failing is tried again so often. */
 const PAUSE_MS = 1_000;
+/** After that long this keyring too knows that another one destroyed a key. */
+const KEYS_NOTICED_MS = 50;
 
 const { folder, places } = workerData as AccessThread;
 const { keyring, store, closeKeyring } = await openPlaces();
@@ -73,11 +77,26 @@ async function handle(message: ToThread): Promise<void> {
   const { call } = message;
   try {
     if (!isTaken) return say({ kind: 'no-answer', call });
-    const answer = message.kind === 'find' ? await findAccesses(reading, message.query) : { found: await readAccess(reading, message.place) }; // prettier-ignore
-    say({ kind: 'answer', call, answer });
+    say({ kind: 'answer', call, answer: await answerTo(message) });
   } catch (fault) {
     notice(fault);
     say({ kind: 'no-answer', call });
+  }
+}
+
+type Asked = Extract<ToThread, { readonly call: number }>;
+
+async function answerTo(message: Asked): Promise<unknown> {
+  switch (message.kind) {
+    case 'find':
+      return findAccesses(reading, message.query);
+    case 'read':
+      return { found: await readAccess(reading, message.place) };
+    case 'forget':
+      await pause(KEYS_NOTICED_MS);
+      index.clear();
+      await index.follow(store, keyring);
+      return true;
   }
 }
 

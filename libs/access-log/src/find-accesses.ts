@@ -6,8 +6,8 @@ import { isHiddenFromPatients, type RecordedAccess } from './access-record.ts';
 import { recordsOf } from './take-over.ts';
 
 export interface AccessQuery {
-  /** Id of the Patient that it is about. */
-  readonly patient?: string;
+  /** Ids of the Patients that it is about: accesses of any of them. */
+  readonly patients?: readonly string[];
   /** Subject of the caller, or the organisation acted for. */
   readonly agent?: string;
   readonly interaction?: 'break-glass';
@@ -18,8 +18,10 @@ export interface AccessQuery {
   readonly hiddenToo: boolean;
   /** At most so many. */
   readonly count: number;
+  /** The total is wanted even where it takes looking through what is found. */
+  readonly counted?: boolean;
   /** Only what comes after this place. */
-  readonly after?: AccessPlace;
+  readonly after?: AccessPlace | undefined;
 }
 
 /** One access of one patient: a record that is about several is found once for each, one about nobody once. */
@@ -36,7 +38,7 @@ export interface FoundAccesses {
   readonly found: readonly FoundAccess[];
   /** There may be more: after this place. */
   readonly next?: AccessPlace;
-  /** How many there are in all, where that is known. */
+  /** How many there are in all, where that is known without looking through too much. */
   readonly total?: number;
 }
 
@@ -50,24 +52,36 @@ export interface AccessReading {
 const OPENED_MAX = 200;
 
 export async function findAccesses(reading: AccessReading, query: AccessQuery): Promise<FoundAccesses> {
+  const { found, next } = await pageOf(reading, query);
+  const total = await totalOf(reading, query);
+  return { found, ...(next !== undefined && { next }), ...(total !== undefined && { total }) };
+}
+
+async function pageOf(reading: AccessReading, query: AccessQuery): Promise<Omit<FoundAccesses, 'total'>> {
   const { index } = reading;
   const found: FoundAccess[] = [];
+  if (query.count === 0 || query.patients?.length === 0) return { found };
   let last: AccessPlace | undefined = query.after;
   let opened = 0;
+  const more = () => ({ found, ...(last !== undefined && { next: last }) });
   for (const event of candidates(index, query)) {
-    const span = index.span(event);
-    if (span === undefined || span.last < (query.since ?? 0) || span.first > (query.until ?? Infinity)) continue; // prettier-ignore
-    if (opened === OPENED_MAX) return { found, ...(last !== undefined && { next: last }) };
+    if (!isWithin(index, event, query)) continue;
+    if (opened === OPENED_MAX) return more();
     opened += 1;
     for (const access of accessesOf(await recordsAt(reading, event), query)) {
-      if (found.length === query.count) return { found, ...(last !== undefined && { next: last }), ...totalOf(index, query) }; // prettier-ignore
+      if (found.length === query.count) return more();
       found.push(access);
       last = placeOf(access);
     }
     // Where nothing of this event is left, the page after begins below it.
     last = [event, -1, -1];
   }
-  return { found, ...totalOf(index, query) };
+  return { found };
+}
+
+function isWithin(index: AccessIndex, event: number, { since = 0, until = Infinity }: AccessQuery): boolean {
+  const span = index.span(event);
+  return span !== undefined && span.last >= since && span.first <= until;
 }
 
 /** One access by its place; undefined where there is none. */
@@ -102,16 +116,42 @@ function* candidates(index: AccessIndex, query: AccessQuery): Generator<number> 
 }
 
 /** Those of which every record that is asked for has one; none where all events have to be looked at. */
-function termsIn({ patient, agent, interaction, hiddenToo }: AccessQuery): Term[] {
-  if (patient !== undefined) return hiddenToo ? [`patient ${patient}`, `hidden ${patient}`] : [`patient ${patient}`]; // prettier-ignore
+function termsIn({ patients, agent, interaction, hiddenToo }: AccessQuery): Term[] {
+  if (patients !== undefined) {
+    return patients.flatMap((id): Term[] =>
+      hiddenToo ? [`patient ${id}`, `hidden ${id}`] : [`patient ${id}`],
+    );
+  }
   if (interaction !== undefined) return [`interaction ${interaction}`];
   return agent === undefined ? [] : [`agent ${agent.toLowerCase()}`];
 }
 
-function totalOf(index: AccessIndex, query: AccessQuery): { total?: number } {
-  const { patient, agent, interaction, since, until } = query;
-  if (patient === undefined || [agent, interaction, since, until].some((it) => it !== undefined)) return {};
-  return { total: termsIn(query).reduce((sum, term) => sum + index.count(term), 0) };
+/** So many events are opened to count what is in them. */
+const COUNTED_MAX = 2_000;
+
+async function totalOf(reading: AccessReading, query: AccessQuery): Promise<number | undefined> {
+  const { index } = reading;
+  const { patients, agent, interaction, since = 0, until = Number.MAX_SAFE_INTEGER, hiddenToo } = query;
+  const isTimed = query.since !== undefined || query.until !== undefined;
+  const isCheap = patients !== undefined && agent === undefined && interaction === undefined && !isTimed;
+  if (query.counted !== true && !isCheap) return undefined;
+  const parts = [patients, agent, interaction].filter((it) => it !== undefined).length;
+  // Of two conditions, or of one that says nothing of what is hidden, the index alone does not know who meets both.
+  const isKnown = parts <= 1 && (hiddenToo || patients !== undefined);
+  const terms = parts === 0 ? [undefined] : termsIn(query);
+  const counted = isKnown ? terms.map((term) => index.count(term, since, until, COUNTED_MAX + 1)) : [];
+  const events = isKnown
+    ? new Set(counted.flatMap(({ inPart }) => inPart))
+    : candidates(index, { ...query, after: undefined });
+  let total = counted.reduce((sum, { count }) => sum + count, 0);
+  let opened = 0;
+  for (const event of events) {
+    if (!isWithin(index, event, query)) continue;
+    if (opened === COUNTED_MAX) return undefined;
+    opened += 1;
+    total += [...accessesOf(await recordsAt(reading, event), { ...query, after: undefined })].length;
+  }
+  return total;
 }
 
 /** Last ones first. */
@@ -119,7 +159,7 @@ function* accessesOf(records: readonly RecordedAccess[], query: AccessQuery): Ge
   for (const record of records.toReversed()) {
     if (!isAsked(record, query)) continue;
     for (let index = Math.max(1, record.patients.length) - 1; index >= 0; index -= 1) {
-      if (query.patient !== undefined && record.patients[index] !== query.patient) continue;
+      if (query.patients !== undefined && !query.patients.includes(record.patients[index]!)) continue;
       if (query.after === undefined || isAfter(placeOf({ record, index }), query.after))
         yield { record, index };
     }
@@ -129,7 +169,7 @@ function* accessesOf(records: readonly RecordedAccess[], query: AccessQuery): Ge
 function isAsked(record: RecordedAccess, query: AccessQuery): boolean {
   const { at, who, patients, interaction } = record;
   if (at < (query.since ?? 0) || at > (query.until ?? Infinity)) return false;
-  if (query.patient !== undefined && !patients.includes(query.patient)) return false;
+  if (query.patients?.some((id) => patients.includes(id)) === false) return false;
   if (query.agent !== undefined && !agentsOf(who).has(query.agent.toLowerCase())) return false;
   if (query.interaction !== undefined && interaction !== query.interaction) return false;
   return query.hiddenToo || !isHiddenFromPatients(record);

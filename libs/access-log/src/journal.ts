@@ -53,8 +53,11 @@ interface Segment {
 
 /** Records of one month lie in one partition, so that destroying one key ends their keeping. */
 export function partitionAt(at: number): string {
-  return `access/${new Date(at).toISOString().slice(0, 7)}`;
+  return partitionOf(new Date(at).toISOString().slice(0, 7));
 }
+
+/** `month`: as in `2018-03`. */
+export const partitionOf = (month: string): string => `access/${month}`;
 
 export class Journal {
   readonly #options: JournalOptions;

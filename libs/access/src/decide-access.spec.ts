@@ -74,9 +74,9 @@ function ask(
   return decideAccess(caller, action, what, new Map(facts === undefined ? [] : [['p', facts]]), policy);
 }
 
-/** `basis`, with `+redacted` where elements are taken out; or `-code` of the refusal, with `?` where existence is not told. */
+/** `basis`, with `+concealed` where an S-flag takes something out; or `-code` of the refusal, with `?` where existence is not told. */
 function said(decision: AccessDecision): string {
-  if (decision.permit) return `${decision.basis}${decision.redact === undefined ? '' : '+redacted'}`;
+  if (decision.permit) return `${decision.basis}${decision.conceals ? '+concealed' : ''}`;
   return `-${decision.code}${decision.asUnknown ? '?' : ''}`;
 }
 
@@ -454,7 +454,34 @@ describe('purpose', () => {
       related,
       '-purpose-not-permitted',
     ],
-    ['staff safeguard', { ...callers.gp, purpose: 'safeguarding' }, observation, related, 'direct-care'],
+    [
+      'safeguarding is not for everybody to state',
+      { ...callers.gp, purpose: 'safeguarding' },
+      observation,
+      related,
+      '-purpose-not-permitted',
+    ],
+    [
+      'nor for an engine',
+      { ...callers.system, purpose: 'safeguarding' },
+      observation,
+      related,
+      '-purpose-not-permitted',
+    ],
+    [
+      'a social worker safeguards',
+      { ...callers['social worker'], purpose: 'safeguarding' },
+      resource('CarePlan', 'plans'),
+      related,
+      'direct-care',
+    ],
+    [
+      'so does whose token has the activity',
+      { ...callers['ed doctor'], activityCodes: ['X0001'], purpose: 'safeguarding' },
+      observation,
+      related,
+      'direct-care',
+    ],
     [
       'patients plan nothing',
       { ...callers.patient, purpose: 'planning' },
@@ -599,13 +626,24 @@ describe('an S-flag', () => {
   const flagged = { ...related, sFlag: true };
   const relative = resource('RelatedPerson', 'demographics');
   const seeing = { ...callers.gp, activityCodes: ['B1611'] };
+  const placeless = { ...observation, hasPlaces: false };
   it.each<[string, Caller, AccessAction, ResourceFacts, PatientFacts, string]>([
-    ['takes the location out', callers.gp, 'read', patient, flagged, 'direct-care+redacted'],
-    ['takes it out of what is found', callers.gp, 'search', patient, flagged, 'direct-care+redacted'],
-    ['leaves what has none as it is', callers.gp, 'read', observation, flagged, 'direct-care'],
+    ['takes the location out', callers.gp, 'read', patient, flagged, 'direct-care+concealed'],
+    ['takes it out of what is found', callers.gp, 'search', patient, flagged, 'direct-care+concealed'],
+    ['does so whatever the type', callers.gp, 'read', observation, flagged, 'direct-care+concealed'],
     ['hides relatives', callers.gp, 'read', relative, flagged, '-confidential?'],
     ['forbids an update that would erase it', callers.gp, 'update', patient, flagged, '-location-protected'],
     ['forbids a deletion', callers.gp, 'delete', patient, flagged, '-location-protected'],
+    [
+      'lets what tells of no place be updated',
+      callers.gp,
+      'update',
+      placeless,
+      flagged,
+      'direct-care+concealed',
+    ],
+    ['and be deleted', callers.gp, 'delete', placeless, flagged, 'direct-care+concealed'],
+    ['lets anything be recorded', callers.gp, 'create', observation, flagged, 'direct-care'],
     ['hides nothing from those with the activity', seeing, 'read', patient, flagged, 'direct-care'],
     ['shows them relatives', seeing, 'read', relative, flagged, 'direct-care'],
     ['lets them update', seeing, 'update', patient, flagged, 'direct-care'],
@@ -615,7 +653,7 @@ describe('an S-flag', () => {
       'read',
       patient,
       { ...glass, sFlag: true },
-      'broken-glass+redacted',
+      'broken-glass+concealed',
     ],
     [
       'hides nothing from the patient',
@@ -631,7 +669,7 @@ describe('an S-flag', () => {
       'read',
       patient,
       { ...proxied, sFlag: true },
-      'proxy+redacted',
+      'proxy+concealed',
     ],
     [
       'hides it from an auditor',
@@ -639,7 +677,7 @@ describe('an S-flag', () => {
       'read',
       patient,
       { ...stranger, sFlag: true },
-      'audit+redacted',
+      'audit+concealed',
     ],
     [
       'hides nothing from the engine',
@@ -659,15 +697,7 @@ describe('an S-flag', () => {
       ['p', related],
       ['q', flagged],
     ]);
-    expect(said(decideAccess(callers.gp, 'read', linked, known, policy))).toBe('direct-care+redacted');
-  });
-
-  it('takes out every element that could tell', () => {
-    const decision = ask(callers.gp, 'read', patient, flagged);
-    const elements = decision.permit ? decision.redact?.map(({ element }) => element) : [];
-    expect(elements).toEqual(
-      expect.arrayContaining(['address', 'telecom', 'generalPractitioner', 'contact', 'text', 'contained']),
-    );
+    expect(said(decideAccess(callers.gp, 'read', linked, known, policy))).toBe('direct-care+concealed');
   });
 });
 

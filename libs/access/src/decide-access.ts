@@ -12,7 +12,7 @@ import { grantOf } from './grant.ts';
 import type { Policy } from './policy.ts';
 import { refused, type AccessRefusal, type RefusalCode } from './refusals.ts';
 import { restrictionOf } from './restriction-of.ts';
-import type { AccessBasis, Redaction, Restriction, ScopeLimit, View } from './restriction.ts';
+import type { AccessBasis, Restriction, ScopeLimit, View } from './restriction.ts';
 
 export type AccessDecision =
   | {
@@ -20,8 +20,8 @@ export type AccessDecision =
       readonly basis: AccessBasis;
       /** The relationship it rests on, where it rests on one. */
       readonly relationship?: RelationshipBasis;
-      /** To be taken out before the resource is shown. */
-      readonly redact?: readonly Redaction[];
+      /** What `policy.sFlag` conceals is to be taken out before the resource is shown. */
+      readonly conceals?: true;
     }
   | AccessRefusal;
 
@@ -65,6 +65,8 @@ const CARRIES_NO_RESOURCE: ReadonlySet<AccessAction> = new Set([
   'rebuild',
 ]);
 const WRITES: ReadonlySet<AccessAction> = new Set(['create', 'update', 'delete']);
+/** These could lose what the caller was not shown. */
+const CHANGES: ReadonlySet<AccessAction> = new Set(['update', 'delete']);
 const REFERENCE = maskOf(['reference']);
 
 function callerFactsOf(resource: ResourceFacts, patients: ReadonlyMap<string, PatientFacts>): CallerFacts {
@@ -111,18 +113,15 @@ function decideWithin(
     admissions.push(admission);
   }
   const { basis, relationship } = admissions[0]!;
-  const elements = redactedOf(restriction, resource.type);
-  const redacts = elements !== undefined && admissions.some(({ conceals }) => conceals);
+  const conceals = admissions.some((it) => it.conceals);
+  // What was shown in part must not be replaced by whoever was shown it like that.
+  if (conceals && CHANGES.has(action) && resource.hasPlaces !== false) return refused('location-protected');
   return {
     permit: true,
     basis,
     ...(relationship !== undefined && { relationship }),
-    ...(redacts && { redact: elements.map((element) => ({ element, because: 's-flag' as const })) }),
+    ...(conceals && { conceals }),
   };
-}
-
-function redactedOf({ conceal }: Pick<Restriction, 'conceal'>, type: string): readonly string[] | undefined {
-  return conceal !== undefined && Object.hasOwn(conceal.redacts, type) ? conceal.redacts[type] : undefined;
 }
 
 function outsideScopes(
@@ -186,11 +185,7 @@ function admit(
     };
     if (!conceals || conceal === undefined) return admission;
     if (!conceal.hides.includes(resource.type)) redacted ??= admission;
-    else
-      reasons.push({
-        code: redactedOf({ conceal }, resource.type) ? 'location-protected' : 'confidential',
-        weight: 2,
-      });
+    else reasons.push({ code: 'confidential', weight: 2 });
   }
   if (redacted !== undefined) return redacted;
   return reasons.sort((a, b) => b.weight - a.weight)[0]?.code ?? 'fact-missing';

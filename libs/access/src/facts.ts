@@ -63,6 +63,8 @@ export interface ResourceFacts {
   readonly patients: readonly string[];
   /** `labelsOf` the resource: its labels and its record class. */
   readonly labels: number;
+  /** Whether there is anything in it that an S-flag conceals; counts as if there were where it is not told. */
+  readonly hasPlaces?: boolean;
   /** Conditions of the caller's scopes that the resource meets, as `name=value`; any other counts as not met. */
   readonly meets?: readonly string[];
 }
@@ -76,6 +78,7 @@ export function replacing(standing: ResourceFacts, recorded: ResourceFacts): Res
     type: standing.type,
     patients: [...new Set([...standing.patients, ...recorded.patients])],
     labels: standing.labels | (recorded.labels & EVERY_CLASS),
+    ...(standing.hasPlaces !== undefined && { hasPlaces: standing.hasPlaces }),
     meets: (standing.meets ?? []).filter((condition) => recorded.meets?.includes(condition) === true),
   };
 }

@@ -1,5 +1,5 @@
 /** What a caller's kind, role, care setting and purpose add up to, whoever the patient is. */
-import type { Caller } from './caller.ts';
+import type { Caller, Purpose } from './caller.ts';
 import { EVERY_CLASS, EVERY_LABEL, maskOf } from './facts.ts';
 import type { Policy } from './policy.ts';
 import { refused, type AccessRefusal } from './refusals.ts';
@@ -20,6 +20,8 @@ export interface Grant {
   readonly seesLocation: boolean;
   readonly mayRegister: boolean;
   readonly mayBreakGlass: boolean;
+  /** May record who stands for a patient of their own organisation. */
+  readonly mayNameProxy: boolean;
 }
 
 const remembered = new WeakMap<Policy, WeakMap<Caller, Grant | AccessRefusal>>();
@@ -36,10 +38,10 @@ export function grantOf(caller: Caller, policy: Policy): Grant | AccessRefusal {
 function grantFor(caller: Caller, policy: Policy): Grant | AccessRefusal {
   const row = policy.callers[caller.kind];
   const purpose = caller.purpose ?? row.purposes[0]!;
-  if (!row.purposes.includes(purpose)) return refused('purpose-not-permitted');
-  const { hides: purposeHides, heedsOptOut } = policy.purposes[purpose];
   const role = caller.kind === 'staff' ? roleOf(caller, policy) : NO_ROLE;
   if ('permit' in role) return role;
+  if (!row.purposes.includes(purpose) && !role.purposes.has(purpose)) return refused('purpose-not-permitted');
+  const { hides: purposeHides, heedsOptOut } = policy.purposes[purpose];
   const forbidden = maskOf(purposeHides);
   const hides = (maskOf(row.hides) & ~role.unlocks) | role.settingHides;
   const classes = (of: typeof row.sees, byRole: number): number =>
@@ -56,6 +58,7 @@ function grantFor(caller: Caller, policy: Policy): Grant | AccessRefusal {
     seesLocation: row.seesLocation || role.may.has('see-location'),
     mayRegister: role.may.has('register'),
     mayBreakGlass: role.may.has('break-glass'),
+    mayNameProxy: role.may.has('name-proxy'),
   };
 }
 
@@ -66,8 +69,9 @@ interface Role {
   readonly unlocks: number;
   readonly settingHides: number;
   readonly may: ReadonlySet<string>;
+  readonly purposes: ReadonlySet<Purpose>;
 }
-const NO_ROLE: Role = { sees: 0, records: 0, everybody: 0, unlocks: 0, settingHides: 0, may: new Set() };
+const NO_ROLE: Role = { sees: 0, records: 0, everybody: 0, unlocks: 0, settingHides: 0, may: new Set(), purposes: new Set() }; // prettier-ignore
 
 /** The activities that the policy gives the role, and those that the token adds; the last part of a role code is the job role. */
 function roleOf(caller: Caller, policy: Policy): Role | AccessRefusal {
@@ -84,6 +88,7 @@ function roleOf(caller: Caller, policy: Policy): Role | AccessRefusal {
     unlocks: maskOf(held.flatMap((it) => it.unlocks)) & EVERY_LABEL,
     settingHides: maskOf(setting.hides),
     may: new Set(held.flatMap((it) => it.may)),
+    purposes: new Set(held.flatMap((it) => it.purposes)),
   };
 }
 

@@ -1,6 +1,7 @@
 export { accessActions, type AccessAction } from './actions.ts';
 export { purposes, type Caller, type Purpose, type Scope } from './caller.ts';
 export { decideAccess, type AccessDecision } from './decide-access.ts';
+export { decideSharing, partiesToSharing, type ConsentChange } from './decide-sharing.ts';
 export {
   decisionsIn,
   withheldFrom,
@@ -23,8 +24,7 @@ export {
   type ResourceFacts,
 } from './facts.ts';
 export { classOf, labellingDigest, labelsOf } from './labels-of.ts';
-export { partOf, type Party } from './parties.ts';
-export { patientFactsOf, type Asker, type PatientStatements } from './patient-facts.ts';
+export { partOf, type Json, type Party } from './parties.ts';
 export { defaultPolicy, parsePolicy, type Policy, type PolicyOutcome } from './policy.ts';
 export { personIn, proxiesIn, type Proxy } from './proxies-in.ts';
 export { refused, type AccessRefusal, type RefusalCode } from './refusals.ts';
@@ -32,7 +32,6 @@ export { basisNow, endOf, relationshipsIn, type Relationship } from './relations
 export type {
   AccessBasis,
   Concealment,
-  Redaction,
   Restriction,
   ScopeLimit,
   View,

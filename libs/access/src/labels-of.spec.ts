@@ -117,9 +117,10 @@ describe('labels of a resource', () => {
   it('knows the Task that a broken glass raises', () => {
     const { system, code } = policy.breakGlass.alert;
     const alert = { resourceType: 'Task', code: concept(system, code) };
-    expect(labelsOf(alert, policy)).toBe(maskOf(['audit']));
+    const asAlert = maskOf(['audit', 'not-for-patient', 'hidden-from-proxy']);
+    expect(labelsOf(alert, policy)).toBe(asAlert);
     const twice = { coding: [...concept('urn:x', 'other').coding, ...alert.code.coding] };
-    expect(labelsOf({ ...alert, code: twice }, policy)).toBe(maskOf(['audit']));
+    expect(labelsOf({ ...alert, code: twice }, policy)).toBe(asAlert);
     expect(labelsOf({ ...alert, code: concept(system, 'other') }, policy)).toBe(maskOf(['requests']));
     expect(labelsOf({ ...alert, code: concept('urn:x', code) }, policy)).toBe(maskOf(['requests']));
     expect(labelsOf({ ...alert, resourceType: 'Observation' }, policy)).toBe(maskOf(['results']));

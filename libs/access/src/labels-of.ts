@@ -17,8 +17,8 @@ export function labelsOf(resource: Json, policy: Policy): number {
   let mask = codesIn(resource, labelling.codes);
   if (type === 'Composition') mask |= labelsOfCode(CONFIDENTIALITY, resource['confidentiality'], policy);
   if (type === 'Patient') mask &= ~RESTRICTED;
-  const name = isAlert(resource, type, policy) ? 'audit' : classOf(type, policy);
-  return mask | maskOf([name]);
+  if (!isAlert(resource, type, policy)) return mask | maskOf([classOf(type, policy)]);
+  return mask | maskOf(['audit', ...policy.breakGlass.alert.labels]);
 }
 
 /** The part of a record that resources of this type are; `other` where the policy names none. */

@@ -52,7 +52,12 @@ const codes = z.array(z.strictObject({ system: text, codes: z.array(text).min(1)
 const activity = z.string().regex(/^[A-Z][0-9]{4}$/, 'Not an activity code: a letter and four digits.');
 /** `lastsDays` after the end that was recorded; while none is, `openAtMostDays` from the beginning, or without end. */
 const lasting = z.strictObject({ title: text, lastsDays: days, openAtMostDays: days.optional() });
-const byType = z.record(typeName, z.array(text).min(1).readonly());
+const element = z
+  .string()
+  .regex(
+    /^([A-Z][A-Za-z]*|\*)(\.[a-z][A-Za-z]*)*$/,
+    'Not the name of an element, such as Encounter.location.',
+  );
 
 const caller = z.strictObject({
   title: text,
@@ -92,9 +97,11 @@ const policyFile = z.strictObject({
       everybody: z.array(recordClass).readonly().default([]),
       unlocks: z.array(label).readonly().default([]),
       may: z
-        .array(z.enum(['break-glass', 'register', 'see-location']))
+        .array(z.enum(['break-glass', 'register', 'name-proxy', 'see-location']))
         .readonly()
         .default([]),
+      /** What the record may be used for, besides what all staff may use it for. */
+      purposes: z.array(z.enum(purposes)).readonly().default([]),
     }),
   ),
   settings: z.record(text, z.strictObject({ hides: hidden })),
@@ -112,9 +119,18 @@ const policyFile = z.strictObject({
     reveals: z.array(label).readonly(),
     overridesWithheld: z.boolean(),
     reasons: z.record(text, text),
-    alert: z.strictObject({ type: typeName, system: text, code: text }),
+    /** What is recorded of it: of the class `audit`, and with these labels. */
+    alert: z.strictObject({ type: typeName, system: text, code: text, labels: z.array(label).readonly() }),
   }),
-  sFlag: z.strictObject({ hides: z.array(typeName).readonly(), redacts: byType, unasked: byType }),
+  sFlag: z.strictObject({
+    hides: z.array(typeName).readonly(),
+    places: z.array(typeName).readonly(),
+    datatypes: z.array(typeName).readonly(),
+    people: z.array(text).readonly(),
+    takesOut: z.array(element).readonly(),
+    together: z.array(element).readonly(),
+    keeps: z.array(element).readonly(),
+  }),
   labelling: z.strictObject({
     security: z.partialRecord(label, codes),
     content: z.partialRecord(label, codes),

@@ -42,8 +42,8 @@ const refusals = {
     'Ask those who run this service to name the setting of your organisation.',
   ],
   'purpose-not-permitted': [
-    'This caller may not use the record for the purpose that was stated.',
-    'State a purpose that the access policy permits to this kind of caller, such as direct-care.',
+    'Neither the kind of caller nor the role permits the purpose that was stated.',
+    'State a purpose that the access policy permits to this kind of caller, such as direct-care, or act in a role with an activity that permits this one.',
   ],
   'scope-missing': [
     'The token has no scope for this action on this type of resource.',
@@ -72,6 +72,14 @@ const refusals = {
   'location-protected': [
     'Where this patient lives is protected, so your copy is without it, and what is missing there is not meant to be deleted.',
     'Ask somebody with the activity B1611, Access Sensitive(S) Flagged Records, to make the change.',
+  ],
+  'denies-you': [
+    'This would lift a decision of the patient that keeps something from you.',
+    'Ask the patient to have it changed by their GP practice, or by the organisation that keeps the Consent.',
+  ],
+  'proxy-not-permitted': [
+    'Who stands for a patient is recorded where the patient is registered, by a role with the activity for it.',
+    'Ask the GP practice of the patient; there the activity is B0340, Register Patients.',
   ],
   'own-access-under-review': [
     'Your record is to be looked through by your practice before you can open it here.',

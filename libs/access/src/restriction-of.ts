@@ -6,7 +6,7 @@ import { grantOf, type Grant } from './grant.ts';
 import { classOf } from './labels-of.ts';
 import type { Policy } from './policy.ts';
 import { refused, type AccessRefusal } from './refusals.ts';
-import type { AccessBasis, Concealment, Restriction, ScopeLimit, View } from './restriction.ts';
+import type { AccessBasis, Restriction, ScopeLimit, View } from './restriction.ts';
 
 export interface Permission {
   readonly permit: true;
@@ -63,15 +63,13 @@ export function restrictionOf(
     views,
     ...(shared !== undefined && { shared }),
     ...(scopes !== undefined && { scopes }),
-    ...(views.some((view) => view.conceals) && { conceal: concealment(policy, CHANGES.has(action)) }),
+    ...(views.some((view) => view.conceals) && { conceal: policy.sFlag }),
   };
   const basis = reference ? 'shared-reference-data' : (views[0]?.basis ?? 'shared-reference-data');
   return { permit: true, basis, restriction };
 }
 
 const WRITES: ReadonlySet<AccessAction> = new Set(['create', 'update', 'delete']);
-/** These could lose what the caller was not shown. */
-const CHANGES: ReadonlySet<AccessAction> = new Set(['update', 'delete']);
 const REFERENCE = maskOf(['reference']);
 const AUDIT = maskOf(['audit']);
 const NOTHING: Restriction = { views: [] };
@@ -165,11 +163,6 @@ function mayHold(type: string, views: readonly View[], shared: number | undefine
   return (
     views.some((view) => seen(view.denied)) || (name === 'reference' && shared !== undefined && seen(shared))
   );
-}
-
-function concealment({ sFlag }: Policy, changes: boolean): Concealment {
-  // What would be shown without some of its elements must not be replaced by somebody who was shown it like that.
-  return changes ? { ...sFlag, hides: [...sFlag.hides, ...Object.keys(sFlag.redacts)] } : sFlag;
 }
 
 const LETTER: Partial<Record<AccessAction, string>> = {

@@ -29,7 +29,11 @@ export interface Restriction {
   readonly shared?: number;
   /** Any one must admit the resource; absent where the token has no scopes. */
   readonly scopes?: readonly ScopeLimit[];
-  /** How records of patients with an S-flag are shown in views that conceal; absent where no view does. */
+  /**
+   * How records of patients with an S-flag are shown in views that conceal; absent where no view does. A condition on what is
+   * taken out does not find a resource of theirs, and as a sort key it takes no account of it. Of what is to be changed,
+   * `decideAccess` admits only that of which nothing is concealed.
+   */
   readonly conceal?: Concealment;
 }
 
@@ -74,17 +78,20 @@ export interface ScopeLimit {
 export interface Concealment {
   /** Types that are not shown at all: as if they had been denied. */
   readonly hides: readonly string[];
-  /** Top-level elements that are taken out before the resource is shown, by type. */
-  readonly redacts: Readonly<Record<string, readonly string[]>>;
   /**
-   * Search and sort parameters that read such an element, by type: as a condition, also behind a chain or `_has`, they do
-   * not find a resource of such a patient, and as a sort key they take no account of it.
+   * Types that tell where somebody is seen. Every reference to one is taken out of a resource before it is shown, wherever it
+   * stands, and one of which it cannot be told to what it is where it may be to such a type; an element that can be nothing
+   * else is taken out whatever it holds. What a resource contains of these types and those of `hides` is taken out too.
    */
-  readonly unasked: Readonly<Record<string, readonly string[]>>;
-}
-
-/** Elements to be taken out of a resource before it is shown. */
-export interface Redaction {
-  readonly element: string;
-  readonly because: 's-flag';
+  readonly places: readonly string[];
+  /** Data types that are taken out wherever they stand. */
+  readonly datatypes: readonly string[];
+  /** Systems of identifiers that are of people only: a reference by one of them is to nobody else. */
+  readonly people: readonly string[];
+  /** Elements that are taken out besides, whatever they hold: `Patient.contact`; `*.text` of every type of resource. */
+  readonly takesOut: readonly string[];
+  /** Elements of which nothing is left where something is taken out of them; as it is with what R4 requires. */
+  readonly together: readonly string[];
+  /** Elements that are left as they are. */
+  readonly keeps: readonly string[];
 }

@@ -50,6 +50,7 @@ export {
   type Indexed,
   type IndexEntry,
 } from './search/index-entries.ts';
+export { pathsOf } from './search/extraction.ts';
 export { compartmentCondition, subjectParametersOf } from './search/compartments.ts';
 export { normaliseString } from './search/text.ts';
 export {

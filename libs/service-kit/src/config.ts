@@ -26,6 +26,8 @@ export interface Config {
   readonly bodyLimit: number;
   /** `written`: an answer leaves once its access record would survive the end of the process. `flushed`: once it is on disk. */
   readonly accessLog: (typeof accessLogModes)[number];
+  /** Whole months that access records are kept at least, after the month that they are of; 96 unless told. */
+  readonly accessLogMonths?: number;
   /** Who may see and do what. */
   readonly policy: Policy;
   /** Whether the identity provider with personas runs; its tokens are good for everything, so never by oversight. */
@@ -65,6 +67,11 @@ const environment = z.object({
     .optional(),
   CARELOG_LOG: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
   CARELOG_ACCESS_LOG: z.enum(accessLogModes, `must be ${accessLogModes.join(' or ')}`).default('written'),
+  CARELOG_ACCESS_LOG_MONTHS: z
+    .string()
+    .regex(/^[1-9]\d{0,3}$/, 'must be a whole number of months from 1 to 9999')
+    .transform(Number)
+    .optional(),
   CARELOG_ACCESS_POLICY: z.string().optional(),
   CARELOG_BODY_LIMIT_MB: z
     .string()
@@ -151,7 +158,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   )
     return { kind: 'invalid', problems };
   const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG } = parsed.data;
-  const { CARELOG_ACCESS_LOG, CARELOG_BODY_LIMIT_MB } = parsed.data;
+  const { CARELOG_ACCESS_LOG, CARELOG_ACCESS_LOG_MONTHS: months, CARELOG_BODY_LIMIT_MB } = parsed.data;
   const embeddedIdentity = embeddedIn(set);
   return {
     kind: 'valid',
@@ -164,6 +171,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       ...(CARELOG_URL === undefined ? {} : { publicUrl: CARELOG_URL }),
       logLevel: CARELOG_LOG,
       accessLog: CARELOG_ACCESS_LOG,
+      ...(months === undefined ? {} : { accessLogMonths: months }),
       policy: policy.settings,
       bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
       embeddedIdentity,

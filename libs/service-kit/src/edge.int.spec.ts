@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FastifyContextConfig } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openIdentity } from './identity/identity-provider.ts';
 import { issueToken } from './identity/issue-token.ts';
@@ -21,12 +22,18 @@ let entered: () => void;
 let gate: PromiseWithResolvers<void>;
 const large = Buffer.alloc(32 * 1024 * 1024, 'x');
 const running: Service[] = [];
+let told: [subject: string, message: string][];
+const account: NonNullable<FastifyContextConfig['account']> = ({ caller }, problems, send) => {
+  told.push([caller.subject, problems[0]!.message]);
+  send(problems.map((problem) => ({ ...problem, code: 'exception' })));
+};
 
 beforeAll(async () => {
   dataFolder = await mkdtemp(join(tmpdir(), 'carelog-edge-'));
 });
 beforeEach(() => {
   gate = Promise.withResolvers();
+  told = [];
 });
 afterAll(async () => {
   await Promise.all(running.map((service) => service.close()));
@@ -54,6 +61,9 @@ async function start(config: Partial<ServiceOptions['config']> = {}): Promise<Se
       });
       fastify.get('/counted', () => metricsText(requestMetrics()));
       fastify.post('/body', () => ({}));
+      fastify.post('/accounted', { config: { account } }, () => {
+        throw new Error('a fault');
+      });
       fastify.get('/open', { config: { open: true } }, () => ({}));
     },
   });
@@ -95,6 +105,26 @@ describe('the rate of a caller', () => {
     expect((await asDoctor('/at-once')).status).toBe(200);
     const counted = await (await asDoctor('/counted')).text();
     expect(counted).toContain('carelog_requests_total{interaction="limited",status="4xx"} 2\n');
+  });
+});
+
+describe('what a caller is told before a handler is asked', () => {
+  it('or when one fails, is what the account of it leaves; of strangers there is none', async () => {
+    const service = await limitedTo({ patients: { perSecond: 0.01, burst: 2, atOnce: 9 } });
+    const url = `${service.url()}/accounted`;
+    expect((await fetch(url, { method: 'POST' })).status).toBe(401);
+    const authorization = `Bearer ${await tokenFor('patient', service)}`;
+    const post = async (body: string) => {
+      const headers = { authorization, 'content-type': 'application/json' };
+      const answer = await fetch(url, { method: 'POST', headers, body });
+      const { issue } = (await answer.json()) as { issue: { code: string }[] };
+      return [answer.status, issue[0]!.code];
+    };
+    expect([await post('x'.repeat(2_000)), await post('{}'), await post('{}')]).toEqual(
+      [413, 500, 429].map((status) => [status, 'exception']),
+    );
+    const subjects = new Set(told.map(([subject]) => subject));
+    expect([told.length, subjects.size, subjects.has('')]).toEqual([3, 1, false]);
   });
 });
 

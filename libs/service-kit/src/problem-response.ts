@@ -43,6 +43,18 @@ export function sendProblems(reply: FastifyReply, problems: readonly Problem[]):
   return reply.code(statusOf(category)).header('content-type', FHIR_JSON).send(outcomeText(problems));
 }
 
+/** As `sendProblems`, once the route has taken account of it where somebody is known to be told. */
+export function sendAccounted(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  problems: readonly Problem[],
+): void {
+  // Where no route was found there are no options of one.
+  const account = request.routeOptions.config?.account;
+  if (account === undefined || request.caller === undefined) sendProblems(reply, problems);
+  else account(request, problems, (told) => void sendProblems(reply, told));
+}
+
 /**
  * What a thrown thing is to the client: the problem itself where it has the shape of one (alone or as `problems`), what
  * Fastify refused in words that help, and otherwise a 500 that names only an id, under which the stack is logged.
@@ -51,7 +63,7 @@ export function faultHandler(log: Log) {
   return (fault: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = problemsOf(fault);
     if (known !== undefined) {
-      sendProblems(reply, known);
+      sendAccounted(request, reply, known);
       return;
     }
     const id = randomUUID();
@@ -65,7 +77,7 @@ export function faultHandler(log: Log) {
       },
       'fault',
     );
-    sendProblems(reply, [
+    sendAccounted(request, reply, [
       {
         category: 'fault',
         code: 'exception',

@@ -2,9 +2,10 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '@carelog/access';
+import type { Problem } from '@carelog/fhir';
 import type { Authenticator } from './authenticate.ts';
 import type { Log } from './log.ts';
-import { sendProblems } from './problem-response.ts';
+import { sendAccounted, sendProblems } from './problem-response.ts';
 import type { RequestLimits, Usage } from './request-limits.ts';
 import { stepOf, type RequestMetrics } from './request-metrics.ts';
 import { spanOfRequest, type Span } from './tracing.ts';
@@ -13,6 +14,15 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Served without a token. */
     open?: true;
+    /**
+     * Keeps account of what a caller is told before a handler is asked, or when one fails. `send` sends; what is given to it
+     * may be other problems, where no account can be kept.
+     */
+    account?: (
+      request: FastifyRequest,
+      problems: readonly Problem[],
+      send: (problems: readonly Problem[]) => void,
+    ) => void;
   }
   interface FastifyRequest {
     /** Set before any handler runs, but for open routes. */
@@ -66,6 +76,7 @@ export function requireCallerOf(authenticator: () => Authenticator, limits: Requ
       .verify(authorization)
       .then((outcome) => {
         if (outcome.kind === 'refused') {
+          request.interaction = 'unauthenticated';
           if (outcome.challenge !== undefined) reply.header('www-authenticate', outcome.challenge);
           return void sendProblems(reply, [outcome.problem]);
         }
@@ -96,7 +107,7 @@ function isWithin(usage: Usage, request: FastifyRequest, reply: FastifyReply): b
     return true;
   }
   request.interaction = 'limited';
-  sendProblems(reply.header('retry-after', String(wait)), [overLimit]);
+  sendAccounted(request, reply.header('retry-after', String(wait)), [overLimit]);
   return false;
 }
 

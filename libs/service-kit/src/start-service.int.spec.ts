@@ -165,7 +165,7 @@ describe('keys and secrets', () => {
     await openIdentity({ dataFolder, personas, patientNhsNumber: '9990000018', log: createLog('silent') });
     const modeOf = async (path: string): Promise<number> => (await stat(join(dataFolder, path))).mode & 0o777;
     expect(await modeOf('identity')).toBe(0o700);
-    expect(await modeOf('identity/signing-key.json')).toBe(0o600);
+    expect(await modeOf('identity/signing-keys.json')).toBe(0o600);
     expect(await modeOf('identity/client-secrets.json')).toBe(0o600);
   });
 
@@ -182,11 +182,11 @@ describe('keys and secrets', () => {
 
   it('are given to nobody: the key set is public', async () => {
     const { keys } = (await (await fetch(`${service.url()}/openid/jwks`)).json()) as { keys: object[] };
-    const { d } = JSON.parse(await readFile(join(dataFolder, 'identity/signing-key.json'), 'utf8')) as {
-      d: string;
-    };
+    const [{ key }] = JSON.parse(await readFile(join(dataFolder, 'identity/signing-keys.json'), 'utf8')) as [
+      { key: { d: string } },
+    ];
     expect(keys).toHaveLength(1);
-    expect(JSON.stringify(keys)).not.toContain(d);
+    expect(JSON.stringify(keys)).not.toContain(key.d);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Who looked: AuditEvents out of the access log, for auditors, and for patients about their own record. https://hl7.org/fhir/R4/auditevent.html */
-import { noCallerFacts, type AccessBasis } from '@carelog/access';
+import { noCallerFacts, type AccessBasis, type ScopeLimit } from '@carelog/access';
 import {
   isHiddenFromPatients,
   type AccessPlace,
@@ -13,7 +13,7 @@ import {
   type Problem,
   type SearchCondition,
 } from '@carelog/fhir';
-import { decide, permitted, standingOf, unknown } from '../access.ts';
+import { allow, standingOf, unknown } from '../access.ts';
 import { auditEventOf, type AuditFacts } from '../audit-event.ts';
 import { caughtUp } from '../consistency.ts';
 import { cursorOf } from '../cursor.ts';
@@ -22,14 +22,15 @@ import { bundleAnswer } from './bundles.ts';
 import { askedIn, COUNT_DEFAULT } from './search.ts';
 
 /** To a system an AuditEvent is what other systems recorded as one: a resource of the record. */
-export function readsAccessLog({ caller, method }: FhirRequest): boolean {
-  return method === 'GET' && caller.kind !== 'system';
+export function readsAccessLog({ caller }: FhirRequest): boolean {
+  return caller.kind !== 'system';
 }
 
-/** `patient`, `date`, `agent:identifier` and paging; newest first. */
+/** `patient`, `date`, `agent:identifier` and paging; newest first. `within`: id of the Patient whose compartment it is. */
 export async function searchAuditEvents(
   gateway: Gateway,
   request: FhirRequest,
+  within?: string,
 ): Promise<FhirAnswer | Refusal> {
   const reader = await readerOf(gateway, request, 'search');
   if (reader instanceof Refusal) return reader;
@@ -40,19 +41,22 @@ export async function searchAuditEvents(
   if (wrong.length > 0) return new Refusal(wrong);
   const cursor = cursorOf(gateway, request);
   if (cursor instanceof Refusal) return cursor;
-  const { own } = reader;
-  const asked = conditions.query.patient;
-  const isOther = own !== undefined && asked !== undefined && asked !== own;
+  const { own, isPatient } = reader;
+  const asked = within === undefined ? conditions.query.patients : both([within], conditions.query.patients);
+  const patients = asked ?? own;
+  const isOther = patients?.some((id) => own?.includes(id) === false) === true;
   const query: AccessQuery = {
     ...conditions.query,
-    ...(own !== undefined && { patient: own }),
-    hiddenToo: own === undefined,
-    count: isOther || parsed.countOnly ? 0 : (parsed.count ?? COUNT_DEFAULT),
+    ...(patients !== undefined && { patients }),
+    hiddenToo: !isPatient,
+    count: parsed.countOnly ? 0 : (parsed.count ?? COUNT_DEFAULT),
+    counted: parsed.countOnly || parsed.total === 'accurate',
     ...(cursor !== undefined && { after: cursor as unknown as AccessPlace }),
   };
   const answer = isOther ? { found: [], total: 0 } : await gateway.accessLog.find(query);
   if (answer === undefined) return LATER;
-  const facts = new Facts(gateway, request.base, own !== undefined);
+  if (query.counted === true && answer.total === undefined) return TOO_MANY;
+  const facts = new Facts(gateway, request.base, isPatient);
   const events = [];
   for (const access of answer.found) events.push(auditEventOf(access, await facts.of(access)));
   const entries = events.map((resource) =>
@@ -84,13 +88,20 @@ export async function readAuditEvent(
   if (!/^[1-9]\d{0,14}-\d{1,9}-\d{1,9}$/.test(id)) return unknown('AuditEvent');
   const access = await gateway.accessLog.read(place);
   if (access === undefined) return LATER;
-  const { own } = reader;
-  const isOwn = access !== 'missing' && access.record.patients[access.index] === own && !isHiddenFromPatients(access.record); // prettier-ignore
-  if (access === 'missing' || (own !== undefined && !isOwn)) return unknown('AuditEvent');
-  const facts = await new Facts(gateway, request.base, own !== undefined).of(access);
+  const { own, isPatient } = reader;
+  if (access === 'missing') return unknown('AuditEvent');
+  const isOwn = own === undefined || own.includes(access.record.patients[access.index] ?? '');
+  if (!isOwn || (isPatient && isHiddenFromPatients(access.record))) return unknown('AuditEvent');
+  const facts = await new Facts(gateway, request.base, isPatient).of(access);
   const body = JSON.stringify(auditEventOf(access, facts));
   return { status: 200, body, shown: shownOf([access]), basis: reader.basis };
 }
+
+const TOO_MANY = refuse({
+  category: 'too-large',
+  code: 'too-costly',
+  message: 'There are too many accesses to count them. Narrow the search by patient, date or agent:identifier alone, or page through them.',
+}); // prettier-ignore
 
 const LATER = refuse(
   {
@@ -109,8 +120,10 @@ function shownOf(found: readonly FoundAccess[]) {
 
 interface Reader {
   readonly basis: AccessBasis;
-  /** The only patient whose accesses are for this reader; absent where all are. */
-  readonly own?: string;
+  /** The only patients whose accesses are for this reader; absent where all are. */
+  readonly own?: readonly string[];
+  /** Reads about themselves: in plain words, and not what is hidden from patients. */
+  readonly isPatient: boolean;
 }
 
 async function readerOf(
@@ -120,12 +133,22 @@ async function readerOf(
 ): Promise<Reader | Refusal> {
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  if (request.caller.kind !== 'patient')
-    return permitted(decide(gateway, request.caller, action, 'AuditEvent'));
-  const { own } = await standingOf(gateway, request.caller);
-  // As for everything else of their own record: the policy says whether a patient has one at all.
-  const allowed = permitted(decide(gateway, request.caller, action, 'Patient', { ...noCallerFacts, own }));
-  return allowed instanceof Refusal ? allowed : { basis: allowed.basis, own: own[0] ?? '' };
+  const { caller } = request;
+  const isPatient = caller.kind === 'patient';
+  const { own } = isPatient ? await standingOf(gateway, caller) : noCallerFacts;
+  const allowed = allow(gateway, caller, action, 'AuditEvent', { ...noCallerFacts, own });
+  if (allowed instanceof Refusal) return allowed;
+  const { basis, viewer } = allowed;
+  const launched = launchedFor(viewer.restriction.scopes);
+  if (isPatient) return { basis, isPatient, own: both(own, launched) ?? [] };
+  return { basis, isPatient, ...(launched !== undefined && { own: launched }) };
+}
+
+/** Whom the scopes of an app leave; undefined for everybody. A scope with conditions leaves nobody: they are not looked for here. */
+function launchedFor(scopes: readonly ScopeLimit[] | undefined): readonly string[] | undefined {
+  const plain = scopes?.filter(({ where }) => where.length === 0);
+  if (plain?.some(({ patient }) => patient === undefined) === true) return undefined;
+  return plain?.flatMap(({ patient }) => patient ?? []);
 }
 
 const NOT_SUPPORTED: Problem = {
@@ -136,31 +159,43 @@ const NOT_SUPPORTED: Problem = {
 };
 
 function queryOf(conditions: readonly SearchCondition[]): {
-  query: Pick<AccessQuery, 'patient' | 'agent' | 'since' | 'until'>;
+  query: Pick<AccessQuery, 'patients' | 'agent' | 'since' | 'until'>;
   problems: Problem[];
 } {
-  let query: Pick<AccessQuery, 'patient' | 'agent' | 'since' | 'until'> = {};
+  let query: Pick<AccessQuery, 'patients' | 'agent' | 'since' | 'until'> = {};
   const problems: Problem[] = [];
   for (const condition of conditions) {
     const part = partOf(condition);
     if (part === undefined) problems.push({ ...NOT_SUPPORTED, expression: 'parameter' in condition ? condition.parameter : 'AuditEvent' }); // prettier-ignore
     const since = Math.max(query.since ?? 0, part?.since ?? 0);
     const until = Math.min(query.until ?? Infinity, part?.until ?? Infinity);
-    query = { ...query, ...part, ...(since > 0 && { since }), ...(until < Infinity && { until }) };
+    const patients = both(query.patients, part?.patients);
+    query = {
+      ...query,
+      ...part,
+      ...(patients && { patients }),
+      ...(since > 0 && { since }),
+      ...(until < Infinity && { until }),
+    };
   }
   return { query, problems };
 }
 
+/** Of what is in each of the lists that there are. */
+function both(one: readonly string[] | undefined, other: readonly string[] | undefined) {
+  return one === undefined ? other : one.filter((id) => other?.includes(id) !== false);
+}
+
 function partOf(
   condition: SearchCondition,
-): Pick<AccessQuery, 'patient' | 'agent' | 'since' | 'until'> | undefined {
+): Pick<AccessQuery, 'patients' | 'agent' | 'since' | 'until'> | undefined {
   if (
     condition.kind === 'reference' &&
     (condition.parameter === 'patient' || condition.parameter === 'entity')
   ) {
     const [value, ...others] = condition.values;
     const id = /^Patient\/([^/]+)$/.exec(value?.target ?? '')?.[1];
-    return others.length > 0 || id === undefined ? undefined : { patient: id };
+    return others.length > 0 || id === undefined ? undefined : { patients: [id] };
   }
   if (condition.kind === 'identifier' && condition.parameter === 'agent') {
     const [value, ...others] = condition.values;

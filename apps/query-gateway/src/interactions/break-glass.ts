@@ -6,7 +6,7 @@ import type { Caller, Policy } from '@carelog/access';
 import type { StandingBreak } from '@carelog/access-log';
 import { derivedEventId } from '@carelog/event-store';
 import { parseJson, validateResource, type Problem } from '@carelog/fhir';
-import { decide, permitted, unknown } from '../access.ts';
+import { allow, unknown } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 
@@ -18,7 +18,7 @@ export async function breakGlass(
   request: FhirRequest,
   patient: string,
 ): Promise<FhirAnswer | Refusal> {
-  const allowed = permitted(decide(gateway, request.caller, 'break-glass'));
+  const allowed = allow(gateway, request.caller, 'break-glass');
   if (allowed instanceof Refusal) return allowed;
   const { policy } = gateway;
   const why = reasonIn(request.body, policy);

@@ -2,7 +2,7 @@
 import type { ParsedResource, RecordEntry, RecordOutcome, RecordedEntry } from '@carelog/activity';
 import { operationOutcome, parseJson, validateResource, type Problem } from '@carelog/fhir';
 import type { Shown } from '@carelog/read-models';
-import { decide, permitted } from '../access.ts';
+import { allow } from '../access.ts';
 import { room } from '../consistency.ts';
 import {
   preference,
@@ -15,7 +15,15 @@ import {
 } from '../gateway.ts';
 import { statusText, statusOfProblems } from '../status.ts';
 import { recordRefusal, UNACCOUNTED } from '../account.ts';
-import { asShown, conditionsOf, idempotencyKeyOf, locationOf, notesOf, shownByWriting } from './write.ts';
+import {
+  asShown,
+  conditionsOf,
+  idempotencyKeyOf,
+  locationOf,
+  notesOf,
+  refusalOf,
+  shownByWriting,
+} from './write.ts';
 
 export const ENTRIES_MAX = 5_000;
 
@@ -36,7 +44,7 @@ export async function bundle(
   const parsed = parseBundle(request);
   if (parsed instanceof Refusal) return parsed;
   const { mode, exact } = parsed;
-  const allowed = permitted(decide(gateway, request.caller, mode));
+  const allowed = allow(gateway, request.caller, mode);
   if (allowed instanceof Refusal) return allowed;
   const idempotencyKey = idempotencyKeyOf(request);
   if (idempotencyKey instanceof Refusal) return idempotencyKey;
@@ -58,11 +66,8 @@ export async function bundle(
           ...(idempotencyKey !== undefined && { idempotencyKey }),
           ...(request.trace !== undefined && { trace: request.trace }),
         });
-  if (mode === 'transaction' && outcomes[0]?.kind === 'refused') {
-    const { problems, location, withheld } = outcomes[0];
-    const headers = location === undefined ? {} : { location: `${request.base}/${location}` };
-    return new Refusal(problems, headers, withheld);
-  }
+  const [whole] = outcomes;
+  if (mode === 'transaction' && whole?.kind === 'refused') return refusalOf(request, writes, whole);
   const answer = await answerParts(gateway, request, mode, parts, outcomes, interact);
   const isRecorded = outcomes.some(({ kind }) => kind === 'recorded');
   return { ...answer, basis: allowed.basis, ...(isRecorded && { isRecorded }) };

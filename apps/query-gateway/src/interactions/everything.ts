@@ -1,6 +1,6 @@
 /** The whole record of one person. https://hl7.org/fhir/R4/operation-patient-everything.html */
 import { isResourceType } from '@carelog/fhir';
-import { decide, permitted, standingOf, unknownTo } from '../access.ts';
+import { allow, standingOf, unknownTo } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
@@ -20,7 +20,7 @@ export async function everything(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
-  const allowed = permitted(decide(gateway, request.caller, 'everything', undefined, facts));
+  const allowed = allow(gateway, request.caller, 'everything', undefined, facts);
   if (allowed instanceof Refusal) return allowed;
   const count = request.query.has('_count') ? page.count : COUNT_MAX;
   const found = await gateway.record.everything(id, { ...page, count, ...filter }, allowed.viewer);

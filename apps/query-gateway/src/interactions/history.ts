@@ -1,5 +1,5 @@
 /** History of one resource, newest version first. https://hl7.org/fhir/R4/http.html#history */
-import { decide, permitted, standingOf, unknownTo } from '../access.ts';
+import { allow, standingOf, unknownTo } from '../access.ts';
 import { caughtUp } from '../consistency.ts';
 import { Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bundleAnswer } from './bundles.ts';
@@ -18,7 +18,7 @@ export async function history(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
-  const allowed = permitted(decide(gateway, request.caller, 'history', type, facts));
+  const allowed = allow(gateway, request.caller, 'history', type, facts);
   if (allowed instanceof Refusal) return allowed;
   const found = await gateway.record.history(type, id, page, allowed.viewer);
   if (found === undefined) return unknownTo(gateway, request.caller, 'history', type, id);

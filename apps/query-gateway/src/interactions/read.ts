@@ -1,7 +1,7 @@
 /** FHIR read and vread. https://hl7.org/fhir/R4/http.html#read, #vread, #cread */
 import type { AccessBasis } from '@carelog/access';
 import type { VersionAnswer } from '@carelog/read-models';
-import { decide, permitted, standingOf, unknown, unknownTo } from '../access.ts';
+import { allow, decide, standingOf, unknown, unknownTo } from '../access.ts';
 import { caughtUp, isCaughtUp } from '../consistency.ts';
 import {
   refuse,
@@ -57,8 +57,7 @@ async function answerVersion(
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
   const action = version === undefined ? 'read' : 'vread';
-  const decision = decide(gateway, request.caller, action, type, facts);
-  const allowed = permitted(decision);
+  const allowed = allow(gateway, request.caller, action, type, facts);
   if (allowed instanceof Refusal) return allowed;
   const { record, recent } = gateway;
   const stream = `${type}/${id}`;

@@ -8,7 +8,7 @@ import {
   type Subset,
 } from '@carelog/fhir';
 import type { PageRequest } from '@carelog/read-models';
-import { decide, permitted, standingOf, unknownTo } from '../access.ts';
+import { allow, decide, standingOf, unknownTo } from '../access.ts';
 import { caughtUp, isCaughtUp } from '../consistency.ts';
 import { CURSOR_PARAMETER, cursorOf } from '../cursor.ts';
 import { preference, refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway, type Outcome } from '../gateway.ts'; // prettier-ignore
@@ -50,10 +50,10 @@ async function searchAnew(
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
   const facts = await standingOf(gateway, request.caller);
-  const allowed = permitted(decide(gateway, request.caller, 'search', type, facts));
+  const allowed = allow(gateway, request.caller, 'search', type, facts);
   if (allowed instanceof Refusal) return allowed;
   // Who may look for Practitioners may not see through them whom they treat: what is included is of any type.
-  const included = parsed.includes.length === 0 ? allowed : permitted(decide(gateway, request.caller, 'read', undefined, facts)); // prettier-ignore
+  const included = parsed.includes.length === 0 ? allowed : allow(gateway, request.caller, 'read', undefined, facts); // prettier-ignore
   if (included instanceof Refusal) return included;
 
   const conditions = [...(within === undefined ? [] : [within.condition]), ...parsed.query.conditions];

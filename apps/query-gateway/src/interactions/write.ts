@@ -13,6 +13,7 @@ import {
   type FhirRequest,
   type Gateway,
 } from '../gateway.ts';
+import { scopeChallenge } from '../scope-challenge.ts';
 
 export async function create(
   gateway: Gateway,
@@ -90,7 +91,7 @@ async function write(
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.trace !== undefined && { trace: request.trace }),
   });
-  return answerOf(gateway, request, outcome!);
+  return answerOf(gateway, request, entry, outcome!);
 }
 
 /** The header of that name, at most 255 visible characters. */
@@ -105,13 +106,10 @@ export function idempotencyKeyOf(request: FhirRequest): string | Refusal | undef
 async function answerOf(
   gateway: Gateway,
   request: FhirRequest,
+  entry: RecordEntry,
   outcome: RecordOutcome,
 ): Promise<FhirAnswer | Refusal> {
-  if (outcome.kind === 'refused') {
-    const location =
-      outcome.location === undefined ? {} : { location: `${request.base}/${outcome.location}` };
-    return new Refusal(outcome.problems, location, outcome.withheld);
-  }
+  if (outcome.kind === 'refused') return refusalOf(request, [entry], outcome);
   const recorded = await asShown(gateway, request, outcome.entries[0]!);
   const headers: Record<string, string> = { 'carelog-position': String(outcome.position) };
   const account = { shown: shownByWriting(recorded), basis: recorded.basis, isRecorded: true } as const;
@@ -125,6 +123,22 @@ async function answerOf(
   if (wanted === 'OperationOutcome')
     return { status, headers, ...account, body: JSON.stringify(operationOutcome(notesOf(recorded))) };
   return { status, headers, ...account, ...(recorded.body !== undefined && { body: recorded.body }) };
+}
+
+const WRITES = { POST: 'create', PUT: 'update', DELETE: 'delete' } as const;
+
+/** Why none of the entries was recorded. */
+export function refusalOf(
+  { base, caller }: FhirRequest,
+  entries: readonly RecordEntry[],
+  { problems, location, withheld }: RecordOutcome & { readonly kind: 'refused' },
+): Refusal {
+  const needed = entries.map(({ method, type }) => ({ action: WRITES[method], type }));
+  const headers = {
+    ...(location !== undefined && { location: `${base}/${location}` }),
+    ...(withheld?.reason === 'scope-missing' && scopeChallenge(caller, needed)),
+  };
+  return new Refusal(problems, headers, withheld);
 }
 
 /** What stood there before may hold what the caller is not shown, so it is given to them as a read gives it, or not at all. */

@@ -1,6 +1,7 @@
 /** What one viewer may see, in the record's numbers, for the time of one question: the same answer as `decideAccess`. */
-import { labels as everyLabel, maskOf, type Concealment, type Restriction, type View } from '@carelog/access'; // prettier-ignore
+import { labels as everyLabel, maskOf, type Restriction, type View } from '@carelog/access';
 import type { AudienceStatements } from './audiences.ts';
+import type { Concealing } from './concealing.ts';
 import type { KnownPatients, Known, Parties, Standpoint } from './known-patients.ts';
 import type { Numbers } from './numbers.ts';
 import { conditionsOf, type Limit } from './scope-limits.ts';
@@ -39,9 +40,8 @@ export interface Way {
 }
 
 export class Audience {
-  readonly conceal: Concealment | undefined;
-  /** Equal for equal rules of concealment. */
-  readonly concealment: number;
+  /** What is concealed of patients with an S-flag; undefined where nothing is. */
+  readonly concealing: Concealing | undefined;
   readonly #viewer: Viewer;
   readonly #now: number;
   readonly #numbers: Numbers;
@@ -62,16 +62,17 @@ export class Audience {
     numbers: Numbers,
     known: KnownPatients,
     statements: AudienceStatements,
-    concealment: number,
+    concealing: Concealing | undefined,
   ) {
     this.#viewer = viewer;
     this.#now = now;
     this.#numbers = numbers;
     this.#known = known;
     this.#statements = statements;
-    this.concealment = concealment;
-    this.conceal = viewer.restriction.conceal;
-    this.#hidden = new Set((this.conceal?.hides ?? []).flatMap((name) => numbers.type(name) ?? []));
+    this.concealing = concealing;
+    this.#hidden = new Set(
+      (viewer.restriction.conceal?.hides ?? []).flatMap((name) => numbers.type(name) ?? []),
+    );
     for (const view of viewer.restriction.views) {
       if (view.patients.kind !== 'these') continue;
       this.#these.set(
@@ -134,9 +135,9 @@ export class Audience {
     return ways.toSorted((a, b) => Number(a.conceals) - Number(b.conceals));
   }
 
-  /** Parameters that do not find what is concealed. */
-  unasked(typeName: string): readonly string[] {
-    return this.conceal?.unasked[typeName] ?? [];
+  /** A body of this type without what is concealed. */
+  shownPart(type: number, body: string): string {
+    return this.concealing?.shown(this.typeName(type), body) ?? body;
   }
 
   #waysTo(patient: number): readonly Way[] {
@@ -156,7 +157,7 @@ export class Audience {
       if (view.heedsOptOut && decisions().optedOut) continue;
       if (view.heedsReview && decisions().reviewPending) continue;
       const denied = view.denied | (view.heedsWithheld ? decisions().withheld : 0);
-      ways.push({ denied, conceals: this.conceal !== undefined && view.conceals && decisions().sFlag });
+      ways.push({ denied, conceals: this.concealing !== undefined && view.conceals && decisions().sFlag });
     }
     return ways;
   }

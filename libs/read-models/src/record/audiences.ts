@@ -1,6 +1,8 @@
 /** Makes audiences over one connection. */
+import type { Concealment } from '@carelog/access';
 import type { Database } from './database.ts';
 import { Audience, seesAll, type Viewer } from './audience.ts';
+import { Concealing } from './concealing.ts';
 import { numbersIn } from './dialect.ts';
 import { KnownPatients } from './known-patients.ts';
 import type { Numbers } from './numbers.ts';
@@ -14,7 +16,7 @@ export class Audiences {
   readonly known: KnownPatients;
   readonly #numbers: Numbers;
   readonly #statements: AudienceStatements;
-  readonly #concealments = new Map<string, number>();
+  readonly #concealing = new Map<string, Concealing>();
 
   constructor(db: Database, numbers: Numbers) {
     this.#numbers = numbers;
@@ -25,13 +27,14 @@ export class Audiences {
   /** Undefined where nothing is kept from the viewer. `now`: milliseconds UTC. */
   of(viewer: Viewer | undefined, now: number): Audience | undefined {
     if (viewer === undefined || seesAll(viewer.restriction)) return undefined;
+    const { conceal } = viewer.restriction;
     return new Audience(
       viewer,
       now,
       this.#numbers,
       this.known,
       this.#statements,
-      this.#concealmentOf(viewer),
+      conceal && this.concealing(conceal),
     );
   }
 
@@ -41,13 +44,12 @@ export class Audiences {
     return { matches, included: includesFor === undefined ? matches : this.of(includesFor, now) };
   }
 
-  // Statements are kept by it.
-  #concealmentOf({ restriction: { conceal } }: Viewer): number {
-    if (conceal === undefined) return 0;
+  /** Worked out once for equal rules. */
+  concealing(conceal: Concealment): Concealing {
     const name = JSON.stringify(conceal);
-    const number = this.#concealments.get(name) ?? this.#concealments.size + 1;
-    this.#concealments.set(name, number);
-    return number;
+    let concealing = this.#concealing.get(name);
+    if (concealing === undefined) this.#concealing.set(name, (concealing = new Concealing(conceal)));
+    return concealing;
   }
 }
 

@@ -22,7 +22,7 @@ export const judgedBy = (body: RawBuilder<unknown>) =>
 
 /** All that the plan's statement meets, in the order of keys. */
 export function candidatesOf(plan: SearchPlan, keys: RawBuilder<unknown>): RawBuilder<Candidate> {
-  const body = plan.looks.length > 0 ? sql`r.body` : sql`cast(null as text)`;
+  const body = plan.judgesBodies ? sql`r.body` : sql`cast(null as text)`;
   return sql`select ${judgedBy(body)} from (${keys}) k join resource r on r.key = k.key order by r.key`;
 }
 

@@ -1,6 +1,6 @@
 /** `$everything` for an audience, where the database cannot ask how it is shown what it meets. */
 import { sql, type RawBuilder } from 'kysely';
-import { showsVersion, wholeRow, type Admission, type WholeRow } from './admission.ts';
+import { shownRow, showsVersion, wholeRow, type Admission, type WholeRow } from './admission.ts';
 import { SHOWN, type Audience, type StoredFacts } from './audience.ts';
 import { portions } from './candidates.ts';
 import type { Database } from './database.ts';
@@ -29,7 +29,7 @@ export function prepareHere(
     sql<Reference>`select ${wholeRow}, n.name, x.key as "byKey", x.position as "byPosition", x.patient as "byPatient", x.labels as "byLabels", x.type as "byType" from patient_target t join target n on n.id = t.target join resource r on r.stream = n.name join resource x on x.key = t.resource where t.patient = ${given('patient')} and r.key > ${given('key')} and r.patient = 0 and ${live} and x.state = 0${asked} order by r.key, x.key`,
   );
   const bodyOf = rows(sql<{ body: string }>`select body from resource where key = ${given('key')}`);
-  const shown = (row: WholeRow) => admission.shownRow(row, admission.audience);
+  const shown = (row: WholeRow) => shownRow(row, admission.audience);
   const entriesOf = (some: Iterable<WholeRow>, values: Values) => {
     const taken = Iterator.from(some).take(Number(values['limit'])).toArray();
     const frame = { head: String(values['head']), between: String(values['between']), tail: String(values['tail']) }; // prettier-ignore
@@ -43,7 +43,7 @@ export function prepareHere(
     shared: {
       get: (values) => {
         const body = (key: number) => bodyOf.get({ key })?.body ?? null;
-        return entriesOf(referredTo(admission, shared.iterate(values), body), values);
+        return entriesOf(referredTo(admission.audience, shared.iterate(values), body), values);
       },
     },
   };
@@ -68,11 +68,10 @@ interface Reference extends WholeRow {
 
 // By something that is shown, and not only in what is taken out of it. Each once.
 function* referredTo(
-  admission: Admission,
+  audience: Audience | undefined,
   references: Iterable<Reference>,
   bodyOf: (key: number) => string | null,
 ): Iterable<WholeRow> {
-  const { audience } = admission;
   let met = 0;
   for (const some of portions(references)) {
     const by = some.map(byWhom);
@@ -81,7 +80,7 @@ function* referredTo(
       const from = by[i];
       if (audience === undefined || from === undefined || row.key === met) continue;
       if (showsVersion(audience, row) === SHOWN.no || audience.shows(from) === SHOWN.no) continue;
-      if (!refersOpenly(admission, audience, from, row.name, bodyOf)) continue;
+      if (!refersOpenly(audience, from, row.name, bodyOf)) continue;
       met = row.key;
       yield row;
     }
@@ -89,7 +88,6 @@ function* referredTo(
 }
 
 function refersOpenly(
-  admission: Admission,
   audience: Audience,
   from: StoredFacts & { readonly key: number },
   name: string,
@@ -98,12 +96,8 @@ function refersOpenly(
   const isWhole = audience.shows(from) === SHOWN.whole;
   if (isWhole && !audience.isLimited) return true;
   const body = bodyOf(from.key);
-  if (showsVersion(audience, { ...from, body }) === SHOWN.no) return false;
-  return (
-    isWhole ||
-    admission.concealed(audience, audience.typeName(from.type), body)?.includes(`"reference":"${name}"`) ===
-      true
-  );
+  if (body === null || showsVersion(audience, { ...from, body }) === SHOWN.no) return false;
+  return isWhole || audience.shownPart(from.type, body).includes(`"reference":"${name}"`);
 }
 
 const byWhom = ({ byKey, byPosition, byPatient, byLabels, byType }: Reference) => ({

@@ -94,7 +94,7 @@ export class Everything {
   }
 
   #statementsOf(types: number | undefined, since: boolean, audience: Audience | undefined): Parts {
-    const shape = `${types} ${since} ${audience?.concealment}`;
+    const shape = `${types} ${since} ${audience?.concealing !== undefined} ${audience !== undefined}`;
     let statements = this.#byShape.get(shape);
     if (statements === undefined)
       this.#byShape.set(

@@ -1,7 +1,7 @@
 /** Versions of one resource as entries of a history Bundle. https://hl7.org/fhir/R4/http.html#history */
 import type { Parked } from '@carelog/projection';
 import type { Database } from './database.ts';
-import { showsVersion, type Admission } from './admission.ts';
+import { showsVersion } from './admission.ts';
 import { SHOWN, type Audience } from './audience.ts';
 import type { Numbers } from './numbers.ts';
 import type { HistoryPage, PageRequest } from './record.ts';
@@ -12,13 +12,11 @@ import { STATE } from './tables.ts';
 
 export class History {
   readonly #numbers: Numbers;
-  readonly #admission: Admission;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #current: Statement<CurrentRow>;
 
-  constructor(db: Database, numbers: Numbers, admission: Admission) {
+  constructor(db: Database, numbers: Numbers) {
     this.#numbers = numbers;
-    this.#admission = admission;
     this.#statements = prepare(db);
     this.#current = prepareReading(db).current;
   }
@@ -36,7 +34,7 @@ export class History {
     const found =
       audience === undefined
         ? this.#versions(current, before, page.count)
-        : this.#versionsFor(audience, stream, current, before, page.count);
+        : this.#versionsFor(audience, current, before, page.count);
     if (found === undefined) return undefined;
     const { rows, total, isConcealed } = found;
     // One more than asked for tells whether there is a next page.
@@ -61,15 +59,8 @@ export class History {
   }
 
   // A version is shown where it would be if it were the current one, and the current one is.
-  #versionsFor(
-    audience: Audience,
-    stream: string,
-    current: CurrentRow,
-    before: number,
-    count: number,
-  ): Found | undefined {
+  #versionsFor(audience: Audience, current: CurrentRow, before: number, count: number): Found | undefined {
     if (showsVersion(audience, current) === SHOWN.no) return undefined;
-    const type = stream.slice(0, stream.indexOf('/'));
     const rows: Row[] = [];
     let total = 0;
     let isAnyConcealed = false;
@@ -80,7 +71,7 @@ export class History {
       total += 1;
       if (version.version >= before || rows.length > count) continue;
       const isConcealed = shown === SHOWN.concealed || showsVersion(audience, current) === SHOWN.concealed;
-      const body = isConcealed ? this.#admission.concealed(audience, type, row.body) : row.body;
+      const body = isConcealed && row.body ? audience.shownPart(current.type, row.body) : row.body;
       isAnyConcealed ||= body !== row.body;
       rows.push({ ...row, body });
     }

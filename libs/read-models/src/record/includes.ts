@@ -2,10 +2,11 @@
 import { indexEntries, searchParametersOf, subjectParametersOf, type Include } from '@carelog/fhir';
 import { sql, type RawBuilder, type SqlBool } from 'kysely';
 import type { Database } from './database.ts';
-import { isShown, shownAs, shownBody, showsVersion, wholeRow, type Admission, type WholeRow } from './admission.ts'; // prettier-ignore
+import { isShown, shownAs, shownBody, shownRow, showsVersion, wholeRow, type Admission, type WholeRow } from './admission.ts'; // prettier-ignore
 import { SHOWN, type Audience } from './audience.ts';
-import { numbersIn, textsIn } from './dialect.ts';
 import { portions } from './candidates.ts';
+import type { Touched } from './concealing.ts';
+import { numbersIn, textsIn } from './dialect.ts';
 import type { Numbers } from './numbers.ts';
 import { isPatient } from './record-projection.ts';
 import type { SearchAudiences } from './searching.ts';
@@ -35,7 +36,7 @@ export class Includes {
   readonly #db: Database;
   readonly #numbers: Numbers;
   readonly #admission: Admission;
-  readonly #byKeys = new Map<number, Statement<Met>>();
+  readonly #byKeys = new Map<boolean, Statement<Met>>();
   readonly #byStreams: Statement<Met>;
   readonly #whole: Statement<WholeRow>;
   readonly #referring: ReturnType<typeof prepareReferring>;
@@ -90,9 +91,15 @@ export class Includes {
     if (include.direction === 'forward') return this.#forward(include, met);
     const { source, parameter } = include;
     const codes = parameter === '*' ? searchParametersOf(source).filter((it) => it.type === 'reference').map((it) => it.code) : [parameter]; // prettier-ignore
-    const unasked = new Set(audience?.unasked(source) ?? []);
-    const open = this.#reverse(include, codes.filter((it) => !unasked.has(it)), met, audience); // prettier-ignore
-    const concealed = this.#reverse(include, codes.filter((it) => unasked.has(it)), met, audience); // prettier-ignore
+    const touched = audience?.concealing?.touched(source);
+    if (touched === undefined) return this.#reverse(include, codes, met, audience);
+    // References to people stay where those to places are taken out.
+    const people = met.filter(({ stream }) => audience?.concealing?.mayBePlace(stream) === false);
+    const places = met.filter((it) => !people.includes(it));
+    const found = (how: Touched | undefined, from: readonly Met[]) =>
+      this.#reverse(include, codes.filter((it) => touched.get(it) === how), from, audience); // prettier-ignore
+    const open = [...found(undefined, met), ...found('partly', people)];
+    const concealed = [...found('wholly', met), ...found('partly', places)];
     if (concealed.length === 0) return open;
     return [...open, ...this.#shownWhole(concealed, audience)];
   }
@@ -157,11 +164,11 @@ export class Includes {
       const rows = this.#whole.all({ keys: JSON.stringify(keys) });
       shownTo.readAhead(rows);
       return rows.map((row) => {
-        const { key, stream, body } = this.#admission.shownRow(row, shownTo);
+        const { key, stream, body } = shownRow(row, shownTo);
         return { key, stream, body: body ?? '' };
       });
     }
-    const shape = shownTo?.concealment ?? 0;
+    const shape = shownTo?.concealing !== undefined;
     let statement = this.#byKeys.get(shape);
     if (statement === undefined) {
       const body = shownBody(shownTo);

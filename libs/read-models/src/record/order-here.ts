@@ -36,7 +36,7 @@ export function met(ordering: Ordering): { readonly shape: string; readonly quer
   const { plan, place } = ordering;
   const dates = datesUsed(ordering);
   const selects = dates.flatMap((it) => it.select ?? []);
-  const readsBodies = plan.looks.length > 0 || ordering.sort.some((it, i) => readsBody(it.parameter, dates[i]?.column)); // prettier-ignore
+  const readsBodies = plan.judgesBodies || ordering.sort.some((it, i) => readsBody(it.parameter, dates[i]?.column)); // prettier-ignore
   const columns = sql.join([
     judgedBy(readsBodies ? sql`r.body` : sql`cast(null as text)`),
     sql`r.stream, r.updated`,

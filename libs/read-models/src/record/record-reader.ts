@@ -1,5 +1,5 @@
 /** Answers the gateway's questions from the record, over one read-only connection. */
-import type { CallerFacts, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
+import type { CallerFacts, Concealment, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { SqliteDatabase, type Database } from './database.ts';
@@ -13,7 +13,7 @@ import { History } from './history.ts';
 import type { Standpoint } from './known-patients.ts';
 import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
-import { namedBy } from './named-by.ts';
+import { ParkedPartitions } from './parked-partitions.ts';
 import type {
   EverythingRequest,
   HistoryPage,
@@ -63,7 +63,7 @@ export class RecordReader implements RecordQueries {
   readonly #everything: Everything;
   readonly #searching: Searching;
   readonly #slowLane: SlowAnswering;
-  readonly #admission: Admission;
+  readonly #parked: ParkedPartitions;
   readonly #audiences: Audiences;
   readonly #now: () => number;
 
@@ -73,11 +73,12 @@ export class RecordReader implements RecordQueries {
     this.#slowLane = slowLane;
     this.#numbers = new Numbers(this.#db);
     this.#statements = prepareReading(this.#db);
-    this.#admission = new Admission(db);
+    this.#parked = new ParkedPartitions(this.#numbers, this.#statements);
+    const admission = new Admission(db);
     this.#audiences = new Audiences(db, this.#numbers);
-    this.#history = new History(this.#db, this.#numbers, this.#admission);
-    this.#everything = new Everything(this.#db, this.#numbers, this.#admission);
-    this.#searching = new Searching(this.#db, this.#numbers, this.#admission);
+    this.#history = new History(this.#db, this.#numbers);
+    this.#everything = new Everything(this.#db, this.#numbers, admission);
+    this.#searching = new Searching(this.#db, this.#numbers, admission);
   }
 
   async read(type: string, id: string, viewer?: Viewer): Promise<VersionAnswer> {
@@ -134,12 +135,15 @@ export class RecordReader implements RecordQueries {
     type: string,
     id: string,
     scopes: readonly Scope[],
+    conceal?: Concealment,
   ): Promise<ResourceFacts | undefined> {
     const row = this.#searching.reading(() => this.#factsRow(`${type}/${id}`));
     if (row === undefined) return undefined;
     const { patients, labels, body } = row;
     const meets = body === null ? [] : await conditionsMet(type, body, scopes);
-    return { type, patients, labels, meets };
+    const hasPlaces =
+      conceal && body !== null && this.#audiences.concealing(conceal).shown(type, body) !== body;
+    return { type, patients, labels, meets, ...(hasPlaces !== undefined && { hasPlaces }) };
   }
 
   async patientFacts(
@@ -148,7 +152,7 @@ export class RecordReader implements RecordQueries {
     ids: readonly string[],
   ): Promise<ReadonlyMap<string, PatientFacts>> {
     return this.#searching.reading(() => {
-      this.#glance();
+      this.#parked.glance();
       const now = this.#now();
       const { known } = this.#audiences;
       const ours = known.parties(organisation);
@@ -172,8 +176,19 @@ export class RecordReader implements RecordQueries {
     return this.#searching.reading(() => this.#audiences.known.standsFor(nhsNumber, this.#now()));
   }
 
+  async ours(
+    { organisation, careSetting }: Standpoint,
+    parties: readonly Party[],
+  ): Promise<ReadonlySet<Party>> {
+    return this.#searching.reading(() => {
+      this.#parked.glance();
+      const ours = this.#audiences.known.parties(organisation);
+      return new Set(parties.filter((it) => ours.hasNamed(it) || it === `setting:${careSetting}`));
+    });
+  }
+
   async stats(): Promise<{ people: number; resources: number }> {
-    this.#glance();
+    this.#parked.glance();
     const patient = this.#numbers.type('Patient') ?? 0;
     return {
       people: this.#statements.countOfType.get({ type: patient })?.count ?? 0,
@@ -190,8 +205,7 @@ export class RecordReader implements RecordQueries {
   }
 
   async parkedPartitionOf(type: string, id: string, viewer?: Viewer): Promise<Parked | undefined> {
-    const parked = this.#parkedPartitionOf(`${type}/${id}`);
-    return parked && this.#ofFamiliar([parked], this.#audienceOf(viewer))[0];
+    return this.#parked.of(`${type}/${id}`, this.#audienceOf(viewer));
   }
 
   async hash(): Promise<string> {
@@ -209,7 +223,7 @@ export class RecordReader implements RecordQueries {
     if (query.conditions.some((it) => it.kind === 'quantity') || scopes.some((it) => it.where.length > 0))
       await loadUnits();
     const audience = this.#audienceOf(viewer);
-    const incomplete = this.#incomplete(query, audience);
+    const incomplete = this.#parked.incomplete(query, audience);
     const isOpen = audience === undefined && request?.includesFor === undefined;
     const quick = isOpen ? this.#quickly(asked) : this.#searching.reading(() => this.#quickly(asked)); // prettier-ignore
     const answered = quick ?? (await this.#slowLane.answer(asked));
@@ -218,7 +232,7 @@ export class RecordReader implements RecordQueries {
 
   /** Undefined where it may take longer. */
   #quickly({ query, request, viewer, now }: SlowRequest): Answered | SearchRefusal | undefined {
-    this.#glance();
+    this.#parked.glance();
     const planned =
       request === undefined
         ? this.#searching.count(query, this.#audiences.of(viewer, now))
@@ -232,15 +246,8 @@ export class RecordReader implements RecordQueries {
   }
 
   #audienceOf(viewer: Viewer | undefined): Audience | undefined {
-    if (viewer !== undefined) this.#glance();
+    if (viewer !== undefined) this.#parked.glance();
     return this.#audiences.of(viewer, this.#now());
-  }
-
-  // Before every question that goes by numbers: notices when they were given anew, and tells whether anybody is parked.
-  #glance(): boolean {
-    const row = this.#statements.glance.get();
-    this.#numbers.ofGeneration(row?.id ?? '');
-    return row !== undefined && row.parked !== null;
   }
 
   #readFor(audience: Audience, type: string, id: string, version?: number): VersionAnswer {
@@ -258,14 +265,14 @@ export class RecordReader implements RecordQueries {
       ];
       if (shown.includes(SHOWN.no)) return { kind: 'unknown' };
       const concealed = shown.includes(SHOWN.concealed)
-        ? this.#admission.concealed(audience, type, asked.body)
+        ? asked.body && audience.shownPart(current.type, asked.body)
         : asked.body;
       return this.#answerOf({ ...asked, body: concealed }, concealed !== asked.body);
     });
   }
 
   #factsRow(stream: string) {
-    this.#glance();
+    this.#parked.glance();
     const row = this.#statements.current.get({ stream });
     if (row === undefined) return undefined;
     const { position, patient, labels, body } = row;
@@ -279,32 +286,8 @@ export class RecordReader implements RecordQueries {
     const facts = { versionId: row.version, lastUpdated: new Date(row.updated).toISOString() };
     if (row.state === STATE.deleted) return { kind: 'deleted', ...facts };
     if (row.body === null) return { kind: 'erased', ...facts };
-    this.#glance();
+    this.#parked.glance();
     return { kind: 'found', body: row.body, ...facts, shown: shownOf(this.#numbers, [row], isConcealed) };
-  }
-
-  #parkedPartitionOf(stream: string): Parked | undefined {
-    if (!this.#glance()) return undefined;
-    const target = stream.startsWith('Patient/') ? (this.#numbers.target(stream) ?? 0) : 0;
-    return this.#statements.parkedOf.get({ stream, target });
-  }
-
-  /** Those set aside whose resources the search would have met. */
-  #incomplete(query: SearchQuery, audience: Audience | undefined): readonly Parked[] {
-    if (!this.#glance()) return [];
-    const streams = namedBy(query);
-    if (streams === undefined) return this.#ofFamiliar(this.#statements.parked.all(), audience);
-    const parked = streams.flatMap((stream) => this.#parkedPartitionOf(stream) ?? []);
-    return this.#ofFamiliar([...new Map(parked.map((it) => [it.partition, it])).values()], audience);
-  }
-
-  // That somebody is parked is not to be told to whom they are a stranger.
-  #ofFamiliar(parked: readonly Parked[], audience: Audience | undefined): readonly Parked[] {
-    if (audience === undefined) return parked;
-    return parked.filter(({ partition }) => {
-      const person = this.#statements.personOf.get({ partition });
-      return person === undefined || audience.waysTo(person.patient).length > 0;
-    });
   }
 }
 

@@ -2,7 +2,7 @@
  * The record read model: every current resource with its versions and its search index, as the gateway asks it.
  * Answers are JSON text as served, never parsed on the way. Every answer about a person whose partition is parked says so.
  */
-import type { CallerFacts, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
+import type { CallerFacts, Concealment, Party, PatientFacts, ResourceFacts, Scope } from '@carelog/access';
 import type { Include, Problem, SearchQuery } from '@carelog/fhir';
 import type { Checkpoint, Parked } from '@carelog/projection';
 import type { Viewer } from './audience.ts';
@@ -34,9 +34,14 @@ export interface RecordQueries {
   everything(patient: string, page: EverythingRequest, viewer?: Viewer): Promise<SearchPage | undefined>;
   /**
    * Facts of a resource as it stands, or as it stood before its end; undefined where it never existed. `scopes`: those of the
-   * caller, whose conditions are looked for in it.
+   * caller, whose conditions are looked for in it; `conceal`: what an S-flag conceals, which is looked for in it.
    */
-  resourceFacts(type: string, id: string, scopes: readonly Scope[]): Promise<ResourceFacts | undefined>;
+  resourceFacts(
+    type: string,
+    id: string,
+    scopes: readonly Scope[],
+    conceal?: Concealment,
+  ): Promise<ResourceFacts | undefined>;
   /** Facts of these Patients, by id, of whom the record knows anything; times are as of now. */
   patientFacts(
     of: Standpoint,
@@ -45,6 +50,8 @@ export interface RecordQueries {
   ): Promise<ReadonlyMap<string, PatientFacts>>;
   /** Whom the person with this NHS number is in the record, and whom they are a proxy for now. */
   standsFor(nhsNumber: string): Promise<Pick<CallerFacts, 'own' | 'proxyFor'>>;
+  /** Which of these parties are the organisation, belong to it, or are the care setting. */
+  ours(of: Standpoint, parties: readonly Party[]): Promise<ReadonlySet<Party>>;
   stats(): Promise<{ readonly people: number; readonly resources: number }>;
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;

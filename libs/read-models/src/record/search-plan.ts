@@ -46,6 +46,8 @@ export interface SearchPlan {
   keys(where?: Test, inOrder?: boolean): Keys;
   /** What is asked of the rows here rather than in the statement; `keys` may give more than what matches. */
   readonly judges: readonly Judge[];
+  /** Some of the judges look into bodies. */
+  readonly judgesBodies: boolean;
   /** The tests alone, asked of a resource that was met otherwise. */
   readonly tests: readonly Test[];
 }
@@ -151,6 +153,7 @@ export function planSearch(
       merged(walk.rows, where === undefined ? tests : [...tests, where], inOrder),
     tests,
     judges,
+    judgesBodies: judges.length > 0 && (looks.length > 0 || admission.judgesBodies),
   };
 }
 

@@ -198,7 +198,8 @@ export class Searching {
   }
 
   #ordering(plan: SearchPlan, search: NumberedSearch, sort: readonly SortKey[], cursor?: Cursor): Ordering {
-    const unasked = plan.conceals ? (search.audience?.unasked(search.typeName) ?? []) : [];
+    const touched = search.audience?.concealing?.touched(search.typeName);
+    const unasked = plan.conceals && touched !== undefined ? [...touched.keys()] : [];
     const dates = sort.map(({ parameter }) => {
       const numbers =
         isDate(search.typeName, parameter) && !unasked.includes(parameter)
@@ -248,7 +249,7 @@ export class Searching {
   ): Answered {
     const after = Number(cursor?.[0] ?? 0);
     const shownTo = plan.conceals ? audience : undefined;
-    const page = this.#statement<EntriesRow>(`page ${shownTo?.concealment ?? 0} ${plan.shape}`, () =>
+    const page = this.#statement<EntriesRow>(`page ${shownTo?.concealing !== undefined} ${plan.shape}`, () =>
       entriesOf(keysAfter(plan), shownBody(shownTo), anyConcealed(shownTo)),
     );
     const row = page.get({ ...plan.values, ...entryFrame(base, 'match'), after, limit });
@@ -344,9 +345,9 @@ export class Searching {
     shownTo: Audience | undefined,
   ): EntriesRow | undefined {
     const frame = entryFrame(base, mode);
-    if (this.#isHere && shownTo?.conceal !== undefined)
+    if (this.#isHere && shownTo?.concealing !== undefined)
       return entriesHere(this.#admission.shownRows(keys, shownTo), frame);
-    const statement = this.#statement<EntriesRow>(`entries ${shownTo?.concealment ?? 0}`, () =>
+    const statement = this.#statement<EntriesRow>(`entries ${shownTo?.concealing !== undefined}`, () =>
       entriesInOrder(shownBody(shownTo), anyConcealed(shownTo)),
     );
     return statement.get({ ...frame, keys: JSON.stringify(keys) });

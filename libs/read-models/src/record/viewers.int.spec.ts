@@ -22,6 +22,7 @@ import { NOW, Oracle } from './access-oracle.ts';
 import { onEveryEngine, recordEngines, type EmptyRecord } from './engines.ts';
 import { asker, happening, nhsNumber, worldOf, type Asker, type World } from './made-worlds.ts';
 import { apply, type Resource } from './miniature-log.ts';
+import { withoutPlaces } from './without-places.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
 const policy = defaultPolicy();
@@ -40,17 +41,10 @@ onEveryEngine(describe, engines, (engine) => {
   const questions: readonly (readonly [type: string, ...texts: string[]])[] = [
     ['Patient', '', 'gender=female', 'address-city=leeds', 'telecom:missing=false', '_id=p0,p1', `identifier=https://fhir.nhs.uk/Id/nhs-number|${nhsNumber(1)}`, 'general-practitioner=Organization/o0', '_sort=-_lastUpdated'], // prettier-ignore
     ['Observation', '', 'code=x', 'category=laboratory', 'patient=p0', 'patient=Patient/p1&code=y', 'patient=p2&date=ge2026-01-02', 'performer=Practitioner/doc', 'status:not=final', 'code=x&_sort=-date', 'patient=p1&_sort=date', '_sort=_lastUpdated', '_id=observation1,observation2'], // prettier-ignore
-    [
-      'Encounter',
-      '',
-      'patient=p1',
-      'location=Location/l0',
-      'location-period=ge2026-05-02',
-      'status=finished',
-    ],
-    ['Appointment', '', 'patient=p0', '_sort=-date'],
+    ['Encounter', '', 'patient=p1', 'location=Location/l0', 'location-period=ge2026-05-02', 'status=finished', 'service-provider=Organization/o1', 'service-provider:identifier=Y00001', 'service-provider:missing=true'], // prettier-ignore
+    ['Appointment', '', 'patient=p0', '_sort=-date', 'actor=Location/l0', 'actor=Patient/p1', 'location=Location/l1'], // prettier-ignore
     ['Condition', '', 'patient=p0'],
-    ['Consent', '', 'patient=p1'],
+    ['Consent', '', 'patient=p1', 'actor=Organization/o1'],
     ['EpisodeOfCare', '', 'organization=Organization/o1', 'status=active'],
     ['DocumentReference', '', 'author=Patient/p2'],
     ['Coverage', '', 'beneficiary=Patient/p1', 'subscriber=Patient/p2', 'payor:missing=true'],
@@ -61,6 +55,16 @@ onEveryEngine(describe, engines, (engine) => {
     ['Location', ''],
     ['Practitioner', '', '_id=doc'],
   ];
+
+  /** Conditions of these questions on what tells of places. */
+  const TELLING: Readonly<Record<string, readonly string[]>> = {
+    Patient: ['address-city', 'telecom', 'general-practitioner'],
+    Encounter: ['location', 'service-provider'],
+    Appointment: ['actor=Location', 'location'],
+    EpisodeOfCare: ['organization'],
+    Consent: ['actor'],
+    Coverage: ['subscriber', 'payor'],
+  };
 
   const pageOf = (answer: SearchPage | SearchRefusal): SearchPage => {
     if ('refused' in answer) throw new Error(answer.problem.message);
@@ -76,8 +80,7 @@ onEveryEngine(describe, engines, (engine) => {
 
   /** The resource as a decision shows it, without what the server adds. */
   function shownBy(decision: AccessDecision, resource: Resource): Resource {
-    const hidden = decision.permit ? (decision.redact ?? []).map((it) => it.element) : [];
-    return plain(Object.fromEntries(Object.entries(resource).filter(([name]) => !hidden.includes(name))) as Resource); // prettier-ignore
+    return plain(decision.permit && decision.conceals ? withoutPlaces(resource) : resource);
   }
   function plain({ meta, ...rest }: Resource): Resource {
     const security = (meta as { security?: unknown } | undefined)?.security;
@@ -91,7 +94,7 @@ onEveryEngine(describe, engines, (engine) => {
       const recorded = world.recorded.get(streamOf(resource))!;
       const decision = oracle.decide('search', oracle.factsOf(recorded, recorded.versions.length));
       if (!decision.permit) return [];
-      return [{ resource, shown: shownBy(decision, resource), isConcealed: decision.redact !== undefined }];
+      return [{ resource, shown: shownBy(decision, resource), isConcealed: decision.conceals === true }];
     });
   }
 
@@ -172,13 +175,9 @@ onEveryEngine(describe, engines, (engine) => {
           if (viewer === undefined) continue;
           for (const text of texts) {
             const { query: asked } = query(type, text);
-            const unasked = policy.sFlag.unasked[type] ?? [];
+            const isTelling = (TELLING[type] ?? []).some((it) => text.startsWith(it));
             const expected = (await left(record, world, oracle, asked))
-              .filter(
-                ({ isConcealed }) =>
-                  !isConcealed ||
-                  !asked.conditions.some((it) => 'parameter' in it && unasked.includes(it.parameter)),
-              ) // prettier-ignore
+              .filter(({ isConcealed }) => !isConcealed || !isTelling)
               .map(({ shown }) => shown);
             const name = [type, text];
             const page = pageOf(await record.search(asked, { count: 1000, base, total: 'accurate' }, viewer));
@@ -227,7 +226,6 @@ onEveryEngine(describe, engines, (engine) => {
           const condition = compartmentCondition(...(owner.split('/') as [string, string]), type);
           if (viewer === undefined || condition?.kind !== 'compartment') continue;
           const asked = { type, conditions: [condition] };
-          const unasked = policy.sFlag.unasked[type] ?? [];
           const expected = (await left(record, world, oracle, asked))
             .filter(
               ({ resource, isConcealed }) =>
@@ -237,7 +235,7 @@ onEveryEngine(describe, engines, (engine) => {
                     it.kind === 'reference' &&
                     it.target === owner &&
                     condition.parameters.includes(it.parameter) &&
-                    !unasked.includes(it.parameter),
+                    !['subscriber', 'payor'].includes(it.parameter),
                 ),
             ) // prettier-ignore
             .map(({ shown }) => shown);
@@ -260,7 +258,7 @@ onEveryEngine(describe, engines, (engine) => {
             const then = oracle.decide('read', oracle.factsOf(recorded, version));
             if (!now.permit || !then.permit) return undefined;
             if (resource === undefined) return { version, deleted: true };
-            return { version, resource: shownBy(then.redact ? then : now, resource) };
+            return { version, resource: shownBy(then.conceals ? then : now, resource) };
           });
           for (const [i, expected] of [...shown, shown.at(-1)].entries()) {
             const isRead = i === versions.length;
@@ -372,9 +370,8 @@ onEveryEngine(describe, engines, (engine) => {
               ) // prettier-ignore
               .flatMap(shown)
               .filter(
-                ({ decision }) =>
-                  decision.redact === undefined || !policy.sFlag.unasked[type]?.includes(parameter),
-              ) // prettier-ignore
+                ({ decision }) => decision.conceals !== true || ['subject', 'author'].includes(parameter),
+              )
               .map((it) => it.text);
           });
         }

@@ -37,6 +37,8 @@ export interface Identity {
   addresses(url: string): EndpointAddresses;
   /** Serves `/openid/…`, open to all. */
   mount(fastify: FastifyInstance, url: () => string): void;
+  /** Signs with a new key from here on, as happens by itself every thirty days; tokens of before stay good until they end. */
+  rotateKeys(): Promise<void>;
   close(): void;
 }
 
@@ -59,12 +61,22 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     storage,
     registrations: registrationsOf(options.personas, files, options.apps),
   };
+  const { signingKeys } = files;
+  const verifying = () => createLocalJWKSet({ keys: signingKeys.all().map(publicPart) });
+  let verify = verifying();
+  signingKeys.onChange(() => (verify = verifying()));
+  const tend = (): void => {
+    signingKeys.rotateWhenDue().catch((fault: unknown) => options.log.error(describeFault(fault), 'a signing key could not be made')); // prettier-ignore
+  };
+  const tending = setInterval(tend, TENDED_MS).unref();
+  tend();
   return {
     addresses: endpointsAt,
+    rotateKeys: () => signingKeys.rotate(),
     issuer: (url) => ({
       issuer: endpointsAt(url).issuer,
       audience: audienceAt(url),
-      keys: createLocalJWKSet({ keys: [publicPart(files.signingKey)] }),
+      keys: (header, token) => verify(header, token),
       claims: {
         shapes: ['cis2', 'nhs-login', 'carelog'],
         assuranceMin: 3,
@@ -80,11 +92,18 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     }),
     mount(fastify, url) {
       let loaded: Promise<LoadedProvider> | undefined;
+      // What it remembers lies in its storage: one with the new keys goes on where this one was.
+      signingKeys.onChange(() => (loaded = undefined));
       mountProvider(fastify, () => (loaded ??= load(fastify, options.log, parts, url())), url);
     },
-    close: storage.close,
+    close() {
+      clearInterval(tending);
+      storage.close();
+    },
   };
 }
+
+const TENDED_MS = 60 * 60 * 1_000;
 
 const audienceAt = (url: string): string => `${url}/fhir/R4`;
 

@@ -3,7 +3,7 @@
  * `jti`, so that they can be asked about (RFC 7662) and taken back (RFC 7009) like any other token.
  */
 import { randomUUID } from 'node:crypto';
-import { importJWK, jwtVerify, SignJWT } from 'jose';
+import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose';
 import type { Provider } from 'oidc-provider';
 import { claimsOf } from './accounts.ts';
 import type { Account } from './accounts.ts';
@@ -73,8 +73,8 @@ export async function withNameOfToken(
   const form = new URLSearchParams(body);
   const token = form.get('token');
   if (token === null || token.split('.').length !== 3) return body;
-  const key = await importJWK(publicPart(files.signingKey), 'ES256');
-  const jti = await jwtVerify(token, key, { issuer, audience, typ: 'at+jwt', algorithms: ['ES256'] }).then(
+  const keys = createLocalJWKSet({ keys: files.signingKeys.all().map(publicPart) });
+  const jti = await jwtVerify(token, keys, { issuer, audience, typ: 'at+jwt', algorithms: ['ES256'] }).then(
     ({ payload }) => payload.jti,
     () => undefined,
   );
@@ -89,13 +89,14 @@ export async function tokenForSignIn(
   { id, persona, role }: Account,
 ): Promise<string> {
   const jti = randomUUID();
+  const [key] = files.signingKeys.all();
   storage.keep('AccessToken', jti, { jti, accountId: id }, signInSeconds);
   return new SignJWT({ ...claimsOf(persona, patientNhsNumber, role?.id), client_id: 'sign-in', jti })
-    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: files.signingKey.kid as string })
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.kid as string })
     .setIssuer(issuer)
     .setAudience(audience)
     .setSubject(id)
     .setIssuedAt()
     .setExpirationTime(`${signInSeconds}s`)
-    .sign(await importJWK(files.signingKey, 'ES256'));
+    .sign(await importJWK(key, 'ES256'));
 }

@@ -33,6 +33,11 @@ const practitioner = {
   code: 'S8000:G8000:R8000',
   activityCodes: ['B0380', 'B0340', 'B0420', 'B0450', 'B0815', 'B1101', 'B0560', 'B0082'],
 };
+/** Who meets people in danger has an activity more than others in the same role. */
+const safeguarding = <Post extends Pick<Role, 'activityCodes'>>(post: Post): Post => ({
+  ...post,
+  activityCodes: [...post.activityCodes, 'X0001'],
+});
 const nurse = {
   code: 'S8000:G8000:R8001',
   activityCodes: ['B0380', 'B0340', 'B0428', 'B0450', 'B0815', 'B1101', 'B0560', 'B0082'],
@@ -42,7 +47,10 @@ const professional = {
   activityCodes: ['B0380', 'B0825', 'B0428', 'B0815', 'B0082'],
 };
 const pharmacist = { code: 'S8000:G8000:R8003', activityCodes: ['B0370', 'B0572'] };
-const socialWorker = { code: 'S8000:G8000:R8014', activityCodes: ['B0380', 'B0825', 'B0815', 'B0082'] };
+const socialWorker = {
+  code: 'S8000:G8000:R8014',
+  activityCodes: ['B0380', 'B0825', 'B0815', 'B0082', 'X0001'],
+};
 const privacyOfficer = { code: 'S8002:G8003:R0001', activityCodes: ['B0015', 'B0016', 'B0018'] };
 
 /** Care setting of each organisation, by ODS code. */
@@ -66,10 +74,10 @@ export const personas: readonly Persona[] = [
     careSetting: 'any',
   },
   staff('gp', 'General practitioner', 1, ['Y90001', practitioner]),
-  staff('ed-doctor', 'Emergency department doctor', 2, ['RZZ', practitioner]),
+  staff('ed-doctor', 'Emergency department doctor', 2, ['RZZ', safeguarding(practitioner)]),
   staff('paramedic', 'Ambulance paramedic', 3, ['RZY', professional]),
   staff('community-nurse', 'Community nurse', 4, ['RZX', nurse]),
-  staff('crisis-worker', 'Mental health crisis worker', 5, ['RZW', professional]),
+  staff('crisis-worker', 'Mental health crisis worker', 5, ['RZW', safeguarding(professional)]),
   staff('social-worker', 'Social worker', 6, ['9ZZ', socialWorker]),
   staff('pharmacist', 'Community pharmacist', 7, ['FZZ01', pharmacist]),
   staff(

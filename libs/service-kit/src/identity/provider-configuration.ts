@@ -48,7 +48,7 @@ export function providerConfiguration(parts: ProviderParts): Configuration {
       ...metadata,
       id_token_signed_response_alg: 'ES256',
     })),
-    jwks: { keys: [files.signingKey] },
+    jwks: { keys: [...files.signingKeys.all()] },
     enabledJWA: {
       idTokenSigningAlgValues: ['ES256'],
       clientAuthSigningAlgValues: ['ES384', 'RS384', 'ES256'],

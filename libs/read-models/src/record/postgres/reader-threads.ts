@@ -40,6 +40,7 @@ export class ReaderThreads implements RecordQueries {
   resourceFacts = this.#asked('resourceFacts');
   patientFacts = this.#asked('patientFacts');
   standsFor = this.#asked('standsFor');
+  ours = this.#asked('ours');
   stats = this.#asked('stats');
   checkpoint = this.#asked('checkpoint');
   parked = this.#asked('parked');

@@ -64,7 +64,9 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
       await scene.append(100);
       const child = scene.child({}, { failpoint, time: 3 });
       expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-      expect((await scene.checkpoint()).position).toBe(failpoint === 'after-checkpoint' ? 60 : 40);
+      // Less where a send was in doubt before that.
+      const { position } = await scene.checkpoint();
+      expect(position).toBeLessThanOrEqual(failpoint === 'after-checkpoint' ? 60 : 40);
       scene.relay();
       await scene.relayed();
       const { messages } = await scene.expectTopicIsLog();
@@ -121,6 +123,16 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await kafka.kill();
     await scene.append(50);
     await kafka.start();
+    await scene.relayed();
+    await scene.expectTopicIsLog();
+  });
+
+  it('goes on after PostgreSQL was killed, which holds its log and its lease', async () => {
+    scene.relay();
+    await scene.append(50);
+    await scene.relayed();
+    await running().database.kill();
+    await scene.append(50);
     await scene.relayed();
     await scene.expectTopicIsLog();
   });
@@ -196,7 +208,7 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await scene.relayed();
     await relay.close();
     const before = scene.store.head().epoch;
-    const owner = new pg.Client(running().database.postgres.url());
+    const owner = new pg.Client(running().database.ownerUrl);
     await owner.connect();
     const { epoch } = await beginEpoch(owner, { schema: scene.schema });
     await owner.end();

@@ -91,8 +91,9 @@ async function* orEvery<Item>(
       }
       const { done, value } = await next.result;
       if (done) return;
-      yield value;
+      // Asked for now, so that reading goes on while this is dealt with.
       next = settled(items.next());
+      yield value;
     }
   } finally {
     // First, or the source would not end before it has something more to give.

@@ -159,9 +159,15 @@ function sharedSettings(
   env: Readonly<Record<string, string>>,
 ): Shared {
   const issuers = join(folder, 'issuers.json');
-  writeFileSync(issuers, JSON.stringify({ issuers: [issuerAt(urlAt(port))] }), {
-    mode: 0o600,
-  });
+  writeFileSync(
+    issuers,
+    JSON.stringify({
+      issuers: [issuerAt(env['CARELOG_URL'] ?? process.env['CARELOG_URL'] ?? urlAt(port), urlAt(port))],
+    }),
+    {
+      mode: 0o600,
+    },
+  );
   return (service) => {
     const url = new URL(postgres.url(DATABASE));
     url.username = roleOf(service);
@@ -188,11 +194,11 @@ function sharedSettings(
 }
 
 /** The first gateway's own provider, as the others trust it. */
-function issuerAt(url: string) {
+function issuerAt(url: string, reachedAt: string) {
   return {
     issuer: `${url}/openid`,
     audience: `${url}/fhir/R4`,
-    keysUrl: `${url}/openid/jwks`,
+    keysUrl: `${reachedAt}/openid/jwks`,
     shapes: ['cis2', 'nhs-login', 'carelog'],
     careSettings,
     scopesRequired: false,
@@ -228,6 +234,7 @@ function childrenOf(
   const identity = {
     CARELOG_DATA: config.dataFolder,
     CARELOG_EMBEDDED_IDENTITY: config.embeddedIdentity ? 'on' : 'off',
+    CARELOG_DEMO: config.demo ? 'on' : 'off',
     CARELOG_ISSUERS: process.env['CARELOG_ISSUERS'] ?? '',
     CARELOG_APPS: process.env['CARELOG_APPS'] ?? '',
   };

@@ -2,7 +2,7 @@ import { engineOrReason, startPostgres } from '@carelog/engines';
 import { relationshipBases } from '@carelog/access';
 import { parseSearch } from '@carelog/fhir';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type Cursor,
   type RecordOptions,
@@ -19,6 +19,8 @@ import { Searching } from './searching.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
 const engines = await recordEngines((folder) => engineOrReason(() => startPostgres({ folder, sync: false })));
+// Two engines, and a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 afterAll(async () => {
   for (const it of engines) if (typeof it !== 'string') await it.close();
 });

@@ -82,9 +82,8 @@ async function startEngines(
     startKafka({ folder: join(folder, 'kafka') }),
   ] as const;
   const [postgres, kafka] = await Promise.allSettled(starting);
-  closing.push(() =>
-    Promise.all([postgres, kafka].map((it) => it.status === 'fulfilled' && it.value.stop())),
-  );
+  const started = [postgres, kafka].flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
+  closing.push(() => Promise.all(started.map((engine) => engine.stop())));
   if (postgres.status === 'rejected') throw postgres.reason;
   if (kafka.status === 'rejected') throw kafka.reason;
   return { postgres: postgres.value, kafka: kafka.value };

@@ -15,6 +15,7 @@ import { startRelay } from '@carelog/relay';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { pagesOf } from '../../apps/relay/src/pages.ts';
+import type { Reached } from '../../apps/relay/src/resume.ts';
 
 const EVENTS = 40_000;
 const PAGE = 500;
@@ -72,11 +73,12 @@ async function bareProduce(): Promise<number> {
   const settings = newTopic();
   await ensureTopic(settings);
   const pages = [];
-  let reached = { epoch: store.head().epoch, position: 0, positions: new Array<number>(12).fill(0), eventId: undefined as string | undefined }; // prettier-ignore
+  const positions = new Array<number>(settings.lanes).fill(0);
+  let reached: Reached = { epoch: store.head().epoch, position: 0, positions, eventId: undefined };
   while (reached.position < EVENTS) {
     for (const page of pagesOf(reached, await store.readAll({ after: reached.position, limit: PAGE }))) {
       pages.push([...page.lanes].flatMap(([partition, own]) => own.map((each) => ({ ...each, partition }))));
-      reached = { ...page.checkpoint, eventId: page.checkpoint.eventId };
+      reached = page.checkpoint;
     }
   }
   const producer = clientOf(settings).producer({ maxInFlightRequests: 1 });

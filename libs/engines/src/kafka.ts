@@ -41,7 +41,7 @@ export interface Kafka {
 }
 
 const infra = resolve(import.meta.dirname, '../../../infra/kafka');
-const patienceMilliseconds = 90_000;
+const patienceMilliseconds = 180_000;
 /** The quick compiler only: half the time to start, on a machine that runs everything else as well. */
 const machine = ['-Xms256m', '-Xmx512m', '-XX:TieredStopAtLevel=1'];
 

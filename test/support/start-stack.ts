@@ -48,26 +48,7 @@ export interface Answer {
 }
 
 export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-stack-'))): Promise<Stack> {
-  const config = {
-    port: 0,
-    host: '127.0.0.1',
-    dataFolder: folder,
-    demo: false,
-    logLevel: 'error',
-    accessLog: 'written',
-    bodyLimit: 32 * 1024 * 1024,
-    embeddedIdentity: true,
-    issuers: [],
-    policy: defaultPolicy(),
-    // Tests ask faster than people do.
-    allowances: {
-      ...defaultAllowances,
-      patients: defaultAllowances.staff,
-      strangers: defaultAllowances.staff,
-    },
-    corsOrigins: [],
-    trustedProxies: [],
-  } as const;
+  const config = stackConfig(folder);
   const { url, urlOf, close } = await (isCluster ? startCluster(config) : startOne(config));
   const tokens = new Map<string, Promise<string>>();
   const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
@@ -105,6 +86,29 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
       await close();
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+export function stackConfig(folder: string): Config {
+  return {
+    port: 0,
+    host: '127.0.0.1',
+    dataFolder: folder,
+    demo: false,
+    logLevel: 'error',
+    accessLog: 'written',
+    bodyLimit: 32 * 1024 * 1024,
+    embeddedIdentity: true,
+    issuers: [],
+    policy: defaultPolicy(),
+    // Tests ask faster than people do.
+    allowances: {
+      ...defaultAllowances,
+      patients: defaultAllowances.staff,
+      strangers: defaultAllowances.staff,
+    },
+    corsOrigins: [],
+    trustedProxies: [],
   };
 }
 

@@ -17,6 +17,8 @@ import { migrateCluster, roleOf, serviceRoles } from './migrate.ts';
 export interface LocalCluster {
   readonly gateways: readonly string[];
   readonly writers: readonly string[];
+  /** By name, e.g. `writer 2`. */
+  readonly services: ReadonlyMap<string, RunningService>;
   /** Whether nothing had been recorded when it started. */
   readonly emptyLog: boolean;
   /** Ends services first, then what they stand on. */
@@ -64,6 +66,7 @@ export async function startLocalCluster(
     return {
       gateways: gateways.map((child) => urlAt(child.port)),
       writers: writers.map((child) => urlAt(child.port)),
+      services: new Map(running.map((service) => [service.name, service])),
       emptyLog,
       close,
     };

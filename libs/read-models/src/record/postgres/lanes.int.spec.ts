@@ -56,7 +56,7 @@ function busyLog(): Log {
     if (i % 11 === 10) log.record(who, `Observation/${who}-${i % 9}`);
   }
   log.record('shared', { resourceType: 'Practitioner', id: 'doc' });
-  log.record('shared', { resourceType: 'Organization', id: 'o', name: 'x'.repeat(900), identifier: [{ system: 'urn:o', value: 'y'.repeat(900) }] }); // prettier-ignore
+  log.record('shared', { resourceType: 'Organization', id: 'o', name: 'x'.repeat(490), identifier: [{ system: 'urn:o', value: 'y'.repeat(490) }] }); // prettier-ignore
   return log;
 }
 
@@ -102,9 +102,9 @@ describe.skipIf(reason !== undefined)(
       await apply(sqlite, log.changes);
       expect(await record.hash()).toBe(await embedded.hash());
       expect(await ids('Observation', 'value-string=w')).toEqual(await ids('Observation', 'value-string=w', embedded)); // prettier-ignore
-      expect(await ids('Organization', `identifier=urn:o|${'y'.repeat(900)}`)).toEqual(['o']);
-      expect(await ids('Organization', `name=${'x'.repeat(899)}`)).toEqual(['o']);
-      expect(await ids('Organization', `name=${'x'.repeat(899)}y`)).toEqual([]);
+      expect(await ids('Organization', `identifier=urn:o|${'y'.repeat(490)}`)).toEqual(['o']);
+      expect(await ids('Organization', `name=${'x'.repeat(489)}`)).toEqual(['o']);
+      expect(await ids('Organization', `name=${'x'.repeat(489)}y`)).toEqual([]);
       embedded.close();
       sqlite.close();
     });

@@ -137,6 +137,29 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await scene.expectTopicIsLog();
   });
 
+  it('waits where PostgreSQL does not answer, and where it cannot be reached', async () => {
+    const url = new URL(running().database.url);
+    const proxy = await startTcpProxy(Number(url.port));
+    url.port = String(proxy.port);
+    const relay = scene.relay({
+      databaseUrl: url.href,
+      requestMilliseconds: 500,
+      heartbeatMilliseconds: 200,
+    });
+    await scene.append(20);
+    await scene.relayed();
+    for (const breakIt of [proxy.stall, proxy.cut]) {
+      breakIt();
+      await scene.append(20);
+      await expect.poll(() => relay.status().state, patient).toBe('recovering');
+      proxy.mend();
+      await scene.relayed();
+    }
+    await scene.expectTopicIsLog();
+    await relay.close();
+    await proxy.close();
+  });
+
   it('makes the topic anew that somebody deleted, and goes on with what follows', async () => {
     const relay = scene.relay({ heartbeatMilliseconds: 200 });
     await scene.append(20);

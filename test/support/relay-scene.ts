@@ -57,7 +57,7 @@ export async function startDatabase(folder: string): Promise<Database> {
   };
 }
 
-export type Tuning = Partial<Omit<RelayOptions, 'openStore' | 'log' | 'kafka' | 'databaseUrl'>>;
+export type Tuning = Partial<Omit<RelayOptions, 'openStore' | 'log' | 'kafka'>>;
 
 export interface RelayScene {
   readonly settings: KafkaSettings;
@@ -116,7 +116,7 @@ export async function startRelayScene(
       const relay = startRelay({
         kafka: settings,
         databaseUrl: database.url,
-        openStore: () => openPostgresEventStore({ url: database.url, schema }),
+        openStore: () => openPostgresEventStore({ url: tuning?.databaseUrl ?? database.url, schema }),
         log: { info() {}, warn() {} },
         ...tuningOfTests,
         ...tuning,

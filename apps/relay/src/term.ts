@@ -96,10 +96,10 @@ async function* orEvery<Item>(
       yield value;
     }
   } finally {
-    // First, or the source would not end before it has something more to give.
-    end();
     signal.removeEventListener('abort', end);
-    await items.return?.();
+    end();
+    // Not waited for: the source may be waiting for a server that does not answer.
+    items.return?.()?.catch(() => {});
   }
 }
 

@@ -18,8 +18,10 @@ const realServer = process.env['CARELOG_KURRENTDB_URL'];
 describe.skipIf(realServer === undefined)(
   '(runs where CARELOG_KURRENTDB_URL names a KurrentDB 26.1 or later)',
   () => {
-    describeEventStore('kurrentdb', ({ now }) =>
-      openKurrentEventStore({ url: realServer!, name: newName(), now }),
+    describeEventStore(
+      'kurrentdb',
+      ({ now }) => openKurrentEventStore({ url: realServer!, name: newName(), now }),
+      { histories: 20 },
     );
   },
 );

@@ -1,6 +1,7 @@
 /**
  * The whole platform on a free port and a folder of its own, for tests that need more than one project: in one process, or with
- * `CARELOG_STACK=cluster` as a cluster whose gateways take turns to answer what is read.
+ * `CARELOG_STACK=cluster` as a cluster whose gateways take turns to answer what is read, with `CARELOG_STACK=gateway` as a cluster
+ * of which one gateway is asked.
  */
 import { defaultPolicy } from '@carelog/access';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -112,7 +113,8 @@ export function stackConfig(folder: string): Config {
   };
 }
 
-const isCluster = process.env['CARELOG_STACK'] === 'cluster';
+const kind = process.env['CARELOG_STACK'];
+const isCluster = kind === 'cluster' || kind === 'gateway';
 
 interface Started {
   readonly url: string;
@@ -136,7 +138,8 @@ async function startCluster(config: Config): Promise<Started> {
   const { gateways, close } = await startLocalCluster(config, createLog('error'), env);
   const url = gateways[0]!;
   let asked = 0;
-  const urlOf = (method: string) => (method === 'GET' ? gateways[(asked += 1) % gateways.length]! : url);
+  const urlOf = (method: string) =>
+    method === 'GET' && kind === 'cluster' ? gateways[(asked += 1) % gateways.length]! : url;
   return { url, urlOf, close };
 }
 

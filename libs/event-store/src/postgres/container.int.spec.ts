@@ -1,17 +1,18 @@
 /** The port's contract against PostgreSQL in a container, as sites run it: where a Docker engine has an image of it. */
-import { spawnSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, describe } from 'vitest';
 import { describeEventStore } from '../contract.ts';
 import { newEventId } from '../event-id.ts';
+import { imageAtHand, startContainer } from '../spec-container.ts';
+import type { SpecContainer } from '../spec-container.ts';
 import { createLogServer } from './log-server.ts';
+import type { LogServer } from './log-server.ts';
 import { openPostgresEventStore } from './postgres-event-store.ts';
 
-const images = [process.env['CARELOG_POSTGRES_IMAGE'], 'postgres:18', 'carelog-base/postgres'];
-const image = images.find((name) => name && docker('image', 'inspect', name));
-const container = image === undefined ? undefined : await startContainer(image);
-const server = container && (await createLogServer(container.url));
+const image = imageAtHand(process.env['POSTGRES_IMAGE'], 'postgres:18', 'carelog-base/postgres');
+let container: SpecContainer | undefined;
+const server = image === undefined ? undefined : await startServer(image);
 afterAll(() => container?.stop());
 
 describe.skipIf(!server)(
@@ -26,25 +27,24 @@ describe.skipIf(!server)(
   },
 );
 
-async function startContainer(name: string): Promise<{ url: string; stop(): Promise<unknown> }> {
-  // Its reaper is an image of its own, which cannot be had everywhere; what is started here is stopped here.
-  process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
-  const { GenericContainer, Wait } = await import('testcontainers');
+async function startServer(name: string): Promise<LogServer> {
   const password = newEventId();
-  const started = await new GenericContainer(name)
-    .withEnvironment({ POSTGRES_PASSWORD: password })
+  container = await startContainer(name, {
+    port: 5432,
+    environment: { POSTGRES_PASSWORD: password },
     // Power cuts are not among what is tried here.
-    .withCommand(['postgres', '-c', 'fsync=off'])
-    .withExposedPorts(5432)
-    .withWaitStrategy(Wait.forListeningPorts())
-    .start();
-  const url = `postgres://postgres:${password}@${started.getHost()}:${started.getMappedPort(5432)}/postgres`;
-  for (const until = Date.now() + 60_000; !(await accepts(url)); await delay(100)) {
-    if (Date.now() < until) continue;
-    await started.stop();
-    throw new Error(`PostgreSQL in the container ${name} accepts no connection.`);
+    command: ['postgres', '-c', 'fsync=off'],
+  });
+  const url = `postgres://postgres:${password}@${container.host}:${container.port}/postgres`;
+  try {
+    for (const until = Date.now() + 60_000; !(await accepts(url)); await delay(100)) {
+      if (Date.now() > until) throw new Error(`PostgreSQL in the container ${name} accepts no connection.`);
+    }
+    return await createLogServer(url);
+  } catch (error) {
+    await container.stop();
+    throw error;
   }
-  return { url, stop: () => started.stop() };
 }
 
 async function accepts(url: string): Promise<boolean> {
@@ -58,8 +58,4 @@ async function accepts(url: string): Promise<boolean> {
   } finally {
     await client.end();
   }
-}
-
-function docker(...args: string[]): boolean {
-  return spawnSync('docker', args, { stdio: 'ignore' }).status === 0;
 }

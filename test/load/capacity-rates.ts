@@ -129,7 +129,13 @@ async function projection(events: number): Promise<{ unitMs: number; eventMs: nu
     const { projection: rule, readModel } = view;
     await readModel.clear();
     const ms = await timed(1, () =>
-      catchUpLanes(lanes, { ...ground, skipped: async () => new Set(), batchSize, projection: rule, readModel }),
+      catchUpLanes(lanes, {
+        ...ground,
+        skipped: async () => new Set(),
+        batchSize,
+        projection: rule,
+        readModel,
+      }),
     );
     await close();
     return ms;

@@ -75,8 +75,8 @@ export async function startFront(
           url,
         );
         fhirRoutes(server, gateway, url);
-        statusRoutes(server, running, () =>
-          metricsText([...platformSamples(running, gateway), ...requestMetrics()]),
+        statusRoutes(server, running, async () =>
+          metricsText([...(await platformSamples(running, gateway)), ...requestMetrics()]),
         );
         startPageRoutes(server, {
           facts: () => startPageFacts(running, config, url()),

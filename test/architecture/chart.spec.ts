@@ -36,7 +36,7 @@ tolerations: [{ key: a, operator: Exists, effect: NoSchedule }]
 const refused: readonly [string, string, RegExp][] = [
   ['a URL with a path', 'publicUrl: https://record.example.nhs.uk/fhir', /publicUrl/],
   ['a name that there is not', 'gatway: { replicas: 3 }', /gatway/],
-  ['a secret in place of its name', 'secrets: { log: postgres://a:b@c/d }', /secrets.*log/s],
+  ['a secret in place of its name', 'secrets: { owner: postgres://a:b@c/d }', /secrets.*owner/s],
   ['a broker without its port', 'kafka: { brokers: [kafka] }', /brokers/],
   [
     'more projectors than lanes',
@@ -141,12 +141,13 @@ describe.skipIf(missing !== undefined)(`the chart${missing === undefined ? '' : 
     const read = ['config', 'cluster-config', 'tracing']
       .map((file) => readFileSync(path.join(root, `libs/service-kit/src/${file}.ts`), 'utf8'))
       .concat(readFileSync(path.join(root, 'libs/distribution/src/kafka-settings.ts'), 'utf8'))
+      .concat(readFileSync(path.join(root, 'apps/carelog/src/commands/migrate.ts'), 'utf8'))
       .join('');
     const set = podsOf(manifestsOf('everything')).flatMap(({ spec }) =>
       spec.containers[0]!.env.map(({ name }) => name),
     );
     const foreign = [...new Set(set)].filter((name) => !read.includes(name) && !name.startsWith('OTEL_'));
-    expect(foreign).toEqual(['CARELOG_OWNER_URL']);
+    expect(foreign).toEqual([]);
   });
 
   it('gives each pod a budget, and each budget, policy, service and autoscaler something to hold on to', () => {
@@ -165,11 +166,11 @@ describe.skipIf(missing !== undefined)(`the chart${missing === undefined ? '' : 
     const budgets = manifests.filter(({ kind }) => kind === 'PodDisruptionBudget');
     expect(budgets.length).toBe(4);
     const targets = manifests.filter(({ kind }) => kind === 'HorizontalPodAutoscaler').map(({ spec }) => (spec as { scaleTargetRef: { name: string } }).scaleTargetRef.name); // prettier-ignore
-    const deployments = manifests
-      .filter(({ kind }) => kind === 'Deployment')
+    const scaled = manifests
+      .filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
       .map(({ metadata }) => metadata.name);
     expect(targets.length).toBe(2);
-    for (const target of targets) expect(deployments).toContain(target);
+    for (const target of targets) expect(scaled).toContain(target);
   });
 
   it.each(refused)('refuses %s, and says so', (what, _, says) => {

@@ -9,6 +9,7 @@ import { accessRows } from './access-rows.ts';
 import { accountRows } from './account-rows.ts';
 import { importRows } from './import-rows.ts';
 import { logRows } from './log-rows.ts';
+import { postgresLogRows } from './postgres-log-rows.ts';
 import { failures, markdown, putIntoPage } from './report.ts';
 import { requestRows } from './request-rows.ts';
 import { scaleRows } from './scale-rows.ts';
@@ -29,6 +30,7 @@ const requests = [
 ];
 const singles = [
   ...(await logRows(settings)),
+  ...(await postgresLogRows(settings)),
   ...(await importRows(settings)),
   ...(await startRows(settings)),
 ];

@@ -69,7 +69,8 @@ const publisher = { organisation: 'RXX01', system: 'bench' };
 const partition = newEventId();
 const content = randomBytes(CONTENT_BYTES);
 
-function newStream(): StreamAppend {
+/** An append of one sealed Observation to a stream of its own. */
+export function newStream(): StreamAppend {
   const id = newEventId();
   const event = {
     id,

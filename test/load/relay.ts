@@ -15,6 +15,7 @@ import { startRelay } from '@carelog/relay';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { pagesOf } from '../../apps/relay/src/pages.ts';
+import type { Reached } from '../../apps/relay/src/resume.ts';
 
 const EVENTS = 40_000;
 const PAGE = 500;
@@ -38,7 +39,7 @@ let topics = 0;
 
 try {
   for (let n = 0; n < EVENTS; n += PAGE) await append(store, PAGE, n);
-  const rates = { bareProduce: [] as number[], relay: [] as number[], bareConsume: [] as number[], lanes: [] as number[] }; // prettier-ignore
+  const rates = { bareProduce: [] as Figure[], relay: [] as Figure[], bareConsume: [] as Figure[], lanes: [] as Figure[] }; // prettier-ignore
   for (let run = 0; run < RUNS; run++) {
     rates.bareProduce.push(await bareProduce());
     const settings = newTopic();
@@ -68,72 +69,73 @@ function clientOf(settings: KafkaSettings): Kafka {
 }
 
 /** The same messages, made before the clock starts. */
-async function bareProduce(): Promise<number> {
+async function bareProduce(): Promise<Figure> {
   const settings = newTopic();
   await ensureTopic(settings);
   const pages = [];
-  let reached = { epoch: store.head().epoch, position: 0, positions: new Array<number>(12).fill(0), eventId: undefined as string | undefined }; // prettier-ignore
+  const positions = new Array<number>(settings.lanes).fill(0);
+  let reached: Reached = { epoch: store.head().epoch, position: 0, positions, eventId: undefined };
   while (reached.position < EVENTS) {
     for (const page of pagesOf(reached, await store.readAll({ after: reached.position, limit: PAGE }))) {
       pages.push([...page.lanes].flatMap(([partition, own]) => own.map((each) => ({ ...each, partition }))));
-      reached = { ...page.checkpoint, eventId: page.checkpoint.eventId };
+      reached = page.checkpoint;
     }
   }
   const producer = clientOf(settings).producer({ maxInFlightRequests: 1 });
   await producer.connect();
-  const began = performance.now();
+  const since = started();
   for (const messages of pages) await producer.send({ topic: settings.topic, acks: -1, messages });
-  const rate = EVENTS / ((performance.now() - began) / 1000);
+  const figure = since(EVENTS);
   await producer.disconnect();
-  return rate;
+  return figure;
 }
 
-async function relayAll(kafkaSettings: KafkaSettings): Promise<number> {
+async function relayAll(kafkaSettings: KafkaSettings): Promise<Figure> {
   await ensureTopic(kafkaSettings);
   const relay = startRelay({ kafka: kafkaSettings, databaseUrl: url, openStore, log, pageEvents: PAGE });
   while (relay.status().state !== 'relaying') await wait(1);
   const from = relay.status().position;
-  const began = performance.now();
+  const since = started();
   while (relay.status().position < EVENTS) await wait(1);
-  const rate = (EVENTS - from) / ((performance.now() - began) / 1000);
+  const figure = since(EVENTS - from);
   await relay.close();
-  return rate;
+  return figure;
 }
 
-async function bareConsume(settings: KafkaSettings): Promise<number> {
+async function bareConsume(settings: KafkaSettings): Promise<Figure> {
   const consumer = clientOf(settings).consumer({ groupId: 'bare', maxWaitTimeInMs: 500 });
   await consumer.connect();
   await consumer.subscribe({ topics: [settings.topic], fromBeginning: true });
-  let began: number | undefined;
+  let since: ReturnType<typeof started> | undefined;
   let count = 0;
   await consumer.run({
     autoCommit: false,
     partitionsConsumedConcurrently: 4,
     eachBatch: async ({ batch }) => {
-      began ??= performance.now();
+      since ??= started();
       count += batch.messages.length;
     },
   });
   while (count < EVENTS) await wait(1);
-  const rate = EVENTS / ((performance.now() - began!) / 1000);
+  const figure = since!(EVENTS);
   await consumer.disconnect();
-  return rate;
+  return figure;
 }
 
-async function readLanes(settings: KafkaSettings): Promise<number> {
-  let began: number | undefined;
+async function readLanes(settings: KafkaSettings): Promise<Figure> {
+  let since: ReturnType<typeof started> | undefined;
   let count = 0;
   const consumer = consumeLanes(settings, {
     group: 'lanes',
     onBatch: async ({ messages }) => {
-      began ??= performance.now();
+      since ??= started();
       count += messages.filter(({ kind }) => kind === 'event').length;
     },
   });
   while (count < EVENTS) await wait(1);
-  const rate = EVENTS / ((performance.now() - began!) / 1000);
+  const figure = since!(EVENTS);
   await consumer.close();
-  return rate;
+  return figure;
 }
 
 /** Milliseconds from the acknowledged append to the relay's checkpoint, of each append, in order of size. */
@@ -188,9 +190,29 @@ function anEvent(person: number): NewEvent {
   };
 }
 
-function print(name: string, figures: number[], floors: number[], floor: string): void {
-  const median = (all: number[]): number => all.sort((one, other) => one - other)[all.length >> 1]!;
-  const [own, bare] = [median(figures), median(floors)];
-  const said = (rate: number): string => Math.round(rate).toLocaleString('en-GB');
-  console.log(`${name}: ${said(own)} events/s; ${floor}: ${said(bare)}; ${Math.round((100 * own) / bare)} %`);
+interface Figure {
+  readonly perSecond: number;
+  /** Of this process, without the engines: hardly depends on what else the machine does. */
+  readonly microsecondsEach: number;
+}
+
+function started(): (count: number) => Figure {
+  const began = performance.now();
+  const before = process.cpuUsage();
+  return (count) => {
+    const { user, system } = process.cpuUsage(before);
+    return {
+      perSecond: count / ((performance.now() - began) / 1000),
+      microsecondsEach: (user + system) / count,
+    };
+  };
+}
+
+function print(name: string, figures: Figure[], floors: Figure[], floor: string): void {
+  const median = (all: Figure[], of: keyof Figure): number =>
+    all.map((each) => each[of]).sort((one, other) => one - other)[all.length >> 1]!;
+  const said = (all: Figure[]): string =>
+    `${Math.round(median(all, 'perSecond')).toLocaleString('en-GB')} events/s, ${median(all, 'microsecondsEach').toFixed(0)} µs of processor each`;
+  const share = Math.round((100 * median(figures, 'perSecond')) / median(floors, 'perSecond'));
+  console.log(`${name}: ${said(figures)}; ${floor}: ${said(floors)}; ${share} %`);
 }

@@ -64,7 +64,9 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
       await scene.append(100);
       const child = scene.child({}, { failpoint, time: 3 });
       expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-      expect((await scene.checkpoint()).position).toBe(failpoint === 'after-checkpoint' ? 60 : 40);
+      // Less where a send was in doubt before that.
+      const { position } = await scene.checkpoint();
+      expect(position).toBeLessThanOrEqual(failpoint === 'after-checkpoint' ? 60 : 40);
       scene.relay();
       await scene.relayed();
       const { messages } = await scene.expectTopicIsLog();
@@ -123,6 +125,39 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await kafka.start();
     await scene.relayed();
     await scene.expectTopicIsLog();
+  });
+
+  it('goes on after PostgreSQL was killed, which holds its log and its lease', async () => {
+    scene.relay();
+    await scene.append(50);
+    await scene.relayed();
+    await running().database.kill();
+    await scene.append(50);
+    await scene.relayed();
+    await scene.expectTopicIsLog();
+  });
+
+  it('waits where PostgreSQL does not answer, and where it cannot be reached', async () => {
+    const url = new URL(running().database.url);
+    const proxy = await startTcpProxy(Number(url.port));
+    url.port = String(proxy.port);
+    const relay = scene.relay({
+      databaseUrl: url.href,
+      requestMilliseconds: 500,
+      heartbeatMilliseconds: 200,
+    });
+    await scene.append(20);
+    await scene.relayed();
+    for (const breakIt of [proxy.stall, proxy.cut]) {
+      breakIt();
+      await scene.append(20);
+      await expect.poll(() => relay.status().state, patient).toBe('recovering');
+      proxy.mend();
+      await scene.relayed();
+    }
+    await scene.expectTopicIsLog();
+    await relay.close();
+    await proxy.close();
   });
 
   it('makes the topic anew that somebody deleted, and goes on with what follows', async () => {
@@ -196,7 +231,7 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await scene.relayed();
     await relay.close();
     const before = scene.store.head().epoch;
-    const owner = new pg.Client(running().database.postgres.url());
+    const owner = new pg.Client(running().database.ownerUrl);
     await owner.connect();
     const { epoch } = await beginEpoch(owner, { schema: scene.schema });
     await owner.end();

@@ -6,7 +6,6 @@ import path from 'node:path';
 import { consumeLanes, laneOf, migrateDistribution, readRelayCheckpoint } from '@carelog/distribution';
 import type { Delivered, KafkaSettings, RelayCheckpoint } from '@carelog/distribution';
 import { startPostgres } from '@carelog/engines';
-import type { Postgres } from '@carelog/engines';
 import { migrateEventStore, newEventId, openPostgresEventStore } from '@carelog/event-store';
 import type { PostgresEventStore, RecordedEvent } from '@carelog/event-store';
 import { startRelay } from '@carelog/relay';
@@ -19,30 +18,38 @@ import type { Failpoint } from '../../apps/relay/src/failpoint.ts';
 import type { ChildSettings } from './relay-child.ts';
 
 export interface Database {
-  readonly postgres: Postgres;
+  readonly ownerUrl: string;
   /** Of the role that may relay and read, and no more. */
   readonly url: string;
   /** As the owner. */
   run(sql: string, values?: unknown[]): Promise<pg.QueryResult>;
+  /** And starts it again. */
+  kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** A server with the schema of the distribution. */
 export async function startDatabase(folder: string): Promise<Database> {
-  const postgres = await startPostgres({ folder: path.join(folder, 'postgres'), sync: false });
-  const owner = new pg.Client(postgres.url());
+  const options = { folder: path.join(folder, 'postgres'), sync: false };
+  let postgres = await startPostgres(options);
+  const owner = new pg.Pool({ connectionString: postgres.url(), max: 1 });
   owner.on('error', () => {});
-  await owner.connect();
   const password = newEventId();
   await owner.query(`CREATE ROLE relay LOGIN PASSWORD '${password}'`);
-  await migrateDistribution(owner, { relays: ['relay'] });
+  const client = await owner.connect();
+  await migrateDistribution(client, { relays: ['relay'] });
+  client.release();
   const url = new URL(postgres.url());
   url.username = 'relay';
   url.password = password;
   return {
-    postgres,
+    ownerUrl: postgres.url(),
     url: url.href,
     run: (sql, values) => owner.query(sql, values),
+    async kill() {
+      await postgres.kill();
+      postgres = await startPostgres({ ...options, port: postgres.port });
+    },
     async stop() {
       await owner.end();
       await postgres.stop();
@@ -50,7 +57,7 @@ export async function startDatabase(folder: string): Promise<Database> {
   };
 }
 
-export type Tuning = Partial<Omit<RelayOptions, 'openStore' | 'log' | 'kafka' | 'databaseUrl'>>;
+export type Tuning = Partial<Omit<RelayOptions, 'openStore' | 'log' | 'kafka'>>;
 
 export interface RelayScene {
   readonly settings: KafkaSettings;
@@ -81,11 +88,11 @@ export async function startRelayScene(
   replicas = 1,
 ): Promise<RelayScene> {
   const schema = `log_${newEventId().replaceAll('-', '')}`;
-  const owner = new pg.Client(database.postgres.url());
+  const owner = new pg.Client(database.ownerUrl);
   await owner.connect();
   await migrateEventStore(owner, { schema, readerRole: 'relay' });
   await owner.end();
-  const store = await openPostgresEventStore({ url: database.postgres.url(), schema });
+  const store = await openPostgresEventStore({ url: database.ownerUrl, schema });
   const settings: KafkaSettings = { brokers, topic: schema, lanes: 4, replicas };
   const ending: (() => Promise<unknown>)[] = [];
   let appended = 0;
@@ -109,7 +116,7 @@ export async function startRelayScene(
       const relay = startRelay({
         kafka: settings,
         databaseUrl: database.url,
-        openStore: () => openPostgresEventStore({ url: database.url, schema }),
+        openStore: () => openPostgresEventStore({ url: tuning?.databaseUrl ?? database.url, schema }),
         log: { info() {}, warn() {} },
         ...tuningOfTests,
         ...tuning,

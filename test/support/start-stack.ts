@@ -1,6 +1,7 @@
 /**
  * The whole platform on a free port and a folder of its own, for tests that need more than one project: in one process, or with
- * `CARELOG_STACK=cluster` as a cluster whose gateways take turns to answer what is read.
+ * `CARELOG_STACK=cluster` as a cluster whose gateways take turns to answer what is read, with `CARELOG_STACK=gateway` as a cluster
+ * of which one gateway is asked.
  */
 import { defaultPolicy } from '@carelog/access';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -50,26 +51,7 @@ export interface Answer {
 }
 
 export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-stack-'))): Promise<Stack> {
-  const config = {
-    port: 0,
-    host: '127.0.0.1',
-    dataFolder: folder,
-    demo: false,
-    logLevel: 'error',
-    accessLog: 'written',
-    bodyLimit: 32 * 1024 * 1024,
-    embeddedIdentity: true,
-    issuers: [],
-    policy: defaultPolicy(),
-    // Tests ask faster than people do.
-    allowances: {
-      ...defaultAllowances,
-      patients: defaultAllowances.staff,
-      strangers: defaultAllowances.staff,
-    },
-    corsOrigins: [],
-    trustedProxies: [],
-  } as const;
+  const config = stackConfig(folder);
   const { routes, url, urlOf, close } = await (isCluster ? startCluster(config) : startOne(config));
   const tokens = new Map<string, Promise<string>>();
   const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
@@ -111,7 +93,31 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
   };
 }
 
-const isCluster = process.env['CARELOG_STACK'] === 'cluster';
+export function stackConfig(folder: string): Config {
+  return {
+    port: 0,
+    host: '127.0.0.1',
+    dataFolder: folder,
+    demo: false,
+    logLevel: 'error',
+    accessLog: 'written',
+    bodyLimit: 32 * 1024 * 1024,
+    embeddedIdentity: true,
+    issuers: [],
+    policy: defaultPolicy(),
+    // Tests ask faster than people do.
+    allowances: {
+      ...defaultAllowances,
+      patients: defaultAllowances.staff,
+      strangers: defaultAllowances.staff,
+    },
+    corsOrigins: [],
+    trustedProxies: [],
+  };
+}
+
+const kind = process.env['CARELOG_STACK'];
+const isCluster = kind === 'cluster' || kind === 'gateway';
 
 interface Started {
   readonly routes: readonly ServedRoute[];
@@ -136,7 +142,8 @@ async function startCluster(config: Config): Promise<Started> {
   const { gateways, close } = await startLocalCluster(config, createLog('error'), env);
   const url = gateways[0]!;
   let asked = 0;
-  const urlOf = (method: string) => (method === 'GET' ? gateways[(asked += 1) % gateways.length]! : url);
+  const urlOf = (method: string) =>
+    method === 'GET' && kind === 'cluster' ? gateways[(asked += 1) % gateways.length]! : url;
   // Those of another process are not to be had.
   return { routes: [], url, urlOf, close };
 }

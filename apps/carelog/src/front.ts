@@ -83,8 +83,8 @@ export async function startFront(
           accessLog: gateway.accessLog,
           months: config.accessLogMonths ?? ACCESS_LOG_MONTHS,
         });
-        statusRoutes(server, running, () =>
-          metricsText([...platformSamples(running, gateway), ...requestMetrics()]),
+        statusRoutes(server, running, async () =>
+          metricsText([...(await platformSamples(running, gateway)), ...requestMetrics()]),
         );
         startPageRoutes(server, {
           facts: () => startPageFacts(running, config, url()),

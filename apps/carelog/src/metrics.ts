@@ -3,20 +3,25 @@ import type { Gateway } from '@carelog/query-gateway';
 import { processSamples, type Sample } from '@carelog/service-kit';
 import type { Running } from './status.ts';
 
-/** How far log and views are, and how many writers they hold up. Costs no look into a database. */
-export function platformSamples(
-  { store, projector }: Running,
+/** How far log and views are, what they set aside, and how many writers they hold up. One short question to the record. */
+export async function platformSamples(
+  { store, projector, record }: Running,
   { pressure, accessLog }: Pick<Gateway, 'pressure' | 'accessLog'>,
-): Sample[] {
+): Promise<Sample[]> {
   const head = store.head().position;
   const position = projector.position();
   const labels = { projection: 'record' };
+  // A record that does not answer is no reason to say nothing.
+  const parked = await record.parked().catch(() => undefined);
   return [
     { name: 'carelog_recorded_total', value: head },
     { name: 'carelog_projected_total', labels, value: position },
     { name: 'carelog_log_position', value: head },
     { name: 'carelog_projection_position', labels, value: position },
     { name: 'carelog_projection_lag_events', labels, value: Math.max(0, head - position) },
+    ...(parked === undefined
+      ? []
+      : [{ name: 'carelog_projection_parked' as const, labels, value: parked.length }]),
     { name: 'carelog_access_journal_bytes', value: accessLog.backlogBytes },
     { name: 'carelog_writers_waiting', value: pressure.waiting },
     { name: 'carelog_writers_turned_away_total', value: pressure.turnedAway },

@@ -46,14 +46,17 @@ export async function statusOf({ version, startedAt, store, record, projector }:
 }
 
 /** `metrics`: in the Prometheus text format. */
-export function statusRoutes(server: FastifyInstance, running: Running, metrics: () => string): void {
+export function statusRoutes(
+  server: FastifyInstance,
+  running: Running,
+  metrics: () => Promise<string>,
+): void {
   server.get('/status', async (request, reply) => {
     return refused(running, request, reply, 'status') ?? reply.send(await statusOf(running));
   });
-  server.get('/metrics', (request, reply) => {
-    return (
-      refused(running, request, reply, 'status') ?? reply.header('content-type', METRICS_TYPE).send(metrics())
-    );
+  server.get('/metrics', async (request, reply) => {
+    const no = refused(running, request, reply, 'status');
+    return no ?? reply.header('content-type', METRICS_TYPE).send(await metrics());
   });
   server.post('/rebuild/:projection', async (request, reply) => {
     const no = refused(running, request, reply, 'rebuild');

@@ -17,6 +17,7 @@ export type ProjectorMessage =
   { readonly kind: 'notice'; readonly text: string } | { readonly kind: 'started' };
 
 const { paths, policy, headSignal, positionMemory } = workerData as ProjectorThread;
+const tracing = await tracingHere();
 const reached = new PositionSignal(positionMemory);
 const stopping = new AbortController();
 const say = (message: ProjectorMessage) => parentPort?.postMessage(message);
@@ -29,6 +30,7 @@ await projectRecord({
   policy,
   headSignal,
   signal: stopping.signal,
+  ...(tracing && { begin: tracing.begin }),
   onNotice: (text) => say({ kind: 'notice', text }),
   onProjected(position, touched) {
     reached.publish(position, touched);
@@ -36,4 +38,13 @@ await projectRecord({
     started = true;
   },
 });
+await tracing?.close();
 parentPort?.close();
+
+/** Loaded only where it is wanted: a thread that does not trace starts without what services are made of. */
+async function tracingHere() {
+  if ((process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === '') return undefined;
+  const { createLog, spanIn, startTracing } = await import('@carelog/service-kit');
+  const { close } = await startTracing('embedded', createLog('warn'));
+  return { close, begin: (trace: string) => spanIn(trace, 'projected') };
+}

@@ -20,7 +20,7 @@ export interface RelayOptions {
   readonly heartbeatMilliseconds?: number;
   /** How long a relay that hangs keeps the others out; 30 seconds unless told. */
   readonly leaseMilliseconds?: number;
-  /** How long one request to Kafka may take; 10 seconds unless told. */
+  /** How long one request to Kafka or the database may take; 10 seconds unless told. */
   readonly requestMilliseconds?: number;
   /** Events in one page at most; 500 unless told. */
   readonly pageEvents?: number;
@@ -50,6 +50,7 @@ export interface Relay {
 }
 
 const pauseMilliseconds = { first: 100, longest: 5_000 };
+const closeMilliseconds = 2_000;
 
 export function startRelay(options: RelayOptions): Relay {
   const { log, heartbeatMilliseconds = 3_000, requestMilliseconds = 10_000, pageEvents = 500 } = options;
@@ -94,7 +95,8 @@ export function startRelay(options: RelayOptions): Relay {
       fault = undefined;
     };
     const { topic, lanes } = kafka;
-    const lease = await standBy({ url, topic, lanes, leaseMilliseconds, signal, onWait });
+    const patienceMilliseconds = requestMilliseconds;
+    const lease = await standBy({ url, topic, lanes, leaseMilliseconds, patienceMilliseconds, signal, onWait }); // prettier-ignore
     if (!lease) return;
     try {
       store = await openStore();
@@ -118,8 +120,10 @@ export function startRelay(options: RelayOptions): Relay {
         },
       });
     } finally {
-      await store?.close();
+      const closed = store?.close().catch(() => {});
       store = undefined;
+      // One that cannot be reached is left to itself.
+      await Promise.race([closed, delay(closeMilliseconds, undefined, { ref: false })]);
       await lease.release();
     }
   }

@@ -91,14 +91,15 @@ async function* orEvery<Item>(
       }
       const { done, value } = await next.result;
       if (done) return;
-      yield value;
+      // Asked for now, so that reading goes on while this is dealt with.
       next = settled(items.next());
+      yield value;
     }
   } finally {
-    // First, or the source would not end before it has something more to give.
-    end();
     signal.removeEventListener('abort', end);
-    await items.return?.();
+    end();
+    // Not waited for: the source may be waiting for a server that does not answer.
+    items.return?.()?.catch(() => {});
   }
 }
 

@@ -23,8 +23,8 @@ export interface AccessLog {
   /** Bytes of the journal that are not in the log yet; where they are too many, `record` takes nothing more. */
   readonly backlogBytes: number;
   /**
-   * Everything recorded here before this call is looked through, and of what other processes recorded all but the last second
-   * or two. Undefined where that cannot be said just now.
+   * Everything recorded before this call is looked through, by whichever process; but for one that hangs, of which the last
+   * second or so may be missing. Undefined where that cannot be said just now.
    */
   find(query: AccessQuery): Promise<FoundAccesses | undefined>;
   /** `missing` where there is none; undefined where that cannot be said just now. */
@@ -69,6 +69,7 @@ export async function openAccessLog(options: AccessLogOptions): Promise<AccessLo
     onFault: atMostOnceASecond((fault) => log.error(`The access journal failed: ${codeOf(fault)}`)),
   });
   thread.onTookOver = (upTo) => journal.tookOver(upTo);
+  thread.onAsked = (token) => thread.tell({ kind: 'hand-on', upTo: journal.handOn(), token });
   if (left > 0) thread.tell({ kind: 'take-over', upTo: left });
   return {
     record: (caller, answered, flush, leave) => journal.record(caller, answered, flush, leave),
@@ -120,6 +121,7 @@ class LogThread {
   #upTo = 0;
   #isStopping = false;
   onTookOver: (upTo: number) => void = () => {};
+  onAsked: (token: string) => void = () => {};
 
   constructor(data: AccessThread, log: AccessLogOptions['log']) {
     this.#data = data;
@@ -162,6 +164,7 @@ class LogThread {
 
   #hear(message: FromThread): void {
     if (message.kind === 'took-over') this.onTookOver(message.upTo);
+    else if (message.kind === 'asked') this.onAsked(message.token);
     else if (message.kind === 'notice') this.#log.warn(`The access log: ${message.text}`);
     else if (message.kind === 'answer') this.#settle(message.call, message.answer);
     else if (message.kind === 'no-answer') this.#settle(message.call, undefined);

@@ -28,9 +28,13 @@ export type ToThread =
   | { readonly kind: 'find'; readonly call: number; readonly upTo: number; readonly query: AccessQuery }
   | { readonly kind: 'read'; readonly call: number; readonly upTo: number; readonly place: AccessPlace }
   | { readonly kind: 'forget'; readonly call: number; readonly upTo: number }
+  /** Everything up to there is to be taken over for whoever asked under the token. */
+  | { readonly kind: 'hand-on'; readonly upTo: number; readonly token: string }
   | { readonly kind: 'stop'; readonly upTo: number };
 export type FromThread =
   | { readonly kind: 'started' }
+  /** Another process wants what the journal holds to be in the log. */
+  | { readonly kind: 'asked'; readonly token: string }
   | { readonly kind: 'took-over'; readonly upTo: number }
   | { readonly kind: 'answer'; readonly call: number; readonly answer: unknown }
   | { readonly kind: 'no-answer'; readonly call: number }
@@ -42,7 +46,7 @@ const PAUSE_MS = 1_000;
 const KEYS_NOTICED_MS = 50;
 
 const { folder, places } = workerData as AccessThread;
-const { keyring, store, closeKeyring } = await openPlaces();
+const { keyring, store, closeKeyring, peers } = await openPlaces();
 const index = new AccessIndex(join(folder, 'index.sqlite'));
 const reading = { store, keyring, index };
 const say = (message: FromThread) => parentPort!.postMessage(message);
@@ -53,7 +57,13 @@ let retry: NodeJS.Timeout | undefined;
 let work: Promise<void> = Promise.resolve();
 
 parentPort!.on('message', (message: ToThread) => {
-  work = work.then(() => handle(message));
+  const begin = (): void => {
+    work = work.then(() => handle(message));
+  };
+  // Not as a part of the work: others wait for ours while they are asked for theirs.
+  const isLookedThrough = message.kind === 'find' || message.kind === 'read';
+  if (isLookedThrough && peers !== undefined) void peers.handedOn().then(begin);
+  else begin();
 });
 say({ kind: 'started' });
 
@@ -62,18 +72,21 @@ async function openPlaces() {
     const keyring = await openPostgresKeyring(places.keyring);
     const purpose = { readers: 2, applicationName: 'carelog access log' };
     const store = await openPostgresEventStore({ ...places.log, ...purpose });
-    return { keyring, store, closeKeyring: () => keyring.close() };
+    const { openPeers } = await import('./peers.ts');
+    const peers = await openPeers(places.log.url, (token) => say({ kind: 'asked', token }));
+    return { keyring, store, peers, closeKeyring: () => keyring.close() };
   }
   // The tail only: this log grows faster than it could be read through at each start.
   const store = openSqliteEventStore({ path: join(folder, 'log.sqlite'), verify: 'tail' });
   const keyring = openKeyring(places.keyringFolder);
-  return { keyring, store, closeKeyring: async () => keyring.close() };
+  return { keyring, store, peers: undefined, closeKeyring: async () => keyring.close() };
 }
 
 async function handle(message: ToThread): Promise<void> {
   const isTaken = await takenOver(message.upTo);
   if (message.kind === 'stop') return stop();
   if (message.kind === 'take-over') return;
+  if (message.kind === 'hand-on') return isTaken ? peers?.took(message.token) : undefined;
   const { call } = message;
   try {
     if (!isTaken) return say({ kind: 'no-answer', call });
@@ -122,6 +135,7 @@ async function takenOver(upTo: number): Promise<boolean> {
 
 async function stop(): Promise<void> {
   clearTimeout(retry);
+  await peers?.close();
   index.close();
   await store.close();
   await closeKeyring();

@@ -4,6 +4,7 @@
  * number that grows with each holder, so that nothing a former one still writes is kept.
  */
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { Client, escapeIdentifier } from 'pg';
@@ -103,12 +104,15 @@ export interface StandByOptions {
   readonly lanes: number;
   /** How long one that hangs keeps the others out; 30 seconds unless told. */
   readonly leaseMilliseconds?: number;
+  /** How long the database may take to answer; 10 seconds unless told. */
+  readonly patienceMilliseconds?: number;
   readonly signal: AbortSignal;
   /** Told when another one holds it. */
   readonly onWait?: () => void;
 }
 
 const lookEveryMilliseconds = 250;
+const leaveMilliseconds = 1_000;
 
 /**
  * Waits until this process may relay; undefined when `signal` is aborted before that. Throws `RelayStateMismatch` where the
@@ -116,13 +120,13 @@ const lookEveryMilliseconds = 250;
  */
 export async function standBy(options: StandByOptions): Promise<RelayLease | undefined> {
   const { url, topic, lanes, leaseMilliseconds = 30_000, signal } = options;
-  const patience = 10_000;
+  const patience = options.patienceMilliseconds ?? 10_000;
   const session = new Client({
     connectionString: url,
     application_name: 'carelog-relay',
     connectionTimeoutMillis: patience,
     statement_timeout: patience,
-    query_timeout: patience + 1_000,
+    query_timeout: patience + 500,
     lock_timeout: patience,
     idle_in_transaction_session_timeout: patience,
     keepAlive: true,
@@ -148,11 +152,18 @@ export async function standBy(options: StandByOptions): Promise<RelayLease | und
     }
     if (!signal.aborted) return await take(session, topic, leaseMilliseconds);
   } catch (fault) {
-    await session.end();
+    await leave(session);
     throw fault;
   }
-  await session.end();
+  await leave(session);
   return undefined;
+}
+
+/** A server that cannot be reached does not say good-bye either; it would be waited for as long as TCP does. */
+async function leave(session: Client): Promise<void> {
+  const left = session.end().catch(() => {});
+  await Promise.race([left, delay(leaveMilliseconds, undefined, { ref: false })]);
+  (session as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
 }
 
 /** Two keys, so that it cannot be mistaken for a lock of somebody else in this database. */
@@ -198,7 +209,7 @@ async function take(session: Client, topic: string, leaseMilliseconds: number): 
       });
       return kept.rowCount === 1;
     },
-    release: () => session.end(),
+    release: () => leave(session),
   };
 
   function valuesOf({ epoch, eventId, position, positions }: RelayCheckpoint): unknown[] {

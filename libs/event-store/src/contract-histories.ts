@@ -13,7 +13,7 @@ import { someEvent } from './some-event.ts';
 export type OpenEmptyStore = (options: { readonly now: () => number }) => EventStore | Promise<EventStore>;
 
 /** Part of `describeEventStore`. */
-export function describeHistories(name: string, open: OpenEmptyStore): void {
+export function describeHistories(name: string, open: OpenEmptyStore, numRuns: number): void {
   describe(`${name}: whatever concurrent callers do`, () => {
     it('the log is dense, each stream and partition is a chain, and each answer is true', async () => {
       await fc.assert(
@@ -45,7 +45,7 @@ export function describeHistories(name: string, open: OpenEmptyStore): void {
             await store.close();
           }
         }),
-        { numRuns: 60 },
+        { numRuns },
       );
     }, 120_000);
   });

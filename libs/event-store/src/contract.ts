@@ -12,8 +12,15 @@ import { someEvent, to } from './some-event.ts';
 
 export { someEvent, to } from './some-event.ts';
 
-/** Runs the suite against stores that `open` makes, each empty. They are closed after each test. */
-export function describeEventStore(name: string, open: OpenEmptyStore): void {
+/**
+ * Runs the suite against stores that `open` makes, each empty. They are closed after each test. `histories` of concurrent
+ * callers are made up: fewer where a new store takes its time.
+ */
+export function describeEventStore(
+  name: string,
+  open: OpenEmptyStore,
+  { histories = 60 }: { readonly histories?: number } = {},
+): void {
   const opened: EventStore[] = [];
   async function emptyStore(now: () => number = Date.now): Promise<EventStore> {
     const store = await open({ now });
@@ -355,7 +362,7 @@ export function describeEventStore(name: string, open: OpenEmptyStore): void {
     });
   });
 
-  describeHistories(name, open);
+  describeHistories(name, open, histories);
 }
 
 function whereItLies({ id, stream, revision, position, partition, recordedAt }: RecordedEvent) {

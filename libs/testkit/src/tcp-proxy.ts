@@ -33,7 +33,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     join(client, upstream);
     join(upstream, client);
     let answersUntil: (() => void) | undefined;
-    client.on('data', (bytes) => {
+    client.on('data', (bytes: Buffer) => {
       const found = breaking?.is(bytes) === true ? breaking : undefined;
       if (!found) {
         upstream.write(bytes);

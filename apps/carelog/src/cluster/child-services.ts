@@ -34,6 +34,11 @@ export class RunningService {
     this.#process = this.#start();
   }
 
+  get name(): string {
+    return this.#child.name;
+  }
+
+  /** Undefined while it is not running. Another one after it was started again. */
   get pid(): number | undefined {
     return this.#process.pid;
   }

@@ -1,11 +1,12 @@
 /** What gateways and writers of a cluster stand on: the log, the keys, the record, and who broke which glass. */
 import type { Policy } from '@carelog/access';
 import { openSharedBrokenGlass, type BrokenGlass } from '@carelog/access-log';
-import { openPostgresEventStore, type EventStore, type PostgresEventStore } from '@carelog/event-store';
+import { openKurrentEventStore, openPostgresEventStore, type EventStore, type PostgresEventStore } from '@carelog/event-store'; // prettier-ignore
 import { openPostgresKeyring, type PostgresKeyring } from '@carelog/keyring';
 import type { Gateway } from '@carelog/query-gateway';
 import type { ClusterSettings, Log } from '@carelog/service-kit';
 import { openLiveRecord, type LiveRecord } from './live-record.ts';
+import { refusingWhileAway } from './out-of-reach.ts';
 
 export const ENGINE_SETTINGS = [
   'logUrl',
@@ -79,7 +80,8 @@ export async function openEngines(
     closing.push(() => live.close());
     const ground = groundOf(policy, live, store);
     const brokenGlass = await openSharedBrokenGlass({ store: accessStore, keyring, ground, log });
-    const head = async (): Promise<number> => (await store.freshHead()).position;
+    const asked = refusingWhileAway(() => store, 'The log');
+    const head = async (): Promise<number> => (await asked.freshHead()).position;
     const reading = { record: live.record, brokenGlass, policy, head, projected: live.projected };
     return { store, accessStore, keyring, live, brokenGlass, ground, reading, close };
   } catch (fault) {
@@ -96,9 +98,7 @@ export async function openLog(
 ): Promise<EventStore> {
   if (/^postgres(ql)?:/.test(url))
     return openPostgresEventStore({ url, applicationName: purpose, onTrouble });
-  throw new Error(
-    'CARELOG_LOG_URL names an engine that this version cannot open. Name a PostgreSQL database.',
-  );
+  return openKurrentEventStore({ url, onTrouble });
 }
 
 /** The same object while nothing of it has changed. */

@@ -15,6 +15,7 @@ import { dataPaths } from '../paths.ts';
 import type { Running } from '../status.ts';
 import { version } from '../version.ts';
 import { ACCESS_LOG_SCHEMA, ENGINE_SETTINGS, openEngines, type EngineSettings } from './engines.ts';
+import { refusingWhileAway } from './out-of-reach.ts';
 import { readinessOf } from './readiness.ts';
 
 export const GATEWAY_SETTINGS = [...ENGINE_SETTINGS, 'writers'] as const;
@@ -57,7 +58,7 @@ export async function startGatewayService(
       ...reading,
       recordActivity: writers,
       accessLog,
-      log: store,
+      log: refusingWhileAway(() => store, 'The log'),
       ...keyedBy(keyring),
       pressure: { waiting: 0, turnedAway: 0 },
       version,

@@ -2,6 +2,7 @@
 import { parseSearch } from '@carelog/fhir';
 import type { RecordQueries, ReadModelVersions } from '@carelog/read-models';
 import { openPostgresRecord, openVersions, recordProjection, schemaOf, type PostgresRecordOptions } from '@carelog/read-models'; // prettier-ignore
+import { refusingWhileAway } from './out-of-reach.ts';
 import { followView, type ViewProgress, type ViewProgressOptions } from './view-progress.ts';
 
 export interface LiveRecord {
@@ -60,7 +61,7 @@ export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRe
   await versions.follow(recordProjection.name, turned, { signal: ending.signal });
 
   return {
-    record: asking(() => current),
+    record: refusingWhileAway(() => current, 'The record'),
     projected,
     view: () => `${recordProjection.name} ${version}`,
     async close() {
@@ -92,10 +93,4 @@ async function liveVersion(versions: ReadModelVersions): Promise<number> {
   const live = await versions.live(recordProjection.name);
   if (live !== undefined) return live.version;
   throw new Error('No version of the record is live in the database of read models. Run the migration and start a projector.'); // prettier-ignore
-}
-
-/** Each question goes to the one that answers at that moment. */
-function asking(current: () => RecordQueries): RecordQueries {
-  const ask = (_: unknown, name: string) => (...asked: unknown[]) => (current() as unknown as Record<string, (...it: unknown[]) => unknown>)[name]!(...asked); // prettier-ignore
-  return new Proxy({} as RecordQueries, { get: ask as ProxyHandler<RecordQueries>['get'] } as ProxyHandler<RecordQueries>); // prettier-ignore
 }

@@ -17,6 +17,8 @@ import { migrateCluster, roleOf, serviceRoles } from './migrate.ts';
 export interface LocalCluster {
   readonly gateways: readonly string[];
   readonly writers: readonly string[];
+  /** By name, e.g. `writer 2`. */
+  readonly services: ReadonlyMap<string, RunningService>;
   /** Whether nothing had been recorded when it started. */
   readonly emptyLog: boolean;
   /** Ends services first, then what they stand on. */
@@ -64,6 +66,7 @@ export async function startLocalCluster(
     return {
       gateways: gateways.map((child) => urlAt(child.port)),
       writers: writers.map((child) => urlAt(child.port)),
+      services: new Map(running.map((service) => [service.name, service])),
       emptyLog,
       close,
     };
@@ -82,9 +85,8 @@ async function startEngines(
     startKafka({ folder: join(folder, 'kafka') }),
   ] as const;
   const [postgres, kafka] = await Promise.allSettled(starting);
-  closing.push(() =>
-    Promise.all([postgres, kafka].map((it) => it.status === 'fulfilled' && it.value.stop())),
-  );
+  const started = [postgres, kafka].flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
+  closing.push(() => Promise.all(started.map((engine) => engine.stop())));
   if (postgres.status === 'rejected') throw postgres.reason;
   if (kafka.status === 'rejected') throw kafka.reason;
   return { postgres: postgres.value, kafka: kafka.value };
@@ -159,9 +161,15 @@ function sharedSettings(
   env: Readonly<Record<string, string>>,
 ): Shared {
   const issuers = join(folder, 'issuers.json');
-  writeFileSync(issuers, JSON.stringify({ issuers: [issuerAt(urlAt(port))] }), {
-    mode: 0o600,
-  });
+  writeFileSync(
+    issuers,
+    JSON.stringify({
+      issuers: [issuerAt(env['CARELOG_URL'] ?? process.env['CARELOG_URL'] ?? urlAt(port), urlAt(port))],
+    }),
+    {
+      mode: 0o600,
+    },
+  );
   return (service) => {
     const url = new URL(postgres.url(DATABASE));
     url.username = roleOf(service);
@@ -188,11 +196,11 @@ function sharedSettings(
 }
 
 /** The first gateway's own provider, as the others trust it. */
-function issuerAt(url: string) {
+function issuerAt(url: string, reachedAt: string) {
   return {
     issuer: `${url}/openid`,
     audience: `${url}/fhir/R4`,
-    keysUrl: `${url}/openid/jwks`,
+    keysUrl: `${reachedAt}/openid/jwks`,
     shapes: ['cis2', 'nhs-login', 'carelog'],
     careSettings,
     scopesRequired: false,
@@ -228,6 +236,7 @@ function childrenOf(
   const identity = {
     CARELOG_DATA: config.dataFolder,
     CARELOG_EMBEDDED_IDENTITY: config.embeddedIdentity ? 'on' : 'off',
+    CARELOG_DEMO: config.demo ? 'on' : 'off',
     CARELOG_ISSUERS: process.env['CARELOG_ISSUERS'] ?? '',
     CARELOG_APPS: process.env['CARELOG_APPS'] ?? '',
   };

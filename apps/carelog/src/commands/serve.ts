@@ -1,18 +1,19 @@
 /** `carelog gateway|writer|projector|relay`: one service of a cluster, until it is told to end. */
 import { readKafkaSettings, type KafkaSettings } from '@carelog/distribution';
-import { closeOnSignal, createLog, describeFault, readClusterConfigOrExit, type Service } from '@carelog/service-kit'; // prettier-ignore
+import { closeOnSignal, createLog, describeFault, readClusterConfigOrExit, startTracing, type Service } from '@carelog/service-kit'; // prettier-ignore
 import { CommandFailure } from '../command-failure.ts';
 
 export const services = ['gateway', 'writer', 'projector', 'relay'] as const;
 
 /** Resolves when it serves; from then on a signal ends it. Throws `CommandFailure` where it cannot start. */
 export async function serve(name: (typeof services)[number]): Promise<void> {
+  const tracing = await startTracing(name, createLog('warn'));
   const { service, log } = await starting[name]().catch((fault: unknown) => {
     if (fault instanceof CommandFailure) throw fault;
     const said = fault instanceof Error ? fault.message : String(fault);
     throw new CommandFailure(`The ${name} could not start. ${said}\n${JSON.stringify(describeFault(fault))}`);
   });
-  closeOnSignal(service, log);
+  closeOnSignal({ close: () => service.close().then(() => tracing.close()) }, log);
   // Started by a cluster on this machine, it ends with it.
   if (process.channel) process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   process.stdout.write(`${name} ${service.url()}\n`);

@@ -1,6 +1,6 @@
 /**
  * Brings Kafka's lanes to Nest's handlers. Nest's own transport for Kafka commits what nobody handled and takes an error for an
- * answer; here a batch counts as done when its handler resolves, and is brought again when it rejects.
+ * answer; here a batch counts as done when its handler says so, and is brought again otherwise.
  */
 import {
   consumeLanes,
@@ -18,6 +18,9 @@ export interface LaneTransportOptions extends Pick<
   readonly kafka: KafkaSettings;
   readonly onFault: (fault: Error) => void;
 }
+
+/** What a handler answers. */
+export type Delivery = { readonly isDone: true } | { readonly isDone: false; readonly fault: Error };
 
 /** Each handler's pattern is a consumer group of its own: the handlers of all processes share the lanes out between them. */
 export class LaneTransport extends Server implements CustomTransportStrategy {
@@ -59,6 +62,11 @@ export class LaneTransport extends Server implements CustomTransportStrategy {
   async #handle(pattern: string, delivery: LaneDelivery): Promise<void> {
     const handler = this.getHandlerByPattern(pattern);
     if (handler === null) throw new Error(`Nothing handles ${pattern}.`);
-    await this.transformToObservable(await handler(delivery)).forEach(() => {});
+    let answer: Delivery | undefined;
+    await this.transformToObservable(await handler(delivery)).forEach((value: Delivery) => {
+      answer = value;
+    });
+    if (answer === undefined) throw new Error(`The handler of ${pattern} answered nothing.`);
+    if (!answer.isDone) throw answer.fault;
   }
 }

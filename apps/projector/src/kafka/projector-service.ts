@@ -1,7 +1,7 @@
 /** The projector of a cluster: keeps the record's version that it is told to, from Kafka's lanes, in PostgreSQL. */
 import type { Policy } from '@carelog/access';
 import { laneOf, type KafkaSettings } from '@carelog/distribution';
-import { openPostgresEventStore } from '@carelog/event-store';
+import { openKurrentEventStore, openPostgresEventStore, type EventStore } from '@carelog/event-store';
 import { openPostgresKeyring } from '@carelog/keyring';
 import { openPostgresRecordWriter, openVersions, recordProjectionBy, schemaOf } from '@carelog/read-models';
 import type { Log, Sample } from '@carelog/service-kit';
@@ -9,6 +9,7 @@ import { startProjecting } from './start-projecting.ts';
 import { prefetchBy, type Ground, type View } from './view-projector.ts';
 
 export interface ViewGroundOptions {
+  /** `postgres://…` or `kurrentdb://…`. */
   readonly logUrl: string;
   readonly readModelsUrl: string;
   readonly keyringUrl: string;
@@ -23,7 +24,7 @@ export interface ViewGroundOptions {
 
 export interface ViewGround {
   readonly view: View<unknown>;
-  readonly ground: Ground & { readonly store: Awaited<ReturnType<typeof openPostgresEventStore>> };
+  readonly ground: Ground & { readonly store: EventStore };
   close(): Promise<void>;
 }
 
@@ -67,7 +68,7 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
   const opened: { close(): Promise<void> }[] = [];
   const close = async () => void (await Promise.all(opened.splice(0).map((it) => it.close())));
   try {
-    const store = await openPostgresEventStore({ url: logUrl, applicationName: `carelog projector ${name}` });
+    const store = await openLog(logUrl, `carelog projector ${name}`);
     opened.push(store);
     const keyring = await openPostgresKeyring({ url: keyringUrl, masterKeyFile, readOnly: true });
     opened.push(keyring);
@@ -94,4 +95,9 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
     await close();
     throw fault;
   }
+}
+
+function openLog(url: string, purpose: string): Promise<EventStore> {
+  if (/^postgres(ql)?:/.test(url)) return openPostgresEventStore({ url, applicationName: purpose });
+  return openKurrentEventStore({ url });
 }

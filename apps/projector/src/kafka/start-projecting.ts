@@ -2,7 +2,7 @@
 import { Controller, type DynamicModule, type LoggerService, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, Payload } from '@nestjs/microservices';
-import { LaneTransport, type LaneTransportOptions } from './lane-transport.ts';
+import { LaneTransport, type Delivery, type LaneTransportOptions } from './lane-transport.ts';
 import { ViewProjector, type Ground, type LaneDelivery, type View } from './view-projector.ts';
 
 export interface ProjectingOptions extends Omit<LaneTransportOptions, 'onFault'> {
@@ -49,8 +49,12 @@ export async function startProjecting({
 // Written as calls, because decorators are no part of what Node strips.
 function controllerOf(projector: ViewProjector<unknown>): Type {
   class ViewController {
-    deliver(delivery: LaneDelivery): Promise<void> {
-      return projector.deliver(delivery);
+    // Nest would log a fault that is thrown, with its stack, and hand on another one.
+    deliver(delivery: LaneDelivery): Promise<Delivery> {
+      return projector.deliver(delivery).then(
+        () => ({ isDone: true }),
+        (fault: Error) => ({ isDone: false, fault }),
+      );
     }
   }
   const { prototype } = ViewController;

@@ -76,11 +76,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - { name: {{ $name }}, value: {{ $value | quote }} }
 {{- end }}
 {{ if $isService -}}
-{{ include "carelog.fromSecret" (dict "name" "CARELOG_LOG_URL" "secret" (ternary $values.secrets.projector $values.secrets.log (eq .service "projector"))) -}}
-{{ include "carelog.fromSecret" (dict "name" "CARELOG_ACCESS_LOG_URL" "secret" $values.secrets.accessLog) -}}
-{{ include "carelog.fromSecret" (dict "name" "CARELOG_READ_MODELS_URL" "secret" (ternary $values.secrets.projector $values.secrets.readModels (eq .service "projector"))) -}}
-{{ include "carelog.fromSecret" (dict "name" "CARELOG_DISTRIBUTION_URL" "secret" $values.secrets.distribution) -}}
-{{ include "carelog.fromSecret" (dict "name" "CARELOG_KEYRING_URL" "secret" $values.secrets.keyring) -}}
+{{- $database := index $values.secrets.database .service -}}
+{{- range $part := list "LOG" "ACCESS_LOG" "READ_MODELS" "DISTRIBUTION" "KEYRING" -}}
+{{ include "carelog.fromSecret" (dict "name" (printf "CARELOG_%s_URL" $part) "secret" $database) -}}
+{{ end -}}
 {{ else -}}
 {{ include "carelog.fromSecret" (dict "name" "CARELOG_OWNER_URL" "secret" $values.secrets.owner) -}}
 {{ end -}}
@@ -96,6 +95,9 @@ capabilities: { drop: [ALL] }
 - { name: keys, mountPath: /run/carelog, readOnly: true }
 - { name: temporary, mountPath: /tmp }
 - { name: issuers, mountPath: /etc/carelog, readOnly: true }
+{{- if eq .service "gateway" }}
+- { name: journal, mountPath: /data }
+{{- end }}
 {{- end -}}
 
 {{/* A pod of a service: (dict "root" $ "service" "gateway" "resources" …). */}}

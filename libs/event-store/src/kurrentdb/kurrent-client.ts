@@ -3,7 +3,7 @@ import type { KurrentDBClient } from '@kurrent/kurrentdb-client';
 
 export type KurrentClient = Pick<
   KurrentDBClient,
-  'appendRecords' | 'readStream' | 'subscribeToAll' | 'dispose'
+  'multiStreamAppend' | 'readStream' | 'subscribeToAll' | 'dispose'
 >;
 
 /** `url` is a connection string, `kurrentdb://` or `esdb://`. */

@@ -15,7 +15,7 @@ export function isPassing(error: unknown): boolean {
 
 /** Somebody else wrote first. */
 export function isOvertaken(error: unknown): boolean {
-  return kindOf(error) === 'append-consistency-violation' || kindOf(error) === 'wrong-expected-version';
+  return kindOf(error) === 'wrong-expected-version';
 }
 
 /** It is certain that the server kept nothing. */
@@ -35,7 +35,7 @@ export function faultOf(error: unknown, place: string): unknown {
   if (kind === 'unsupported' || codeOf(error) === unimplemented) {
     return new StoreFault(
       'io',
-      `The server of the log at ${place} is too old: KurrentDB 26.1 or later is needed, for appends to several streams at once.`,
+      `The server of the log at ${place} is too old: KurrentDB 25.1 or later is needed, for appends to several streams at once.`,
       cause,
     );
   }

@@ -3,7 +3,7 @@
  * so positions are dense as in the other engines. Three kinds of further streams say where events are: by stream, by
  * partition, by id. Their records hold a position, and are appended in one transaction with the events.
  */
-import type { AppendRecordInput, ResolvedEvent } from '@kurrent/kurrentdb-client';
+import type { AppendStreamRequest, EventData, ResolvedEvent } from '@kurrent/kurrentdb-client';
 import { crc32 } from 'node:zlib';
 import { decodeEvent, encodeEnvelopeText } from '../envelope-bytes.ts';
 import type { RecordedEvent } from '../envelope.ts';
@@ -53,8 +53,8 @@ export class KurrentLog {
 
   async beginEpoch(expectedState: 'no_stream' | 'stream_exists'): Promise<void> {
     const streamName = `${this.#name}.epoch`;
-    const record = jsonRecord(streamName, { epoch: newEventId() });
-    await this.#client.appendRecords([record], [{ type: 'stream_state', streamName, expectedState }]);
+    const events = [jsonRecord({ epoch: newEventId() })];
+    await this.#client.multiStreamAppend([{ streamName, expectedState, events }]);
   }
 
   async head(): Promise<Head & { readonly recordedAt: string }> {
@@ -112,18 +112,28 @@ export class KurrentLog {
     return record!.event!.position!;
   }
 
-  /** Throws the client's error of kind `append-consistency-violation` where the log has moved on from `after`. */
+  /** Throws the client's error of kind `wrong-expected-version` where the log has moved on from `after`. */
   async append(after: number, placed: readonly RecordedEvent[]): Promise<void> {
-    const records = placed.flatMap((event) => [
-      eventRecord(this.events, event),
-      ...(['stream', 'partition', 'id'] as const).map((index) =>
-        jsonRecord(this.#index(index, event[index]), { position: event.position }),
-      ),
-    ]);
-    const expectedState = after === 0 ? 'no_stream' : BigInt(after - 1);
-    await this.#client.appendRecords(records, [
-      { type: 'stream_state', streamName: this.events, expectedState },
-    ]);
+    const pointers = new Map<string, EventData[]>();
+    for (const event of placed) {
+      for (const index of ['stream', 'partition', 'id'] as const) {
+        const stream = this.#index(index, event[index]);
+        const records = pointers.get(stream) ?? [];
+        records.push(jsonRecord({ position: event.position }));
+        pointers.set(stream, records);
+      }
+    }
+    const events: AppendStreamRequest = {
+      streamName: this.events,
+      expectedState: after === 0 ? 'no_stream' : BigInt(after - 1),
+      events: placed.map(eventRecord),
+    };
+    const indexes = [...pointers].map(([streamName, records]): AppendStreamRequest => ({
+      streamName,
+      expectedState: 'any',
+      events: records,
+    }));
+    await this.#client.multiStreamAppend([events, ...indexes]);
   }
 
   decode({ event: record }: ResolvedEvent): RecordedEvent {
@@ -216,21 +226,15 @@ async function collect(records: AsyncIterable<ResolvedEvent>): Promise<ResolvedE
   }
 }
 
-function eventRecord(streamName: string, event: RecordedEvent): AppendRecordInput {
+function eventRecord(event: RecordedEvent): EventData {
   const { id, type, content } = event;
   const envelope = encodeEnvelopeText(event);
   const metadata = { envelope, checksum: checksumOf(envelope, content) };
-  return {
-    streamName,
-    record: { id, type, contentType: 'application/octet-stream', data: content, metadata },
-  };
+  return { id, type, contentType: 'application/octet-stream', data: content, metadata };
 }
 
-function jsonRecord(streamName: string, data: Record<string, unknown>): AppendRecordInput {
-  return {
-    streamName,
-    record: { id: newEventId(), type: 'carelog', contentType: 'application/json', data, metadata: undefined },
-  };
+function jsonRecord(data: Record<string, unknown>): EventData {
+  return { id: newEventId(), type: 'carelog', contentType: 'application/json', data, metadata: undefined };
 }
 
 /** As text, since metadata of an append to several streams is. */

@@ -1,5 +1,5 @@
 /**
- * The log in KurrentDB 26.1 or later, which several processes read and append to at once. It passes the port's contract
+ * The log in KurrentDB 25.1 or later, which several processes read and append to at once. It passes the port's contract
  * against a stand-in for the server; against a real server it has not run yet.
  */
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,9 +1,9 @@
 /**
  * What the adapter needs of a KurrentDB server, in memory, for specs: it stands in where no server can be had. It does what
- * the server's documentation says: one log of records, an append that is kept whole or not at all, checks of stream
- * states, `$all` with a filter, an error for a stream that does not exist.
+ * the server's documentation says: one log of records, an append to several streams that is kept whole or not at all, expected
+ * revisions, `$all` with a filter, an error for a stream that does not exist.
  */
-import type { AllStreamResolvedEvent, AppendRecordInput, ResolvedEvent } from '@kurrent/kurrentdb-client';
+import type { AllStreamResolvedEvent, EventData, ResolvedEvent } from '@kurrent/kurrentdb-client';
 import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import type { KurrentClient } from './kurrent-client.ts';
@@ -26,7 +26,7 @@ export function createStandInServer(): StandInServer {
   const appended = new EventEmitter().setMaxListeners(0);
   let lose: 'unheard' | 'unanswered' | undefined;
 
-  function keep({ streamName, record }: AppendRecordInput): void {
+  function keep(streamName: string, record: EventData): void {
     const stream = streams.get(streamName) ?? [];
     streams.set(streamName, stream);
     const place = BigInt(all.length * 128);
@@ -45,18 +45,20 @@ export function createStandInServer(): StandInServer {
     all.push(resolved);
   }
 
-  const appendRecords: KurrentClient['appendRecords'] = async (records, checks = []) => {
+  const multiStreamAppend: KurrentClient['multiStreamAppend'] = async (requests) => {
     await new Promise(setImmediate);
     const lost = lose;
     lose = undefined;
     if (lost === 'unheard') throw failure('unavailable');
-    for (const { streamName, expectedState } of checks) {
+    for (const { streamName, expectedState } of requests) {
       const length = streams.get(streamName)?.length ?? 0;
       const actual = length === 0 ? 'no_stream' : BigInt(length - 1);
-      const met = expectedState === 'stream_exists' ? length > 0 : expectedState === actual;
-      if (!met) throw failure('append-consistency-violation');
+      const exists = expectedState === 'stream_exists' && length > 0;
+      if (!exists && expectedState !== 'any' && expectedState !== actual) {
+        throw failure('wrong-expected-version');
+      }
     }
-    records.forEach(keep);
+    for (const { streamName, events } of requests) events.forEach((record) => keep(streamName, record));
     appended.emit('records');
     if (lost === 'unanswered') throw failure('unavailable');
     return { position: BigInt(all.length * 128), responses: [] };
@@ -109,7 +111,7 @@ export function createStandInServer(): StandInServer {
 
   return {
     connect: () => ({
-      appendRecords,
+      multiStreamAppend,
       readStream: readStream as unknown as KurrentClient['readStream'],
       subscribeToAll,
       dispose: async () => {},

@@ -46,8 +46,11 @@ afterEach(async () => {
 });
 
 describe.skipIf(missing !== undefined)(`a log in PostgreSQL${missing ? ` (${missing})` : ''}`, () => {
-  describeEventStore('postgres', async ({ now }) =>
-    openPostgresEventStore({ url: server.urlOf('writer'), schema: await server.newLog(), now }),
+  describeEventStore(
+    'postgres',
+    async ({ now }) =>
+      openPostgresEventStore({ url: server.urlOf('writer'), schema: await server.newLog(), now }),
+    { histories: 20 },
   );
 
   describe('several writers', () => {

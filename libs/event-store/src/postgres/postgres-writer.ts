@@ -138,7 +138,7 @@ export class PostgresWriter implements LogWriter<Turn> {
     });
     try {
       await client.connect();
-      await client.query('SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan');
+      await client.query('SET synchronous_commit = on');
       await client.query(`SELECT ${schema}.settle_epoch($1)`, [newEventId()]);
       return client;
     } catch (error) {

@@ -4,7 +4,7 @@ import { compartmentCondition, parseSearch } from '@carelog/fhir';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openRecord, openRecordWriter, type RecordQueries, type Viewer } from '../index.ts';
 import { onEveryEngine, recordEngines, type EmptyRecord } from './engines.ts';
 import { apply, Log, observation, patient } from './miniature-log.ts';
@@ -13,6 +13,8 @@ const base = 'http://127.0.0.1/fhir/R4';
 const policy = defaultPolicy();
 const ODS = 'https://fhir.nhs.uk/Id/ods-organization-code';
 const sFlag = { meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } }; // prettier-ignore
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const engines = await recordEngines((folder) => engineOrReason(() => startPostgres({ folder, sync: false })));
 afterAll(async () => {

@@ -29,7 +29,7 @@ export function compileFor<Row>(engine: Database['engine'], query: Query<Row>): 
 
 /** One thing, said as each engine says it. */
 export function either<Type>(sqlite: RawBuilder<Type>, postgres: RawBuilder<Type>): RawBuilder<Type> {
-  const twofold: Twofold = { ...(sqlite.toOperationNode() as RawNode), postgres: postgres.toOperationNode() };
+  const twofold: Twofold = { ...sqlite.toOperationNode(), postgres: postgres.toOperationNode() };
   return sql<Type>`${new ExpressionWrapper<never, never, Type>(twofold)}`;
 }
 

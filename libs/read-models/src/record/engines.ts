@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { openRecord, openRecordWriter, type RecordChange, type RecordOptions, type RecordQueries } from '../index.ts'; // prettier-ignore
 import { SqliteDatabase, type Database } from './database.ts';
 import { PostgresDatabase } from './postgres/database.ts';
-import { openPostgresRecordHere } from './postgres/open-record.ts';
+import { openPostgresRecord, openPostgresRecordHere } from './postgres/open-record.ts';
 import { openPostgresRecordWriter } from './postgres/record-writer.ts';
 import { migrateRecord } from './postgres/tables.ts';
 
@@ -22,7 +22,8 @@ export interface EmptyRecord {
 
 export interface RecordEngine {
   readonly name: 'sqlite' | 'postgres';
-  make(options?: RecordOptions): Promise<EmptyRecord>;
+  /** `inThreads`: in PostgreSQL, read as a gateway reads it; else by the thread of the spec, which starts sooner. */
+  make(options?: RecordOptions & { readonly inThreads?: boolean }): Promise<EmptyRecord>;
   /** Whatever was made on it. */
   close(): Promise<void>;
 }
@@ -96,16 +97,14 @@ function onPostgres(postgres: Postgres): RecordEngine {
 
   return {
     name: 'postgres',
-    async make({ searchTimeLimit, now } = {}) {
+    async make({ searchTimeLimit, now, inThreads = false } = {}) {
       // To empty a schema takes less than to make one.
       const made = free.pop() ?? (await newSchema());
       const { schema, writer } = made;
-      const record = openPostgresRecordHere({
-        url,
-        schema,
-        ...(searchTimeLimit !== undefined && { searchTimeLimit }),
-        ...(now && { now }),
-      });
+      const at = { url, schema, ...(searchTimeLimit !== undefined && { searchTimeLimit }) };
+      const record = inThreads
+        ? openPostgresRecord({ ...at, threads: 2 })
+        : openPostgresRecordHere({ ...at, ...(now && { now }) });
       open.add(record);
       return {
         writer: { apply: (batch) => writer.apply(0, async () => batch), clear: () => writer.clear() },

@@ -5,8 +5,9 @@ import { SHOWN, type Audience, type StoredFacts } from './audience.ts';
 import { portions } from './candidates.ts';
 import type { Database } from './database.ts';
 import { entriesHere } from './entries.ts';
-import { live, type Parts } from './everything.ts';
+import type { Parts } from './everything.ts';
 import { given, Statement, written, type Values } from './statement.ts';
+import { STATE } from './tables.ts';
 
 /** The same answers as those of the statements; they are for the audience that the admission decides for meanwhile. */
 export function prepareHere(
@@ -107,3 +108,5 @@ const byWhom = ({ byKey, byPosition, byPatient, byLabels, byType }: Reference) =
   labels: byLabels,
   type: byType,
 });
+
+const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;

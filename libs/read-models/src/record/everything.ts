@@ -170,7 +170,7 @@ function placeOf(cursor: Cursor | undefined): Place {
 const cursorOf = (place: Place): Cursor =>
   place.part === 'shared' ? ['shared', place.key] : ['compartment', place.type, place.key];
 
-export const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
+const live = sql<boolean>`r.state = ${sql.lit(STATE.live)}`;
 
 /** What a page is put together from. */
 export interface Parts {

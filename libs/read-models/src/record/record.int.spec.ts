@@ -1,7 +1,7 @@
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import { parseSearch } from '@carelog/fhir';
 import fc from 'fast-check';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { type Cursor, type RecordQueries, type SearchPage, type SearchRefusal } from '../index.ts';
 import {
   apply,
@@ -16,6 +16,8 @@ import { onEveryEngine, recordEngines, type EmptyRecord } from './engines.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
 const engines = await recordEngines((folder) => engineOrReason(() => startPostgres({ folder, sync: false })));
+// Two engines, and a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 afterAll(async () => {
   for (const it of engines) if (typeof it !== 'string') await it.close();
 });

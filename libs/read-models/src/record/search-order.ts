@@ -8,7 +8,7 @@ import { shownAs } from './admission.ts';
 import { SHOWN } from './audience.ts';
 import { bodySortValue } from './body-look.ts';
 import { anyOf, type Names } from './comparisons.ts';
-import { joinInOrder } from './dialect.ts';
+import { either, joinInOrder } from './dialect.ts';
 import type { SearchPlan } from './search-plan.ts';
 import { live } from './search-tests.ts';
 import { given } from './statement.ts';
@@ -117,8 +117,8 @@ export function byUpdate(ordering: Ordering): Ordered {
       rows,
       value: sql`d.updated`,
       key: sql`d.key`,
-      unchanged: sql` and d.position <= ${given('asOf')}`,
-      changed: sql`select v.resource as key, v.updated as s0 from version v ${joinInOrder} resource d on d.key = v.resource where ${changedSince} and d.type = ${of} and ${live('d')}${place === undefined ? sql`` : tested(sql.ref('d.key'))}`,
+      unchanged: sql` and d.position <= ${asOf('d')}`,
+      changed: sql`select v.resource as key, v.updated as s0 from version v ${joinInOrder} resource d on d.key = v.resource where ${changedSince('d')} and d.type = ${of} and ${live('d')}${place === undefined ? sql`` : tested(sql.ref('d.key'))}`,
     }),
   };
 }
@@ -143,8 +143,8 @@ export function byPatientDate(ordering: Ordering): Ordered {
       rows,
       value: sql`d.low`,
       key: sql`d.resource`,
-      unchanged: sql` and (select r.position from resource r where r.key = d.resource) <= ${given('asOf')}`,
-      changed: sql`select v.resource as key, ${value} as s0 from version v where ${changedSince} and ${value} is not null and exists (select 1 from compartment c where c.patient = ${patient} and c.type = ${plan.names.bind(type)} and c.resource = v.resource and c.role >= ${role})${among(sql`v.resource`)}`,
+      unchanged: sql` and exists (select 1 from resource r where r.key = d.resource and r.position <= ${asOf('r')})`,
+      changed: sql`select v.resource as key, ${value} as s0 from version v where ${changedSince('v')} and ${value} is not null and exists (select 1 from compartment c where c.patient = ${patient} and c.type = ${plan.names.bind(type)} and c.resource = v.resource and c.role >= ${role})${among(sql`v.resource`)}`,
     }),
   };
 }
@@ -174,12 +174,31 @@ function inOrder(
   return sql`select * from (select * from (${walk(sql`${unchanged} and ${behind(value, key)}`)}) m union all select * from (${changed}) m where ${behind(sql`s0`, sql`key`)}) k ${orderBy(sort)} limit ${limit}`;
 }
 
+/**
+ * How far the log was projected when the first page was read: a position, or where lanes come further each by itself one of
+ * each lane, as an array.
+ */
+export const reached = either(
+  sql<{ asOf: number | string }>`select coalesce(max(position), 0) as "asOf" from checkpoint`,
+  sql`select coalesce('{' || string_agg(cast(coalesce(c.position, 0) as text), ',' order by l.lane) || '}', '{}') as "asOf" from generate_series(0, (select max(lane) from checkpoint)) l(lane) left join checkpoint c on c.lane = l.lane`,
+);
+const asOf = (of: string) =>
+  either(
+    sql`${given('asOf')}`,
+    sql`coalesce((cast(${given('asOf')} as bigint[]))[${sql.ref(`${of}.lane`)} + 1], 0)`,
+  );
+
 /** The version that was current when the first page was read, where a later one replaced it, and what was there by then. */
-export const asOfVersion = sql`left join version v on r.position > ${given('asOf')} and v.resource = r.key and v.position <= ${given('asOf')} and +v.until > ${given('asOf')}`;
-export const steady = sql`where r.key <= ${given('asOf')} and (r.position <= ${given('asOf')} or v.state = 0)`;
+export const asOfVersion = sql`left join version v on r.position > ${asOf('r')} and v.resource = r.key and v.position <= ${asOf('r')} and +v.until > ${asOf('r')}`;
+export const steady = sql`where r.key <= ${asOf('r')} and (r.position <= ${asOf('r')} or v.state = 0)`;
 
 const limit = sql`cast(${given('limit')} as integer)`;
-const changedSince = sql`v.until > ${given('asOf')} and v.position <= ${given('asOf')} and v.state = 0`;
+// Versions of many lanes are entered where the one that is furthest behind was.
+const changedSince = (of: string) =>
+  either(
+    sql`v.until > ${asOf(of)} and v.position <= ${asOf(of)} and v.state = 0`,
+    sql`v.until > (select min(l.reached) from unnest(cast(${given('asOf')} as bigint[])) l(reached) where l.reached > 0) and v.until > ${asOf(of)} and v.position <= ${asOf(of)} and v.state = 0`,
+  );
 const edges = (descending: boolean) =>
   sql`(${sql.lit(descending ? EDGE.last : EDGE.first)}, ${sql.lit(EDGE.only)})`;
 

@@ -2,7 +2,7 @@ import { engineOrReason, startPostgres } from '@carelog/engines';
 import { relationshipBases } from '@carelog/access';
 import { parseSearch } from '@carelog/fhir';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   type Cursor,
   type RecordOptions,
@@ -19,12 +19,17 @@ import { Searching } from './searching.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
 const engines = await recordEngines((folder) => engineOrReason(() => startPostgres({ folder, sync: false })));
+// Two engines, and a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 afterAll(async () => {
   for (const it of engines) if (typeof it !== 'string') await it.close();
 });
 
 onEveryEngine(describe, engines, (engine) => {
-  async function recordOf(log: Log, options?: RecordOptions): Promise<EmptyRecord> {
+  async function recordOf(
+    log: Log,
+    options?: RecordOptions & { readonly inThreads?: boolean },
+  ): Promise<EmptyRecord> {
     const opened = await engine.make(options);
     await apply(opened.writer, log.changes);
     return opened;
@@ -370,7 +375,7 @@ onEveryEngine(describe, engines, (engine) => {
     const request = { count: 10, base };
 
     it('refuses what takes longer than it may, and goes on with the next', async () => {
-      const { record } = await recordOf(log, { searchTimeLimit: 0 });
+      const { record } = await recordOf(log, { searchTimeLimit: 0, inThreads: true });
       const answers = await Promise.all([record.search(slow, request), record.search(slow, request)]);
       for (const answer of answers) {
         expect(answer).toMatchObject({ refused: 'too-slow', problem: { code: 'too-costly' } });
@@ -378,7 +383,7 @@ onEveryEngine(describe, engines, (engine) => {
     });
 
     it('refuses more than can wait, answers the others, and keeps nobody else waiting', async () => {
-      const { record } = await recordOf(log);
+      const { record } = await recordOf(log, { inThreads: true });
       let isDone = false;
       const crowd = Promise.all(Array.from({ length: 40 }, () => record.search(slow, request)));
       void crowd.finally(() => (isDone = true));
@@ -390,7 +395,7 @@ onEveryEngine(describe, engines, (engine) => {
     });
 
     it('lets one caller have half of those that wait, and leaves room for the next', async () => {
-      const { record } = await recordOf(log);
+      const { record } = await recordOf(log, { inThreads: true });
       const of = (asker: string, count: number) =>
         Array.from({ length: count }, () => record.search(slow, request, { ...ownRecordOf('ada'), asker }));
       const [greedy, modest] = [of('greedy', 40), of('modest', 2)];
@@ -405,7 +410,7 @@ onEveryEngine(describe, engines, (engine) => {
     });
 
     it('refuses more values than a statement can have', async () => {
-      const { record } = await recordOf(log);
+      const { record } = await recordOf(log, { inThreads: true });
       const values = Array.from({ length: 9_000 }, (_, i) => ({ prefix: 'eq' as const, low: i, high: i }));
       for (const parameter of ['patient', 'code']) {
         const target = {
@@ -421,7 +426,7 @@ onEveryEngine(describe, engines, (engine) => {
     });
 
     it('ends with the record', async () => {
-      const { record } = await recordOf(log);
+      const { record } = await recordOf(log, { inThreads: true });
       const waiting = Promise.allSettled([record.search(slow, request), record.search(slow, request)]);
       record.close();
       expect((await waiting).map((it) => it.status)).toEqual(['rejected', 'rejected']);

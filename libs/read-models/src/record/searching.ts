@@ -28,7 +28,7 @@ import {
   isWalkAlone,
   isWide,
 } from './search-cost.ts';
-import { byPatientDate, byUpdate, gather, isByPatientDate, isByUpdate, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
+import { byPatientDate, byUpdate, gather, isByPatientDate, isByUpdate, reached, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
 import { isOrderedThere, met, placed, type Met, type Placed } from './order-here.ts';
 import { planSearch, type PlanOptions, type SearchPlan } from './search-plan.ts';
 import { ROWS_MAX, type Probe } from './search-walk.ts';
@@ -64,7 +64,7 @@ export class Searching {
   readonly #isHere: boolean;
   readonly #admission: Admission;
   readonly #includes: Includes;
-  readonly #checkpoint: Statement<{ position: number }>;
+  readonly #reached: Statement<{ asOf: number | string }>;
   readonly #statements = new Map<string, Statement<unknown>>();
 
   constructor(db: Database, numbers: Numbers, admission = new Admission(db)) {
@@ -74,10 +74,7 @@ export class Searching {
     this.#look = new BodyLook(db);
     this.#isHere = db.engine === 'postgres';
     this.#includes = new Includes(db, numbers, admission);
-    this.#checkpoint = new Statement(
-      db,
-      record.selectFrom('checkpoint').select((eb) => eb.fn.max('position').as('position')),
-    );
+    this.#reached = new Statement(db, written(reached));
   }
 
   /**
@@ -288,7 +285,7 @@ export class Searching {
   }
 
   #inOrder(ordering: Ordering, { count, cursor }: SearchRequest, audience: Audience | undefined): Found {
-    const asOf = cursor === undefined ? (this.#checkpoint.get()?.position ?? 0) : Number(cursor[0]);
+    const asOf = cursor?.[0] ?? this.#reached.get()?.asOf ?? 0;
     const limit = count + 1;
     const rows = this.#orderedRows(ordering, asOf, limit, audience);
     const last = rows[count - 1];
@@ -300,7 +297,7 @@ export class Searching {
 
   #orderedRows(
     ordering: Ordering,
-    asOf: number,
+    asOf: number | string,
     limit: number,
     audience: Audience | undefined,
   ): readonly Placed[] {
@@ -326,7 +323,7 @@ export class Searching {
 
   #placed(
     ordering: Ordering,
-    asOf: number,
+    asOf: number | string,
     limit: number,
     audience: Audience | undefined,
   ): readonly Placed[] {

@@ -2,13 +2,15 @@
 import { defaultPolicy } from '@carelog/access';
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import { parseSearch } from '@carelog/fhir';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type RecordQueries, type SearchPage, type Viewer } from '../index.ts';
 import { onEveryEngine, recordEngines } from './engines.ts';
 import { apply, Log, observation, ownRecordOf, patient } from './miniature-log.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
 const engines = await recordEngines((folder) => engineOrReason(() => startPostgres({ folder, sync: false })));
+// Two engines, and a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 afterAll(async () => {
   for (const it of engines) if (typeof it !== 'string') await it.close();
 });

@@ -1,5 +1,6 @@
 /** The thread behind a `PostgresDatabase`: holds its connection, and makes another where that broke. */
-import { Client, types, type ClientConfig } from 'pg';
+import { Client, types, type ClientConfig, type QueryConfig } from 'pg';
+import { setTimeout as delay } from 'node:timers/promises';
 import { workerData, type MessagePort } from 'node:worker_threads';
 import type { PostgresOptions } from './database.ts';
 
@@ -44,29 +45,50 @@ const settings: ClientConfig = {
   },
 };
 
-let client: Promise<Client> | undefined;
-/** What was told went wrong: whoever asks next must know. */
+let client: Client | undefined;
+/** Whether a transaction was begun; what is asked in it is never asked outside it, where its connection was lost. */
+let isBegun = false;
 let unheard: Error | undefined;
 
-async function connected(): Promise<Client> {
-  client ??= connect();
-  try {
-    return await client;
-  } catch (fault) {
-    client = undefined;
-    throw fault;
+/** A server that is started again is waited for. */
+const CONNECT_MS = 5_000;
+const RETRY_MS = 100;
+const STARTING_UP = '57P03';
+/** The server says that it ends the connection: by an administrator, by a crash, for idling in a transaction. */
+const ENDED = new Set(['57P01', '57P02', '57P03', '57P05', '25P03']);
+
+async function connect(): Promise<Client> {
+  for (const until = performance.now() + CONNECT_MS; ; await delay(RETRY_MS)) {
+    const made = new Client(settings);
+    made.on('error', () => lose(made));
+    made.on('end', () => lose(made));
+    try {
+      await made.connect();
+      return made;
+    } catch (fault) {
+      const { code = '' } = fault as { code?: string };
+      if (!['ECONNREFUSED', STARTING_UP].includes(code) || performance.now() > until) throw fault;
+    }
   }
 }
 
-async function connect(): Promise<Client> {
-  const made = new Client(settings);
-  const lost = () => {
-    client = undefined;
-  };
-  made.on('error', lost);
-  made.on('end', lost);
-  await made.connect();
-  return made;
+function lose(lost: Client): void {
+  if (lost !== client) return;
+  client = undefined;
+  if (isBegun) unheard = new Error('The connection was lost in a transaction.');
+}
+
+function drop(): void {
+  isBegun = false;
+  const dropped = client;
+  client = undefined;
+  void dropped?.end().catch(() => {});
+}
+
+async function ask(text: string | QueryConfig): Promise<readonly object[]> {
+  client ??= await connect();
+  const { rows } = await client.query<object>(text);
+  return rows;
 }
 
 function answer(it: Answer): void {
@@ -75,32 +97,30 @@ function answer(it: Answer): void {
   Atomics.notify(answered, 0);
 }
 
-function refuse(fault: unknown): void {
-  const { message, code } = fault as { message?: string; code?: string };
-  answer({ kind: client === undefined ? 'lost' : 'refused', message: message ?? String(fault), code });
-}
-
 async function hear(question: Question): Promise<void> {
-  if (question.kind === 'close') {
-    port.close();
-    await (await client)?.end();
-    return;
-  }
-  if (question.kind === 'tell') {
-    try {
-      await (await connected()).query(question.text);
-    } catch (fault) {
-      if (question.text === 'BEGIN') unheard = fault as Error;
-    }
-    return;
-  }
-  try {
-    if (unheard !== undefined) throw unheard;
-    const { rows } = await (await connected()).query<object>({ ...question, values: [...question.values] });
-    answer({ kind: 'rows', rows });
-  } catch (fault) {
-    unheard = undefined;
-    refuse(fault);
+  switch (question.kind) {
+    case 'close':
+      port.close();
+      return client?.end();
+    case 'tell':
+      unheard = undefined;
+      isBegun = question.text === 'BEGIN' || (isBegun && question.text !== 'COMMIT');
+      await ask(question.text).catch((fault: Error) => {
+        if (isBegun) unheard = fault;
+      });
+      return;
+    case 'ask':
+      try {
+        if (unheard !== undefined) throw unheard;
+        const { name, text, values } = question;
+        answer({ kind: 'rows', rows: await ask({ ...(name && { name }), text, values: [...values] }) });
+      } catch (fault) {
+        const { message, code } = fault as Error & { code?: string };
+        const isLost = client === undefined || fault === unheard || (code !== undefined && ENDED.has(code));
+        if (isLost) drop();
+        unheard = undefined;
+        answer({ kind: isLost ? 'lost' : 'refused', message, code });
+      }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { SQLInputValue } from 'node:sqlite';
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
+import { OutOfTime } from '../body-look.ts';
 import type { Database, Prepared } from '../database.ts';
 import type { Answer, ConnectionData, Question } from './connection-thread.ts';
 import { storable } from './texts.ts';
@@ -17,9 +18,9 @@ export interface PostgresOptions {
   readonly statementTimeout: number;
 }
 
-/** A statement took longer than it may; the server ended it. */
-export class StatementTimeout extends Error {
-  override readonly name = 'StatementTimeout';
+/** The server was not reached, or went away; the next question goes over a new connection. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
 }
 
 /** Beyond the statement's own time, until the thread is taken for dead; a connection is made in it too. */
@@ -112,21 +113,26 @@ export class PostgresDatabase implements Database {
     if (!this.#isOpen) throw new Error('The record was closed.');
     const before = Atomics.load(this.#answered, 0);
     this.#port.postMessage(question);
-    const waited = Atomics.wait(this.#answered, 0, before, this.#patience);
+    // A wake-up may be meant for the answer before: what counts is the count.
+    let waited: string = 'ok';
+    while (waited !== 'timed-out' && Atomics.load(this.#answered, 0) === before)
+      waited = Atomics.wait(this.#answered, 0, before, this.#patience);
     const answer = receiveMessageOnPort(this.#port)?.message as Answer | undefined;
     if (answer === undefined) {
       // What it answers from now on would be taken for the answer to another question.
       this.#isOpen = false;
       void this.#thread.terminate();
-      throw new Error(`PostgreSQL was not heard of in time (${waited}).`);
+      throw new ConnectionLost('PostgreSQL was not heard of in time.');
     }
     if (answer.kind === 'rows') return answer.rows as unknown[];
     this.#isTransaction &&= answer.kind !== 'lost';
-    if (answer.code === QUERY_CANCELED) throw new StatementTimeout(answer.message);
+    if (answer.code === QUERY_CANCELED) throw new OutOfTime();
+    if (answer.kind === 'lost') throw new ConnectionLost(answer.message);
     throw Object.assign(new Error(answer.message), { code: answer.code });
   }
 }
 
+/** By its time limit. */
 const QUERY_CANCELED = '57014';
 
 const given = (values: readonly SQLInputValue[]) =>

@@ -1,9 +1,10 @@
 /** A thread that answers questions about the record, one at a time, over a connection of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { COMMA } from '../entries.ts';
 import type { RecordQueries } from '../record.ts';
 import { RecordReader } from '../record-reader.ts';
 import type { SlowAnswering, SlowRequest } from '../slow-lane.ts';
-import { PostgresDatabase, type PostgresOptions } from './database.ts';
+import { ConnectionLost, PostgresDatabase, type PostgresOptions } from './database.ts';
 
 export type Method = Exclude<keyof RecordQueries, 'close'>;
 
@@ -34,7 +35,11 @@ async function told({ method, arguments: given }: Asked): Promise<Told> {
   slow = undefined;
   try {
     const ask = reader[method] as (...given: unknown[]) => Promise<unknown>;
-    const answer = await ask.apply(reader, [...given]);
+    const answer = await ask.apply(reader, [...given]).catch((fault: unknown) => {
+      // Nothing is changed by a question: it may be asked once more.
+      if (fault instanceof ConnectionLost) return ask.apply(reader, [...given]);
+      throw fault;
+    });
     if (slow === undefined) return { kind: 'answer', answer };
     return { kind: 'slow', asked: slow, rest: answer as object };
   } catch (fault) {
@@ -54,9 +59,13 @@ parentPort?.on('message', (asked: Asked | 'close') => {
 // Entries are handed over rather than copied.
 function buffersOf(told: Told): ArrayBuffer[] {
   const answer = told.kind === 'answer' ? told.answer : undefined;
-  const { entries = [] } = (answer ?? {}) as { entries?: readonly Uint8Array[] };
-  const buffers = new Set(
-    entries.filter((it) => it.byteLength === it.buffer.byteLength).map((it) => it.buffer),
+  const { entries } = (answer ?? {}) as { entries?: unknown };
+  // Of a list or a map it is a method.
+  if (!Array.isArray(entries)) return [];
+  // The comma stays: it is one for all answers.
+  const own = (entries as Uint8Array[]).filter(
+    (it) => it !== COMMA && it.byteLength === it.buffer.byteLength,
   );
+  const buffers = new Set(own.map((it) => it.buffer));
   return [...buffers].filter((it) => it instanceof ArrayBuffer);
 }

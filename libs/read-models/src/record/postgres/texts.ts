@@ -7,7 +7,8 @@ const NUL = '\ufdd0';
 export const storable = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', NUL) : text);
 export const asWritten = (text: string): string => (text.includes(NUL) ? text.replaceAll(NUL, '\0') : text);
 
-const NAME_MAX = 600;
+/** Three of them are an entry of an index, whatever script they are in. */
+const NAME_MAX = 250;
 
 /** A text that is only ever compared as a whole; a long one by its beginning and a digest. */
 export function nameOf(text: string): string {

@@ -1,0 +1,169 @@
+/**
+ * Measures what the parts of a cluster cost on this machine, as test/load/capacity.ts reckons with it: milliseconds of each turn,
+ * page or batch, and of each event in it; bytes of each event. `node test/load/capacity-rates.ts` prints them.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defaultPolicy } from '@carelog/access';
+import {
+  encodeMessage,
+  ensureTopic,
+  laneOf,
+  openLaneProducer,
+  type LaneMessage,
+} from '@carelog/distribution';
+import { startKafka, startPostgres } from '@carelog/engines';
+import { openPostgresEventStore, type PostgresEventStore } from '@carelog/event-store';
+import { catchUpLanes } from '@carelog/projection';
+import { createLog } from '@carelog/service-kit';
+import { generatePopulation } from '@carelog/synthetic';
+import { Client } from 'pg';
+import { migrateCluster } from '../../apps/carelog/src/cluster/migrate.ts';
+import { loadPopulation } from '../../apps/carelog/src/commands/demo.ts';
+import { exportLogs } from '../../apps/carelog/src/commands/export.ts';
+import { importLog } from '../../apps/carelog/src/commands/import-log.ts';
+import { openViewGround } from '../../apps/projector/src/service.ts';
+import { someEvent, to } from '../../libs/event-store/src/some-event.ts';
+import { startStack } from '../support/start-stack.ts';
+
+const PEOPLE = 40;
+const LANES = 4;
+const [FEW, MANY] = [4, 500];
+
+const folder = mkdtempSync(join(tmpdir(), 'carelog-rates-'));
+const postgres = await startPostgres({ folder: join(folder, 'postgres') });
+const kafka = await startKafka({ folder: join(folder, 'kafka') });
+const owner = new Client({ connectionString: postgres.url() });
+await owner.connect();
+try {
+  const messages = await record();
+  const store = await openPostgresEventStore({ url: postgres.url() });
+  const events = store.head().position;
+  const projected = await projection(events);
+  const sizes = { log: await bytesOf('log'), record: await bytesOf('record_v4'), message: await messageBytes(store) }; // prettier-ignore
+  const rates = {
+    eventsPerMessage: events / messages,
+    turn: await costs((size) => appends(store, size)),
+    page: await costs((size) => pages(store, size, events)),
+    batch: projected,
+    bytes: { log: sizes.log / events, record: sizes.record / events, lane: sizes.message },
+  };
+  process.stdout.write(`${JSON.stringify(rates, (_, it: unknown) => (typeof it === 'number' ? Number(it.toPrecision(3)) : it), 2)}\n`); // prettier-ignore
+  await store.close();
+} finally {
+  await owner.end();
+  await kafka.stop();
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** A synthetic population, recorded by one machine and moved; how many messages it came in. */
+async function record(): Promise<number> {
+  const data = join(folder, 'data');
+  const stack = await startStack(data);
+  await loadPopulation({ url: stack.url, token: () => stack.token('publisher'), people: PEOPLE, seed: 7 });
+  await stack.stop();
+  const keys = join(folder, 'keys');
+  const url = postgres.url();
+  Object.assign(process.env, { CARELOG_DATA: data, CARELOG_LOG_URL: url, CARELOG_ACCESS_LOG_URL: url, CARELOG_KEYRING_URL: url, CARELOG_KEYRING_MASTER_KEY_FILE: join(keys, 'master.key') }); // prettier-ignore
+  await exportLogs(join(folder, 'export'), keys);
+  await importLog(join(folder, 'export'), keys);
+  await migrateCluster({ ownerUrl: url, masterKeyFile: join(keys, 'master.key'), policy: defaultPolicy() });
+  let messages = 0;
+  for (const bundles of generatePopulation({ seed: 7, people: PEOPLE })) messages += bundles.length;
+  return messages;
+}
+
+/** From what a unit of few and one of many takes: of each unit, and of each event in it. */
+async function costs(
+  unitMs: (size: number) => Promise<number>,
+): Promise<{ unitMs: number; eventMs: number }> {
+  await unitMs(FEW);
+  const [few, many] = [await unitMs(FEW), await unitMs(MANY)];
+  const eventMs = Math.max(0, (many - few) / (MANY - FEW));
+  return { unitMs: Math.max(0, few - FEW * eventMs), eventMs };
+}
+
+async function timed(times: number, work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  for (let n = 0; n < times; n += 1) await work();
+  return (performance.now() - begun) / times;
+}
+
+function appends(store: PostgresEventStore, size: number): Promise<number> {
+  let number = 0;
+  return timed(20_000 / (size + 100), () =>
+    store.append(
+      Array.from({ length: size }, () => to(`Text/${size}-${process.hrtime.bigint()}-${number++}`, 'no-stream', someEvent({ partition: 'rates', content: Buffer.alloc(700) }))), // prettier-ignore
+    ),
+  );
+}
+
+async function pages(store: PostgresEventStore, size: number, events: number): Promise<number> {
+  const settings = { brokers: kafka.brokers, topic: 'rates', lanes: LANES, replicas: 1 };
+  await ensureTopic(settings);
+  const producer = await openLaneProducer(settings);
+  let after = 0;
+  try {
+    return await timed(Math.min(60, Math.floor(events / size)), async () => {
+      const page = new Map<number, LaneMessage[]>();
+      for (const event of await store.readAll({ after, limit: size })) {
+        const lane = laneOf(event.partition, LANES);
+        page.set(lane, [...(page.get(lane) ?? []), encodeMessage(event, { epoch: 'e', previous: 0 })]);
+        after = event.position;
+      }
+      await producer.send(page);
+    });
+  } finally {
+    await producer.close();
+  }
+}
+
+/** The record, built by one projector from batches of many events and of few. */
+async function projection(events: number): Promise<{ unitMs: number; eventMs: number }> {
+  const lanes = Array.from({ length: LANES }, (_, lane) => lane);
+  const built = async (batchSize: number): Promise<number> => {
+    const url = postgres.url();
+    const { view, ground, close } = await openViewGround({ logUrl: url, readModelsUrl: url, keyringUrl: url, masterKeyFile: process.env['CARELOG_KEYRING_MASTER_KEY_FILE']!, lanes: LANES, policy: defaultPolicy(), log: createLog('silent') }); // prettier-ignore
+    const { projection: rule, readModel } = view;
+    await readModel.clear();
+    const ms = await timed(1, () =>
+      catchUpLanes(lanes, {
+        ...ground,
+        skipped: async () => new Set(),
+        batchSize,
+        projection: rule,
+        readModel,
+      }),
+    );
+    await close();
+    return ms;
+  };
+  const many = await built(MANY * LANES);
+  const few = await built(MANY);
+  // One batch of the log is a transaction in each lane: the difference is what the additional ones take.
+  const [manyUnits, fewUnits] = [
+    Math.ceil(events / (MANY * LANES)) * LANES,
+    Math.ceil(events / MANY) * LANES,
+  ];
+  const unitMs = Math.max(0, (few - many) / (fewUnits - manyUnits));
+  return { unitMs, eventMs: Math.max(0, (many - manyUnits * unitMs) / events) };
+}
+
+async function bytesOf(schema: string): Promise<number> {
+  const { rows } = await owner.query<{ bytes: string }>(
+    "SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'r'",
+    [schema],
+  );
+  return Number(rows[0]!.bytes);
+}
+
+async function messageBytes(store: PostgresEventStore): Promise<number> {
+  const events = await store.readAll({ limit: 1_000 });
+  const sizes = events.map((event) => {
+    const { value, headers } = encodeMessage(event, { epoch: 'x'.repeat(36), previous: 1 });
+    return value.byteLength + event.partition.length + Object.entries(headers).flat().join('').length;
+  });
+  return sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
+}

@@ -45,9 +45,12 @@ export function admit(
   const shapes: string[] = [];
   const add = (shape: string, judge: Judge, test: () => RawBuilder<SqlBool>) => {
     shapes.push(shape);
-    if (isHere) judges.push(judge);
-    else
-      tests.push((key) => sql<SqlBool>`exists (select 1 from resource r where r.key = ${key} and ${test()})`);
+    if (isHere) {
+      judges.push(judge);
+      return;
+    }
+    const where = test();
+    tests.push((key) => sql<SqlBool>`exists (select 1 from resource r where r.key = ${key} and ${where})`);
   };
   const decided = sql<SqlBool>`${shownAs('r')} <> ${sql.lit(SHOWN.no)}`;
   const isShown = (row: Candidate) => audience.shows(row) !== SHOWN.no;

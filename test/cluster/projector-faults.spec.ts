@@ -21,9 +21,10 @@ describe.skipIf(reason !== undefined)(
   () => {
     if (typeof postgres === 'string' || typeof kafka === 'string') return;
     const { brokers } = kafka;
+    let server = postgres;
     afterAll(async () => {
       await kafka.stop();
-      await postgres.stop();
+      await server.stop();
     });
 
     const scene = async (work: (it: ProjectorScene) => Promise<void>) => {
@@ -159,6 +160,16 @@ describe.skipIf(reason !== undefined)(
           await it.startProjector();
           await it.recordAndSend(150);
         }),
+    );
+
+    it('goes on after the database was killed, and started again', { timeout }, () =>
+      scene(async (it) => {
+        await it.startProjector();
+        await it.recordAndSend(200);
+        await server.kill();
+        server = await startPostgres({ folder: `${folder}/postgres`, port: server.port });
+        await it.recordAndSend(200);
+      }),
     );
 
     it('goes on after the broker was killed, and started again', { timeout }, () =>

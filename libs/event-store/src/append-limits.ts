@@ -22,6 +22,8 @@ export function checkAppend(appends: readonly StreamAppend[]): {
     if (stream.length === 0 || stream.length > maxNameLength) {
       problems.push(`a stream name has ${stream.length} characters; use 1 to ${maxNameLength}`);
     }
+    if (!isText(stream))
+      problems.push('a stream name holds what is not text: U+0000, or half a surrogate pair');
     if (streams.has(stream)) problems.push(`stream ${stream} is named twice; put its events into one entry`);
     streams.add(stream);
     if (
@@ -41,6 +43,11 @@ export function checkAppend(appends: readonly StreamAppend[]): {
       if (partition.length === 0 || partition.length > maxNameLength) {
         problems.push(
           `the partition of event ${id} has ${partition.length} characters; use 1 to ${maxNameLength}`,
+        );
+      }
+      if (!isText(partition)) {
+        problems.push(
+          `the partition of event ${id} holds what is not text: U+0000, or half a surrogate pair`,
         );
       }
       if (content.byteLength > maxContentBytes) {
@@ -65,4 +72,9 @@ export function checkAppend(appends: readonly StreamAppend[]): {
     );
   }
   return { events: count, bytes };
+}
+
+/** What every engine keeps as it is: one of them would fail the whole batch, or take two names for one. */
+function isText(name: string): boolean {
+  return !name.includes('\u0000') && name.isWellFormed();
 }

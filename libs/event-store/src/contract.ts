@@ -226,6 +226,16 @@ export function describeEventStore(
         [to('s'.repeat(201), 'any', someEvent())],
         /201 characters; use 1 to 200/,
       ],
+      [
+        'a stream name with U+0000',
+        [to('a\u0000', 'any', someEvent())],
+        /stream name holds what is not text/,
+      ],
+      [
+        'half a surrogate pair in a partition',
+        [to('a', 'any', someEvent({ partition: '\ud83d' }))],
+        /partition of event .* holds what is not text/,
+      ],
       ['a stream without a name', [to('', 'any', someEvent())], /0 characters; use 1 to 200/],
       [
         'an event without a partition',

@@ -29,10 +29,10 @@ import {
   isWide,
 } from './search-cost.ts';
 import { byPatientDate, byUpdate, gather, isByPatientDate, isByUpdate, reached, type Ordered, type Ordering, type Place, type SortValue } from './search-order.ts'; // prettier-ignore
-import { isOrderedThere, met, placed, type Met, type Placed } from './order-here.ts';
+import { isOrderedThere, met, placed, type Met } from './order-here.ts';
 import { planSearch, type PlanOptions, type SearchPlan } from './search-plan.ts';
 import { ROWS_MAX, type Probe } from './search-walk.ts';
-import { record, given, Statement, written } from './statement.ts';
+import { given, Statement, written } from './statement.ts';
 
 export type Answered = Omit<SearchPage, 'incomplete'>;
 
@@ -291,8 +291,9 @@ export class Searching {
     const last = rows[count - 1];
     const keys = rows.slice(0, count).map((it) => it.key);
     if (rows.length <= count || last === undefined) return { keys };
+    const values = ordering.sort.map((_, i) => last[`s${i}`] ?? null);
     // Nothing in a null's place: JSON keeps it, and the link is sealed.
-    return { keys, next: [asOf, last.key, ...last.values] };
+    return { keys, next: [asOf, last.key, ...values] };
   }
 
   #orderedRows(
@@ -300,12 +301,10 @@ export class Searching {
     asOf: number | string,
     limit: number,
     audience: Audience | undefined,
-  ): readonly Placed[] {
+  ): readonly OrderedRow[] {
     const { plan, sort, place } = ordering;
-    const run = ({ shape, query }: Ordered, most: number): Placed[] =>
-      this.#statement<OrderedRow>(shape, () => written(query))
-        .all({ ...plan.values, asOf, limit: most })
-        .map((row) => ({ key: row.key, values: sort.map((_, i) => row[`s${i}`] ?? null) }));
+    const run = ({ shape, query }: Ordered, most: number) =>
+      this.#statement<OrderedRow>(shape, () => written(query)).all({ ...plan.values, asOf, limit: most });
     const isThere = !this.#isHere || plan.judges.length === 0;
     if (isByUpdate(sort) && plan.walk === 'type' && isThere) return run(byUpdate(ordering), limit);
     if (this.#isHere && !isOrderedThere(ordering)) return this.#placed(ordering, asOf, limit, audience);
@@ -326,12 +325,15 @@ export class Searching {
     asOf: number | string,
     limit: number,
     audience: Audience | undefined,
-  ): readonly Placed[] {
+  ): readonly OrderedRow[] {
     const { shape, query } = met(ordering);
     const { plan, place } = ordering;
     const values = { ...plan.values, ...(place !== undefined && { asOf }) };
     const rows = this.#statement<Met>(shape, () => written(query)).iterate(values);
-    return placed(ordering, rows, audience, this.#look, limit);
+    return placed(ordering, rows, audience, this.#look, limit).map(({ key, values }) => ({
+      ...Object.fromEntries(values.map((value, i) => [`s${i}`, value])),
+      key,
+    }));
   }
 
   /** `shownTo`: for whom elements may have to be left out. */

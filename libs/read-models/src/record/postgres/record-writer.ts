@@ -10,7 +10,7 @@ import type { RecordChange } from '../record-projection.ts';
 import { BatchPlan, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
 import { BatchNames, Names } from './names.ts';
-import { clearAll, clearLane, insertRows, removeRows } from './rows.ts';
+import { ANALYSE, clearAll, clearLane, insertRows, removeRows } from './rows.ts';
 import { arrayOf } from './texts.ts';
 
 export interface PostgresRecordWriterOptions {
@@ -60,6 +60,8 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   readonly #names: Names;
   readonly #sums = new LabelSums();
   #generation = '';
+  #written = 0;
+  #analysedAt = 1_000;
 
   constructor(pool: Pool, namesPool: Pool, schema: string, policy: Policy) {
     this.#pool = pool;
@@ -80,12 +82,22 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   }
 
   async apply(lane: number, work: LaneWork<RecordChange>): Promise<Touched> {
-    return this.#transaction(async (client) => {
+    const touched = await this.#transaction(async (client) => {
       const reached = await this.#lock(client, lane);
       const batch = await work(reached, await parkedOf(client, lane));
       if (batch === undefined) return new Set<string>();
+      this.#written += batch.changes.length;
       return this.#write(client, lane, batch);
     });
+    if (this.#written >= this.#analysedAt) await this.#analyse();
+    return touched;
+  }
+
+  // A record that fills up is asked before the server comes to look at it by itself, and would be asked in wrong ways.
+  async #analyse(): Promise<void> {
+    this.#analysedAt = this.#written * 4;
+    // Without the right to, or beside another who does it, the server's own look must do.
+    await this.#namesPool.query(ANALYSE).catch(() => {});
   }
 
   async clear(lane?: number): Promise<void> {

@@ -26,6 +26,10 @@ export async function migrateRecord(owner: ClientBase, options: MigrateRecordOpt
       await owner.query('INSERT INTO generation VALUES ($1)', [randomUUID()]);
       await owner.query('INSERT INTO rules VALUES ($1)', [digestOfRules(options.policy ?? defaultPolicy())]);
     }
+    const { rows: versions } = await owner.query(
+      `SELECT current_setting('server_version_num')::int AS number`,
+    );
+    const mayAnalyse = versions[0]?.number >= 170_000;
     for (const [role, rights] of [
       [options.reader, 'SELECT'],
       [options.writer, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'],
@@ -34,6 +38,8 @@ export async function migrateRecord(owner: ClientBase, options: MigrateRecordOpt
       const name = owner.escapeIdentifier(role);
       await owner.query(`GRANT USAGE ON SCHEMA ${schema} TO ${name}`);
       await owner.query(`GRANT ${rights} ON ALL TABLES IN SCHEMA ${schema} TO ${name}`);
+      if (role === options.writer && mayAnalyse)
+        await owner.query(`GRANT MAINTAIN ON ALL TABLES IN SCHEMA ${schema} TO ${name}`);
     }
     await owner.query('COMMIT');
   } catch (fault) {

@@ -6,5 +6,5 @@ export { isHiddenFromPatients } from './access-record.ts';
 export { openBrokenGlass } from './broken-glass.ts';
 export type { Break, BreakAnswer, BrokenGlass, StandingBreak } from './broken-glass.ts';
 export type { AccessPlace, AccessQuery, FoundAccess, FoundAccesses } from './find-accesses.ts';
-export { openSharedBrokenGlass } from './shared-broken-glass.ts';
-export type { SharedBrokenGlassOptions } from './shared-broken-glass.ts';
+export { openSharedBrokenGlass } from './cluster-broken-glass.ts';
+export type { SharedBrokenGlassOptions } from './cluster-broken-glass.ts';

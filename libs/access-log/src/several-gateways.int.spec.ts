@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openAccessLog, type AccessLog } from './access-log.ts';
 import type { Answered } from './access-record.ts';
 import type { BrokenGlass } from './broken-glass.ts';
-import { openSharedBrokenGlass } from './shared-broken-glass.ts';
+import { openSharedBrokenGlass } from './cluster-broken-glass.ts';
 
 const folder = temporaryFolder();
 const engine = await engineOrReason(() => startPostgres({ folder: join(folder, 'postgres'), sync: false }));

@@ -13,7 +13,7 @@ import {
   openLaneProducer,
   type LaneMessage,
 } from '@carelog/distribution';
-import { startKafka, startPostgres } from '@carelog/engines';
+import { startKafka, startPostgres, type Kafka } from '@carelog/engines';
 import { openPostgresEventStore, type PostgresEventStore } from '@carelog/event-store';
 import { catchUpLanes } from '@carelog/projection';
 import { createLog } from '@carelog/service-kit';
@@ -33,27 +33,32 @@ const [FEW, MANY] = [4, 500];
 
 const folder = mkdtempSync(join(tmpdir(), 'carelog-rates-'));
 const postgres = await startPostgres({ folder: join(folder, 'postgres') });
-const kafka = await startKafka({ folder: join(folder, 'kafka') });
 const owner = new Client({ connectionString: postgres.url() });
 await owner.connect();
+const ending: (() => Promise<unknown>)[] = [];
 try {
   const messages = await record();
   const store = await openPostgresEventStore({ url: postgres.url() });
   const events = store.head().position;
   const projected = await projection(events);
+  // Before anything is added that the population did not bring.
   const sizes = { log: await bytesOf('log'), record: await bytesOf('record_v4'), message: await messageBytes(store) }; // prettier-ignore
+  // Not before: nothing else shall run while the others are measured.
+  const kafka = await startKafka({ folder: join(folder, 'kafka') });
+  ending.push(() => kafka.stop());
+  const turn = await costs((size) => appends(store, size));
   const rates = {
     eventsPerMessage: events / messages,
-    turn: await costs((size) => appends(store, size)),
-    page: await costs((size) => pages(store, size, events)),
+    turn,
+    page: await costs((size) => pages(kafka, store, size, events)),
     batch: projected,
     bytes: { log: sizes.log / events, record: sizes.record / events, lane: sizes.message },
   };
   process.stdout.write(`${JSON.stringify(rates, (_, it: unknown) => (typeof it === 'number' ? Number(it.toPrecision(3)) : it), 2)}\n`); // prettier-ignore
   await store.close();
 } finally {
+  for (const end of ending) await end();
   await owner.end();
-  await kafka.stop();
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
 }
@@ -100,7 +105,7 @@ function appends(store: PostgresEventStore, size: number): Promise<number> {
   );
 }
 
-async function pages(store: PostgresEventStore, size: number, events: number): Promise<number> {
+async function pages(kafka: Kafka, store: PostgresEventStore, size: number, events: number): Promise<number> {
   const settings = { brokers: kafka.brokers, topic: 'rates', lanes: LANES, replicas: 1 };
   await ensureTopic(settings);
   const producer = await openLaneProducer(settings);
@@ -141,11 +146,11 @@ async function projection(events: number): Promise<{ unitMs: number; eventMs: nu
     return ms;
   };
   const many = await built(MANY * LANES);
-  const few = await built(MANY);
+  const few = await built(FEW * LANES * 5);
   // One batch of the log is a transaction in each lane: the difference is what the additional ones take.
   const [manyUnits, fewUnits] = [
     Math.ceil(events / (MANY * LANES)) * LANES,
-    Math.ceil(events / MANY) * LANES,
+    Math.ceil(events / (FEW * LANES * 5)) * LANES,
   ];
   const unitMs = Math.max(0, (few - many) / (fewUnits - manyUnits));
   return { unitMs, eventMs: Math.max(0, (many - manyUnits * unitMs) / events) };

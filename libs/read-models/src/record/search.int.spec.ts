@@ -401,7 +401,10 @@ onEveryEngine(describe, engines, (engine) => {
       const [greedy, modest] = [of('greedy', 40), of('modest', 2)];
       const isRefused = (answer: SearchPage | SearchRefusal) => 'refused' in answer;
       const answers = await Promise.all(greedy);
-      expect(answers.filter((it) => !isRefused(it))).toHaveLength(8);
+      const answered = answers.filter((it) => !isRefused(it)).length;
+      // One that is answered before the last has asked makes room for another.
+      expect(answered).toBeGreaterThanOrEqual(8);
+      expect(answered).toBeLessThan(greedy.length);
       expect(answers.find(isRefused)).toMatchObject({
         refused: 'busy',
         problem: { code: 'throttled', message: expect.stringContaining('your searches') },
@@ -433,61 +436,63 @@ onEveryEngine(describe, engines, (engine) => {
     });
   });
 
-  describe('quick plans', () => {
-    it.runIf(engine.name === 'sqlite')('read no table from end to end', async () => {
-      const log = new Log();
-      for (let p = 0; p < 6; p += 1) {
-        log.record(`p${p}`, patient(`p${p}`, { name: [{ family: `Name${p}` }] }));
-        for (let i = 0; i < 500; i += 1)
+  // PostgreSQL chooses its plans by how much there is, and there is little here.
+  if (engine.name === 'sqlite')
+    describe('quick plans', () => {
+      it('read no table from end to end', async () => {
+        const log = new Log();
+        for (let p = 0; p < 6; p += 1) {
+          log.record(`p${p}`, patient(`p${p}`, { name: [{ family: `Name${p}` }] }));
+          for (let i = 0; i < 500; i += 1)
         log.record(`p${p}`, observation(`o${p}-${i}`, `p${p}`, i % 5 === 0 ? 'x' : 'y', { effectiveDateTime: '2024-01-05' })); // prettier-ignore
-      }
-      const { connect } = await recordOf(log);
-      const db = connect();
-      const prepared: string[] = [];
-      const prepare = db.prepare.bind(db);
-      db.prepare = (sql, ...more) => {
-        prepared.push(sql);
-        return prepare(sql, ...more);
-      };
-      const searching = new Searching(db, new Numbers(db));
-      const texts = [
+        }
+        const { connect } = await recordOf(log);
+        const db = connect();
+        const prepared: string[] = [];
+        const prepare = db.prepare.bind(db);
+        db.prepare = (sql, ...more) => {
+          prepared.push(sql);
+          return prepare(sql, ...more);
+        };
+        const searching = new Searching(db, new Numbers(db));
+        const texts = [
       '', 'code=x', 'code=x,y', 'patient=p1', 'patient=p1&code=x', 'patient=p1&date=ge2024', 'patient=p1&code=x&date=2024-01-05',
       'patient=p1&status=final', 'patient=p1&code=x&_sort=-date', 'patient=p1&_sort=date', '_sort=-_lastUpdated', '_id=o1-1&code=x',
       'patient=p1&code=x&_sort=-_lastUpdated', 'identifier=none', 'date=2020-01-01', 'value-quantity=5', 'value-string=none',
     ]; // prettier-ignore
-      for (const text of texts) {
-        const planned = searching.search(parsed('Observation', text).query, { count: 20, base });
-        expect([text, planned.isSlow]).toEqual([text, false]);
-        planned.page();
-      }
-      // Of one patient, of those of a practice, and of everybody but for what is hidden.
-      const audiences = new Audiences(db, new Numbers(db));
-      const ofPractice = { kind: 'related', organisation: 'Y1', bases: relationshipBases } as const;
-      for (const patients of [{ kind: 'these', ids: ['p1'] }, ofPractice, { kind: 'everybody' }] as const) {
-        const [view] = ownRecordOf('p1').restriction.views;
-        const restriction = { views: [{ ...view!, patients, denied: 1, heedsWithheld: true }] };
-        const matches = audiences.of({ ...ownRecordOf('p1'), restriction }, 0);
         for (const text of texts) {
-          const asked = parsed('Observation', text).query;
-          searching.reading(() => {
-            const planned = searching.search(asked, { count: 20, base }, { matches, included: matches });
-            if (!planned.isSlow) planned.page();
-          });
+          const planned = searching.search(parsed('Observation', text).query, { count: 20, base });
+          expect([text, planned.isSlow]).toEqual([text, false]);
+          planned.page();
         }
-      }
-      const scans = prepared.flatMap((sql) =>
-        prepare(`EXPLAIN QUERY PLAN ${sql}`)
-          .all()
-          .map((step) => String((step as { detail: unknown }).detail))
-          .filter((step) =>
-            /^SCAN (?!matches|placed|k\b|m\b|page|unit|checkpoint|json_each|ours|CONSTANT ROW|\(|dates)/.test(
-              step,
-            ),
-          )
-          .map((step) => `${step}: ${sql}`),
-      );
-      expect(scans).toEqual([]);
-      expect(prepared.length).toBeGreaterThan(texts.length);
+        // Of one patient, of those of a practice, and of everybody but for what is hidden.
+        const audiences = new Audiences(db, new Numbers(db));
+        const ofPractice = { kind: 'related', organisation: 'Y1', bases: relationshipBases } as const;
+        for (const patients of [{ kind: 'these', ids: ['p1'] }, ofPractice, { kind: 'everybody' }] as const) {
+          const [view] = ownRecordOf('p1').restriction.views;
+          const restriction = { views: [{ ...view!, patients, denied: 1, heedsWithheld: true }] };
+          const matches = audiences.of({ ...ownRecordOf('p1'), restriction }, 0);
+          for (const text of texts) {
+            const asked = parsed('Observation', text).query;
+            searching.reading(() => {
+              const planned = searching.search(asked, { count: 20, base }, { matches, included: matches });
+              if (!planned.isSlow) planned.page();
+            });
+          }
+        }
+        const scans = prepared.flatMap((sql) =>
+          prepare(`EXPLAIN QUERY PLAN ${sql}`)
+            .all()
+            .map((step) => String((step as { detail: unknown }).detail))
+            .filter((step) =>
+              /^SCAN (?!matches|placed|k\b|m\b|page|unit|checkpoint|json_each|ours|CONSTANT ROW|\(|dates)/.test(
+                step,
+              ),
+            )
+            .map((step) => `${step}: ${sql}`),
+        );
+        expect(scans).toEqual([]);
+        expect(prepared.length).toBeGreaterThan(texts.length);
+      });
     });
-  });
 });

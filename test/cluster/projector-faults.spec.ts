@@ -60,8 +60,7 @@ describe.skipIf(reason !== undefined)(
         scene(async (it) => {
           const failure = { at: 'before-commit', batch: 2, signal: 'SIGSTOP' } as const;
           const zombie = await it.startProjector({ failure });
-          await it.recordAndSend(300);
-          await it.stopped(zombie);
+          await it.recordAndSendUntilStopped(100, zombie);
           await it.startProjector();
           await it.recordAndSend(300);
           await it.settle();

@@ -30,9 +30,13 @@ export interface ProjectorChildSettings {
 const settings = JSON.parse(process.env['PROJECTOR_CHILD']!) as ProjectorChildSettings;
 const { logUrl, viewUrl, brokers, topic, lanes, schema, sessionMilliseconds, failure } = settings;
 let batches = 0;
+let hasFailed = false;
 
+// Lanes are worked on at the same time: another may have been counted before this one comes to its point.
 function failIfAt(point: Failpoint): void {
-  if (point === failure?.at && batches === failure.batch) process.kill(process.pid, failure.signal);
+  if (hasFailed || point !== failure?.at || batches < failure.batch) return;
+  hasFailed = true;
+  process.kill(process.pid, failure.signal);
 }
 
 const view = await openListingView(viewUrl, { schema, beforeCommit: async () => failIfAt('before-commit') });

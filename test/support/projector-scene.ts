@@ -173,8 +173,15 @@ export async function projectorScene({ postgres, brokers }: SceneOptions) {
       lastSent = new Map();
     },
 
-    async stopped(child: ChildProcess): Promise<void> {
-      await vi.waitUntil(() => / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8')), SETTLED_WITHIN);
+    /** How many batches events make depends on how fast they are taken: they go on until it is stopped. */
+    async recordAndSendUntilStopped(count: number, child: ChildProcess): Promise<void> {
+      const isStopped = () => / T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'));
+      const until = Date.now() + SETTLED_WITHIN;
+      while (!isStopped()) {
+        if (Date.now() > until) throw new Error('The projector took batches and was not stopped.');
+        await record(count);
+        await send();
+      }
     },
 
     /** Resolves when the view says that it has reached the log's head in every lane. */

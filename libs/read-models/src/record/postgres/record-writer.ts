@@ -42,7 +42,8 @@ export function openPostgresRecordWriter({
       max,
       statement_timeout: 60_000,
       lock_timeout: 30_000,
-      idle_in_transaction_session_timeout: 60_000,
+      // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.
+      idle_in_transaction_session_timeout: 20_000,
     });
     // An idle connection that breaks is replaced by the next batch.
     made.on('error', () => {});

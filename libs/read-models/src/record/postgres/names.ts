@@ -56,27 +56,30 @@ export class Names {
       stored.set(as.join('\0'), as);
     }
     const rows = [...stored.keys()].toSorted().map((key) => stored.get(key) ?? []);
-    const values = columns.map((_, i) => arrayOf(rows.map((row) => row[i] ?? '')));
+    const valuesOf = (some: readonly Texts[]) =>
+      columns.map((_, i) => arrayOf(some.map((row) => row[i] ?? '')));
     const names = columns.map(([name]) => `"${name}"`);
     const given = `unnest(${columns.map(([, isNumber], i) => `$${i + 1}::${isNumber ? 'bigint' : 'text'}[]`).join()})`;
     const found = new Map<string, number>();
-    const find = async () => {
+    const find = async (some: readonly Texts[]) => {
       const same = names.map((name) => `t.${name} = u.${name}`).join(' AND ');
       const answer = await this.#pool.query<Record<string, string | number>>({
         name: `find ${kind}`,
         text: `SELECT t.id, ${names.map((name) => `t.${name}`).join()} FROM ${given} u(${names.join()}) JOIN "${kind}" t ON ${same}`,
-        values,
+        values: valuesOf(some),
       });
       for (const row of answer.rows) found.set(columns.map(([name]) => row[name]).join('\0'), Number(row['id'])); // prettier-ignore
     };
-    await find();
-    if (rows.some((row) => !found.has(row.join('\0')))) {
+    await find(rows);
+    const missing = rows.filter((row) => !found.has(row.join('\0')));
+    if (missing.length > 0) {
+      // From the arrays alone: a join would let the planner choose the order.
       await this.#pool.query({
         name: `name ${kind}`,
-        text: `INSERT INTO "${kind}" (${names.join()}) SELECT u.* FROM ${given} u(${names.join()}) WHERE NOT EXISTS (SELECT 1 FROM "${kind}" t WHERE ${names.map((name) => `t.${name} = u.${name}`).join(' AND ')}) ON CONFLICT DO NOTHING`,
-        values,
+        text: `INSERT INTO "${kind}" (${names.join()}) SELECT * FROM ${given} ON CONFLICT DO NOTHING`,
+        values: valuesOf(missing),
       });
-      await find();
+      await find(missing);
     }
     for (const texts of asked) {
       const as = texts.map((it) => (typeof it === 'string' ? nameOf(storable(it)) : it)).join('\0');

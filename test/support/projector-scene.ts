@@ -85,7 +85,7 @@ export async function projectorScene({ postgres, brokers }: SceneOptions) {
   }
 
   /** As a relay does, but for the disorder that is asked for. A producer for each call, since a broker may have been killed. */
-  async function send(disorder: number | undefined): Promise<void> {
+  async function send(disorder?: number): Promise<void> {
     const { epoch } = await store.freshHead();
     const page = new Map<number, LaneMessage[]>();
     for (;;) {

@@ -13,6 +13,8 @@ import { encodeEnvelopeText } from './envelope-bytes.ts';
 import type { RecordedEvent } from './envelope.ts';
 import type { AppendOutcome, StreamAppend } from './event-store.ts';
 import { StoreFault } from './store-fault.ts';
+import { takeBatch } from './pending-appends.ts';
+import type { PendingAppend } from './pending-appends.ts';
 
 /** What a batch asks of the log before it is decided. */
 export interface Asked {
@@ -43,18 +45,6 @@ export interface LogWriter<Turn extends LogOnDisk> {
 /** Nothing was kept, because of `cause`; without one, because somebody else wrote first. */
 export class NothingKept extends Error {
   override readonly name = 'NothingKept';
-}
-
-/** A batch takes this many events or bytes at most (but always one append), so that none waits long for others. */
-const maxBatchEvents = 5_000;
-const maxBatchBytes = 16 * 1024 * 1024;
-
-interface PendingAppend {
-  readonly appends: readonly StreamAppend[];
-  readonly events: number;
-  readonly bytes: number;
-  readonly resolve: (outcome: AppendOutcome) => void;
-  readonly reject: (fault: unknown) => void;
 }
 
 /** What was placed, and what its callers hear if it is kept. */
@@ -95,7 +85,7 @@ export class CoalescingAppender<Turn extends LogOnDisk> {
     // What is asked for in this turn of the event loop still comes along.
     await new Promise(setImmediate);
     while (this.#pending.length > 0) {
-      const batch = this.#takeBatch();
+      const batch = takeBatch(this.#pending);
       try {
         const outcomes = await this.#record(batch);
         batch.forEach(({ resolve }, index) => resolve(outcomes[index]!));
@@ -104,19 +94,6 @@ export class CoalescingAppender<Turn extends LogOnDisk> {
       }
     }
     this.#draining = undefined;
-  }
-
-  #takeBatch(): PendingAppend[] {
-    let events = 0;
-    let bytes = 0;
-    let count = 0;
-    for (const pending of this.#pending) {
-      events += pending.events;
-      bytes += pending.bytes;
-      if (count > 0 && (events > maxBatchEvents || bytes > maxBatchBytes)) break;
-      count++;
-    }
-    return this.#pending.splice(0, count);
   }
 
   async #record(pending: readonly PendingAppend[]): Promise<readonly AppendOutcome[]> {

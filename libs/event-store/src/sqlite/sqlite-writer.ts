@@ -11,6 +11,8 @@ import type { AppendOutcome, EventStore, StreamAppend } from '../event-store.ts'
 import { createHeadSignal, publishHead, wakeWaiters } from '../head-signal.ts';
 import { StoreFault } from '../store-fault.ts';
 import { subscribeTo } from '../subscription.ts';
+import { takeBatch } from '../pending-appends.ts';
+import type { PendingAppend } from '../pending-appends.ts';
 import { startCheckpointer } from './checkpointer.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { checksumOf, idBytes, LogQueries } from './log-queries.ts';
@@ -21,22 +23,10 @@ export interface SqliteEventStore extends EventStore {
   readonly headSignal: SharedArrayBuffer;
 }
 
-/** A transaction takes this many events or bytes at most (but always one append), so that none waits long for others. */
-const maxBatchEvents = 5_000;
-const maxBatchBytes = 16 * 1024 * 1024;
-
 /** What a commit writes at least beside its events: a page of the table and one of each index. */
 const pageBytesPerCommit = 16 * 1024;
 
 const maxRemembered = 20_000;
-
-interface PendingAppend {
-  readonly appends: readonly StreamAppend[];
-  readonly events: number;
-  readonly bytes: number;
-  readonly resolve: (outcome: AppendOutcome) => void;
-  readonly reject: (fault: unknown) => void;
-}
 
 export class SqliteWriter implements SqliteEventStore {
   readonly headSignal: SharedArrayBuffer;
@@ -89,7 +79,7 @@ export class SqliteWriter implements SqliteEventStore {
 
   /** Commits what waits, one batch a turn of the event loop, so that reads and requests come between. */
   #flush(flushed: () => void): void {
-    const batch = this.#takeBatch();
+    const batch = takeBatch(this.#pending);
     const answer = this.#record(batch);
     if (this.#pending.length > 0) setImmediate(() => this.#flush(flushed));
     else {
@@ -97,19 +87,6 @@ export class SqliteWriter implements SqliteEventStore {
       flushed();
     }
     answer();
-  }
-
-  #takeBatch(): PendingAppend[] {
-    let events = 0;
-    let bytes = 0;
-    let count = 0;
-    for (const pending of this.#pending) {
-      events += pending.events;
-      bytes += pending.bytes;
-      if (count > 0 && (events > maxBatchEvents || bytes > maxBatchBytes)) break;
-      count++;
-    }
-    return this.#pending.splice(0, count);
   }
 
   /**

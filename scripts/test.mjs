@@ -53,7 +53,7 @@ for (const [kind, ...rest] of stages) {
 console.log('');
 for (const { name, reason } of total.skipped) {
   const refused = process.env.CI === 'true' && !allowedSkips.some((allowed) => allowed.test(reason));
-  console.log(`skipped: ${name}${reason === name ? '' : ` (${reason})`}`);
+  console.log(`skipped: ${name}${name.endsWith(reason) ? '' : ` (${reason})`}`);
   if (refused) total.failed.push(`${name} was skipped, which is not allowed with CI=true`);
 }
 for (const name of total.failed) console.log(`failed: ${name}`);

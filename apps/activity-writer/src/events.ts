@@ -77,6 +77,7 @@ export async function createEvents(
       type: resource === undefined ? event.type : activityTypeOf(resource),
       occurredAt: resource === undefined ? now : occurredAtOf(resource, now),
       labels: resource === undefined ? [] : labelsOf(resource),
+      ...sourceVersionOf(resource),
       ...(receivedContent !== undefined && {
         fingerprint: keyring.fingerprint(event.partition, encoder.encode(receivedContent)),
       }),
@@ -91,6 +92,15 @@ export async function createEvents(
     const facts = { id: newEventId(), action, type: 'alias.claimed', occurredAt: now, labels: [] };
     return { stream, expectedRevision, content, facts };
   }
+}
+
+/** What the source says of its own version: https://hl7.org/fhir/R4/resource.html#Meta */
+function sourceVersionOf(resource: Record<string, unknown> | undefined): Pick<NewEvent, 'sourceVersion'> {
+  const { versionId, lastUpdated } = (resource?.['meta'] ?? {}) as Record<string, unknown>;
+  if (typeof lastUpdated !== 'string') return {};
+  return {
+    sourceVersion: { version: typeof versionId === 'string' ? versionId : '', issuedAt: lastUpdated },
+  };
 }
 
 // 02 of the NHS Data Dictionary: present but not traced.

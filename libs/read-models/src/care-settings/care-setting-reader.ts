@@ -1,0 +1,72 @@
+/** Answers what a care setting's page and worklists are made from, over one read-only connection. */
+import type { Checkpoint, Parked } from '@carelog/projection';
+import { SqliteDatabase, type Database } from '../record/database.ts';
+import type { Placed, WorkItem } from './care-setting.ts';
+import { placed, prepareAsking } from './statements.ts';
+
+export interface WorkRow {
+  /** `Patient/id`. */
+  readonly patient: string;
+  readonly item: WorkItem;
+}
+
+/** Where the next page of a worklist begins. */
+export interface WorkCursor {
+  /** Milliseconds UTC. */
+  readonly since: number;
+  readonly stream: string;
+}
+
+export interface CareSettingQueries {
+  /** Of this person, and of whoever is linked as the same one; in no order. */
+  facts(patient: string): Promise<readonly Placed[]>;
+  /** At most `count`, oldest first. */
+  work(
+    list: string,
+    page: { readonly count: number; readonly after?: WorkCursor },
+  ): Promise<readonly WorkRow[]>;
+  /** The last event that every answer from now on reflects; undefined before the first. */
+  checkpoint(): Promise<Checkpoint | undefined>;
+  parked(): Promise<readonly Parked[]>;
+  close(): void;
+}
+
+/** Throws where there is no read model at this path: the projector makes it. */
+export function openCareSetting(path: string): CareSettingQueries {
+  return new CareSettingReader(new SqliteDatabase(path, { readOnly: true, timeout: 5_000 }));
+}
+
+export class CareSettingReader implements CareSettingQueries {
+  readonly #db: Database;
+  readonly #statements: ReturnType<typeof prepareAsking>;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#statements = prepareAsking(db);
+  }
+
+  async facts(patient: string): Promise<readonly Placed[]> {
+    const same = this.#statements.samePerson.all({ patient });
+    return same.flatMap((it) => this.#statements.factsOf.all({ patient: it.patient }).map(placed));
+  }
+
+  async work(
+    list: string,
+    { count, after = { since: -1, stream: '' } }: { readonly count: number; readonly after?: WorkCursor },
+  ): Promise<readonly WorkRow[]> {
+    const rows = this.#statements.work.all({ list, ...after, limit: count });
+    return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
+  }
+
+  async checkpoint(): Promise<Checkpoint | undefined> {
+    return this.#statements.checkpoint.get();
+  }
+
+  async parked(): Promise<readonly Parked[]> {
+    return this.#statements.parked.all();
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}

@@ -1,0 +1,113 @@
+/** What a care setting is: which facts its page of a person is made from, how, and which lists of work it keeps. */
+import type { Code, Fact, Kind } from './fact.ts';
+
+/** Where a version came from, as its event says. */
+export interface Source {
+  readonly position: number;
+  /** Of the publisher; an ODS code where there is one. */
+  readonly organisation: string;
+  readonly system: string;
+  readonly author?: string;
+  readonly careSetting: string;
+  /** ISO 8601. */
+  readonly occurredAt: string;
+  readonly recordedAt: string;
+}
+
+/** A fact with its place: the version of the resource that says it, whose it is, and where it came from. */
+export interface Placed {
+  readonly stream: string;
+  readonly version: number;
+  /** `Patient/id`. */
+  readonly patient: string;
+  readonly fact: Fact;
+  readonly source: Source;
+}
+
+/** One thing on a page, however many sources tell of it. */
+export interface Item {
+  readonly text: string;
+  /** Who tells of it: first the one that is shown. Never empty. */
+  readonly sources: readonly [Placed, ...Placed[]];
+  /** Dose, value, conclusion: what stands beside the name. */
+  readonly detail?: string;
+  /** In words, where sources do not agree. */
+  readonly differs?: string;
+  /** Against what went before. */
+  readonly change?: 'started' | 'stopped' | 'changed' | 'unexplained';
+  /** A result that is not final, a letter that is not signed: more is to come. */
+  readonly inTransit?: true;
+  /** Wants to be seen first. */
+  readonly urgent?: true;
+}
+
+export interface Section {
+  /** A PRSB heading in SNOMED CT. https://theprsb.org/standards/coreinformationstandard/ */
+  readonly code: Code;
+  readonly title: string;
+  readonly items: readonly Item[];
+  /**
+   * Why there is nothing: somebody said that there is nothing, or nobody said anything.
+   * https://hl7.org/fhir/R4/valueset-list-empty-reason.html
+   */
+  readonly empty?: 'nilknown' | 'unavailable';
+}
+
+export interface WorkItem {
+  /** Of the resource that is waited about. */
+  readonly stream: string;
+  /** ISO 8601: since when it waits. */
+  readonly since: string;
+  /** ISO 8601: when it is overdue. What is due in the future may become work then. */
+  readonly due?: string;
+  /** Whose work it is: `Organization/id` or an ODS code, where the facts tell. */
+  readonly owner?: string;
+  /** A code of the list's own: a state, a score. */
+  readonly state: string;
+  readonly text: string;
+}
+
+export interface Worklist {
+  /** In kebab case; unique over all settings. */
+  readonly name: string;
+  readonly title: string;
+  /** Only facts of these kinds change it. */
+  readonly kinds: ReadonlySet<Kind>;
+  /** Of one person. Pure: the same facts in any order give the same items, whatever the time is. */
+  readonly items: (facts: readonly Placed[]) => readonly WorkItem[];
+  /** Each item of this list raises a Task, once. */
+  readonly alert?: Alert;
+}
+
+/** What is put on the worklist of those who must know. */
+export interface Alert {
+  readonly code: Code;
+  readonly priority: 'urgent' | 'asap' | 'stat';
+  /** Not for the patient, nor for who stands for them. */
+  readonly isHiddenFromPatient: boolean;
+  /** Raised when the item is due rather than when it comes. */
+  readonly whenDue?: true;
+}
+
+export type CareSettingName =
+  | 'general-practice'
+  | 'acute'
+  | 'urgent-care'
+  | 'community'
+  | 'mental-health'
+  | 'social-care'
+  | 'pharmacy'
+  | 'patient'
+  | 'population';
+
+export interface CareSetting {
+  readonly name: CareSettingName;
+  /** Changes when `kinds`, the worklists or the tables change: the read model is built anew. */
+  readonly version: number;
+  readonly title: string;
+  /** What is kept; anything else never reaches its tables. */
+  readonly kinds: ReadonlySet<Kind>;
+  /** The first page of a person, as of `now` (milliseconds UTC). Pure; the order of the facts means nothing. */
+  readonly page: (facts: readonly Placed[], now: number) => readonly Section[];
+  readonly worklists: readonly Worklist[];
+}

@@ -1,0 +1,74 @@
+/**
+ * What one event says to the care settings. Read once, whichever settings keep it. Which of two versions of a resource is
+ * newer is the source's word, where it has one: what arrives late does not undo what came after it.
+ */
+import type { RecordedEvent } from '@carelog/event-store';
+import type { OpenedContent, Projection } from '@carelog/projection';
+import type { Source } from './care-setting.ts';
+import { factOf, kindOf, patientsOf, type Fact, type Kind } from './fact.ts';
+
+/** In milliseconds UTC when the source issued the version, else when it was recorded; then the version counts. */
+export interface Told {
+  readonly stream: string;
+  readonly kind: Kind;
+  readonly version: number;
+  readonly issued: number;
+  readonly source: Source;
+  /** `Patient/id`; empty where it is gone, or about nobody. */
+  readonly patients: readonly string[];
+  /** Undefined where it was taken back, deleted or erased. */
+  readonly fact: Fact | undefined;
+}
+
+export const careSettingsProjection: Projection<Told> = {
+  name: 'care-settings',
+  version: 1,
+  evolve(event: RecordedEvent, content: OpenedContent) {
+    const { stream, revision: version } = event;
+    const kind = kindOf(stream.slice(0, stream.indexOf('/')));
+    if (kind === undefined) return undefined;
+    const resource =
+      content.kind === 'opened' && event.action !== 'retract' ? parsed(content.bytes) : undefined;
+    const fact = resource && factOf(resource);
+    const isGone = fact === undefined || fact.status === 'entered-in-error';
+    return {
+      stream,
+      kind,
+      version,
+      issued: issuedAt(event, fact),
+      source: sourceOf(event),
+      patients: isGone ? [] : patientsOf(resource!),
+      fact: isGone ? undefined : fact,
+    };
+  },
+};
+
+function sourceOf({
+  position,
+  publisher,
+  author,
+  careSetting,
+  occurredAt,
+  recordedAt,
+}: RecordedEvent): Source {
+  const { organisation, system } = publisher;
+  return {
+    position,
+    organisation,
+    system,
+    ...(author && { author: author.id }),
+    careSetting,
+    occurredAt,
+    recordedAt,
+  };
+}
+
+function issuedAt({ sourceVersion, recordedAt }: RecordedEvent, fact: Fact | undefined): number {
+  const recorded = Date.parse(recordedAt);
+  const said = Date.parse(sourceVersion?.issuedAt ?? fact?.issued ?? '');
+  // A clock that runs ahead must not keep what comes after it from being seen.
+  return Number.isNaN(said) ? recorded : Math.min(said, recorded);
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+const parsed = (bytes: Uint8Array) => JSON.parse(decoder.decode(bytes)) as Record<string, unknown>;

@@ -1,0 +1,40 @@
+/** All care settings' read models as one, for one reader of the log: each event is opened and read once. */
+import type { Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection';
+import type { CareSettingWriter } from './care-setting-writer.ts';
+import type { Told } from './care-settings-projection.ts';
+
+/** Each keeps its own checkpoint, and takes from a batch what lies beyond it. */
+export function allOf(writers: readonly CareSettingWriter[]): ReadModel<Told> & { close(): void } {
+  return {
+    /** Of the one that is furthest behind; undefined where one is at the beginning. */
+    async checkpoint(): Promise<Checkpoint | undefined> {
+      const reached = await Promise.all(writers.map((it) => it.checkpoint()));
+      const known = reached.filter((it) => it !== undefined);
+      if (new Set(known.map(({ epoch }) => epoch)).size > 1) {
+        // Of logs that differ nothing can be kept together.
+        for (const writer of writers) await writer.clear();
+        return undefined;
+      }
+      if (known.length < reached.length) return undefined;
+      return known.reduce((a, b) => (a.position <= b.position ? a : b));
+    },
+    async apply(batch: ProjectedBatch<Told>): Promise<Touched> {
+      const all = new Set<string>();
+      for (const writer of writers) {
+        const touched = await writer.apply(batch);
+        if (touched === 'all') return 'all';
+        for (const it of touched) all.add(it);
+      }
+      return all;
+    },
+    async parked(): Promise<readonly Parked[]> {
+      return (await Promise.all(writers.map((it) => it.parked()))).flat();
+    },
+    async clear(): Promise<void> {
+      for (const writer of writers) await writer.clear();
+    },
+    close() {
+      for (const writer of writers) writer.close();
+    },
+  };
+}

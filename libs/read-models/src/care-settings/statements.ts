@@ -1,0 +1,139 @@
+/** The statements of a care setting's read model, the same on every engine. */
+import { sql } from 'kysely';
+import type { Database } from '../record/database.ts';
+import { given, givenLimit, Statement, written } from '../record/statement.ts';
+import type { Placed } from './care-setting.ts';
+import type { Kind } from './fact.ts';
+import { careSetting } from './tables.ts';
+
+export interface FactRow {
+  readonly stream: string;
+  readonly patient: string;
+  readonly kind: Kind;
+  readonly version: number;
+  readonly told: string | null;
+}
+
+export function placed({ stream, patient, version, told }: FactRow): Placed {
+  return { stream, patient, version, ...(JSON.parse(told!) as Pick<Placed, 'fact' | 'source'>) };
+}
+
+/** Prepared once for a connection. */
+export function prepareWriting(db: Database) {
+  return {
+    before: new Statement(
+      db,
+      careSetting
+        .selectFrom('fact')
+        .select(['patient', 'issued', 'version'])
+        .where('stream', '=', given('stream')),
+    ),
+    forget: new Statement(db, careSetting.deleteFrom('fact').where('stream', '=', given('stream'))),
+    keep: new Statement(
+      db,
+      careSetting.insertInto('fact').values({
+        stream: given('stream'),
+        patient: given('patient'),
+        kind: given('kind'),
+        version: given('version'),
+        issued: given('issued'),
+        told: given('told'),
+      }),
+    ),
+    unlink: new Statement(db, careSetting.deleteFrom('link').where('patient', '=', given('patient'))),
+    link: new Statement(
+      db,
+      careSetting
+        .insertInto('link')
+        .values({ patient: given('patient'), other: given('other') })
+        .onConflict((it) => it.doNothing()),
+    ),
+    factsOf: new Statement(db, factsOfPatient()),
+    done: new Statement(
+      db,
+      careSetting
+        .deleteFrom('work')
+        .where('list', '=', given('list'))
+        .where('patient', '=', given('patient')),
+    ),
+    put: new Statement(
+      db,
+      careSetting
+        .insertInto('work')
+        .values({
+          list: given('list'),
+          patient: given('patient'),
+          stream: given('stream'),
+          since: given('since'),
+          due: given('due'),
+          item: given('item'),
+        })
+        .onConflict((it) => it.doNothing()),
+    ),
+    park: new Statement(
+      db,
+      careSetting
+        .insertInto('parked')
+        .values({ partition: given('partition'), position: given('position'), reason: given('reason') })
+        .onConflict((it) => it.doNothing()),
+    ),
+    parked: new Statement(db, careSetting.selectFrom('parked').select(['partition', 'position', 'reason'])),
+    checkpoint: new Statement(db, careSetting.selectFrom('checkpoint').select(['position', 'epoch'])),
+    moveCheckpoint: new Statement(
+      db,
+      careSetting
+        .insertInto('checkpoint')
+        .values({ id: 1, position: given('position'), epoch: given('epoch') })
+        .onConflict((it) =>
+          it.column('id').doUpdateSet({
+            position: (eb) => eb.ref('excluded.position'),
+            epoch: (eb) => eb.ref('excluded.epoch'),
+          }),
+        ),
+    ),
+  };
+}
+
+/** Prepared once for a connection. */
+export function prepareAsking(db: Database) {
+  return {
+    samePerson: new Statement(db, written<{ patient: string }>(samePerson)),
+    factsOf: new Statement(db, factsOfPatient()),
+    checkpoint: new Statement(db, careSetting.selectFrom('checkpoint').select(['position', 'epoch'])),
+    parked: new Statement(db, careSetting.selectFrom('parked').select(['partition', 'position', 'reason'])),
+    work: new Statement(
+      db,
+      careSetting
+        .selectFrom('work')
+        .select(['patient', 'stream', 'since', 'due', 'item'])
+        .where('list', '=', given('list'))
+        .where(sql<boolean>`(since, stream) > (${given('since')}, ${given('stream')})`)
+        .orderBy('since')
+        .orderBy('stream')
+        .limit(givenLimit),
+    ),
+    workOf: new Statement(
+      db,
+      careSetting
+        .selectFrom('work')
+        .select(['list', 'patient', 'stream', 'since', 'due', 'item'])
+        .where('patient', '=', given('patient')),
+    ),
+  };
+}
+
+function factsOfPatient() {
+  return careSetting
+    .selectFrom('fact')
+    .select(['stream', 'patient', 'kind', 'version', 'told'])
+    .where('patient', '=', given('patient'))
+    .where('told', 'is not', null);
+}
+
+/** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. */
+const samePerson = sql<{ patient: string }>`
+  with recursive same(patient) as (
+    select cast(${given('patient')} as text)
+    union select l.other from link l join same on l.patient = same.patient
+    union select l.patient from link l join same on l.other = same.patient
+  ) select patient from same limit 20`;

@@ -5,7 +5,11 @@
 import type { Item, Placed, Section } from './care-setting.ts';
 import type { Code, Kind } from './fact.ts';
 
-const heading = (code: string, display: string): Code => ({ system: 'http://snomed.info/sct', code, display });
+const heading = (code: string, display: string): Code => ({
+  system: 'http://snomed.info/sct',
+  code,
+  display,
+});
 
 export const HEADING = {
   allergies: heading('886921000000105', 'Allergies and adverse reactions'),

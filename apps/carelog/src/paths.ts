@@ -6,6 +6,8 @@ export interface DataPaths {
   readonly log: string;
   readonly keyring: string;
   readonly record: string;
+  /** The folder of the care settings' read models. */
+  readonly careSettings: string;
   /** The access log's folder. */
   readonly accessLog: string;
   /** Says whether the synthetic population was loaded whole. */
@@ -18,6 +20,7 @@ export function dataPaths(folder: string): DataPaths {
     log: join(folder, 'log.sqlite'),
     keyring: join(folder, 'keyring'),
     record: join(folder, 'record.sqlite'),
+    careSettings: join(folder, 'care-settings'),
     accessLog: join(folder, 'access'),
     demo: join(folder, 'demo.json'),
   };

@@ -6,7 +6,7 @@ import { openAccessLog, openBrokenGlass } from '@carelog/access-log';
 import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
-import { startProjector } from '@carelog/projector';
+import { startCareSettings, startProjector } from '@carelog/projector';
 import { accessFactsFrom, matchFrom, raiseTasks, RecentAnswers, type Gateway } from '@carelog/query-gateway';
 import { openRecord, recordProjection } from '@carelog/read-models';
 import { createLog, type Config, type Log, type Service } from '@carelog/service-kit';
@@ -37,6 +37,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   const store = openSqliteEventStore({ path: paths.log });
   const keyring = openKeyring(paths.keyring);
   const projector = await startProjector({ paths, headSignal: store.headSignal, log, policy });
+  const careSettings = await startCareSettings({ paths, headSignal: store.headSignal, log });
   const record = openRecord(paths.record);
   const ground = {
     policy: policy.version,
@@ -66,6 +67,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     recordActivity,
     accessLog,
     log: store,
+    careSettings,
     ...keyedBy(keyring),
     recent: {
       reads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
@@ -79,6 +81,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   const release = async (): Promise<void> => {
     await accessLog.close();
     await projector.stop();
+    await careSettings.stop();
     record.close();
     await store.close();
     keyring.close();

@@ -12,3 +12,4 @@ export type {
   ViewGround,
   ViewGroundOptions,
 } from './kafka/projector-service.ts';
+export { startCareSettings, type CareSettingViews } from './care-settings.ts';

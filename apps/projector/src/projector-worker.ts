@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { projectRecord } from './project-record.ts';
 import { PositionSignal } from './position-signal.ts';
 import type { ProjectorPaths } from './projector.ts';
+import type { ThreadMessage } from './supervised-thread.ts';
 
 export interface ProjectorThread {
   readonly paths: ProjectorPaths;
@@ -12,15 +13,11 @@ export interface ProjectorThread {
   readonly positionMemory: SharedArrayBuffer;
 }
 
-/** What the thread says. Faults arrive as the worker's own `error`. */
-export type ProjectorMessage =
-  { readonly kind: 'notice'; readonly text: string } | { readonly kind: 'started' };
-
 const { paths, policy, headSignal, positionMemory } = workerData as ProjectorThread;
 const tracing = await tracingHere();
 const reached = new PositionSignal(positionMemory);
 const stopping = new AbortController();
-const say = (message: ProjectorMessage) => parentPort?.postMessage(message);
+const say = (message: ThreadMessage) => parentPort?.postMessage(message);
 let started = false;
 
 // The only message there is: stop after the batch in hand.

@@ -10,8 +10,9 @@ import { once } from 'node:events';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { PositionSignal } from './position-signal.ts';
-import type { ProjectorMessage, ProjectorThread } from './projector-worker.ts';
+import type { ProjectorThread } from './projector-worker.ts';
 import { besideOf, removeRecord, type Rebuilding, type Rebuilt } from './rebuild.ts';
+import { SupervisedThread } from './supervised-thread.ts';
 
 export interface ProjectorPaths {
   /** The log's file. */
@@ -55,7 +56,13 @@ export async function startProjector({
 }: StartProjectorOptions): Promise<Projector> {
   const signal = new PositionSignal();
   prepareRecord(paths.record, policy, log);
-  const thread = new SupervisedThread({ paths, headSignal, policy, positionMemory: signal.memory }, log);
+  const data: ProjectorThread = { paths, headSignal, policy, positionMemory: signal.memory };
+  const thread = new SupervisedThread(
+    new URL('./projector-worker.ts', import.meta.url),
+    data,
+    'The projector',
+    log,
+  );
   await thread.start();
   let rebuilding: Promise<Rebuilt> | undefined;
   return {
@@ -111,62 +118,4 @@ async function rebuildOnline(
     await thread.start();
   }
   return rebuilt;
-}
-
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 10_000;
-
-/** Keeps one worker running until it is told to stop. */
-class SupervisedThread {
-  readonly #thread: ProjectorThread;
-  readonly #log: StartProjectorOptions['log'];
-  #worker: Worker | undefined;
-  #restart: NodeJS.Timeout | undefined;
-  #pause = FIRST_PAUSE_MS;
-  #wanted = false;
-
-  constructor(thread: ProjectorThread, log: StartProjectorOptions['log']) {
-    this.#thread = thread;
-    this.#log = log;
-  }
-
-  /** Resolves when the worker has begun, or has failed for the first time: it is tried again. */
-  async start(): Promise<void> {
-    this.#wanted = true;
-    await new Promise<void>((begun) => this.#run(begun));
-  }
-
-  async stop(): Promise<void> {
-    this.#wanted = false;
-    clearTimeout(this.#restart);
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    const ended = once(worker, 'exit');
-    worker.postMessage('stop');
-    await ended;
-  }
-
-  #run(begun: () => void): void {
-    const worker = new Worker(new URL('./projector-worker.ts', import.meta.url), {
-      workerData: this.#thread,
-    });
-    this.#worker = worker;
-    worker.on('message', (message: ProjectorMessage) => {
-      if (message.kind === 'notice') this.#log.warn(message.text);
-      else {
-        this.#pause = FIRST_PAUSE_MS;
-        begun();
-      }
-    });
-    worker.on('error', (fault: Error) => {
-      this.#log.error({ fault: fault.name, pauseMs: this.#pause }, `The projector failed: ${fault.message}`);
-    });
-    worker.on('exit', () => {
-      this.#worker = undefined;
-      begun();
-      if (!this.#wanted) return;
-      this.#restart = setTimeout(() => this.#run(() => {}), this.#pause);
-      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
-    });
-  }
 }

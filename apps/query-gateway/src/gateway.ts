@@ -4,7 +4,7 @@ import type { AccessLog, BrokenGlass } from '@carelog/access-log';
 import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
-import type { RecordQueries, Shown } from '@carelog/read-models';
+import type { CareSettingQueries, RecordQueries, Shown } from '@carelog/read-models';
 import type { FoundVersion } from './interactions/read.ts';
 import type { FoundPage } from './interactions/search-again.ts';
 import type { RecentAnswers } from './recent-answers.ts';
@@ -26,6 +26,12 @@ export interface Gateway {
   readonly projected: {
     position(): number;
     /** False when the time ran out first. */
+    waitFor(position: number, timeoutMs: number): Promise<boolean>;
+  };
+  /** The read model of each care setting by its name, and how far all of them have come; absent where none are kept. */
+  readonly careSettings?: {
+    readonly of: ReadonlyMap<string, CareSettingQueries>;
+    position(): number;
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */

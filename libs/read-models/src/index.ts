@@ -1,4 +1,5 @@
 export type {
+  AskedVersion,
   Cursor,
   EverythingRequest,
   HistoryPage,
@@ -8,6 +9,7 @@ export type {
   SearchRefusal,
   SearchRequest,
   Shown,
+  TheseVersions,
   VersionAnswer,
 } from './record/record.ts';
 export { seesAll, type Viewer } from './record/audience.ts';
@@ -24,3 +26,23 @@ export type { LiveVersion, ReadModelVersions, Skip, SwitchOutcome } from './vers
 export { openPostgresRecord, openPostgresRecordHere, type PostgresRecordOptions } from './record/postgres/open-record.ts'; // prettier-ignore
 export { openPostgresRecordWriter, PROJECTED_CHANNEL, type PostgresRecordWriterOptions } from './record/postgres/record-writer.ts'; // prettier-ignore
 export { migrateRecord, type MigrateRecordOptions } from './record/postgres/tables.ts';
+export type {
+  CareSetting,
+  CareSettingName,
+  Item,
+  Placed,
+  Section,
+  WorkItem,
+  Worklist,
+} from './care-settings/care-setting.ts';
+export { careSettingNamed, careSettings } from './care-settings/care-settings.ts';
+export { careSettingsProjection, type Told } from './care-settings/care-settings-projection.ts';
+export {
+  openCareSetting,
+  type CareSettingQueries,
+  type WorkCursor,
+  type WorkRow,
+} from './care-settings/care-setting-reader.ts';
+export { openCareSettingWriter, type CareSettingWriter } from './care-settings/care-setting-writer.ts';
+export { allOf } from './care-settings/every-care-setting.ts';
+export { factOf } from './care-settings/fact.ts';

@@ -15,6 +15,7 @@ import { Numbers } from './numbers.ts';
 import { hashOf } from './record-hash.ts';
 import { ParkedPartitions } from './parked-partitions.ts';
 import type {
+  AskedVersion,
   EverythingRequest,
   HistoryPage,
   PageRequest,
@@ -22,6 +23,7 @@ import type {
   SearchPage,
   SearchRefusal,
   SearchRequest,
+  TheseVersions,
   VersionAnswer,
 } from './record.ts';
 import { prepareReading, type VersionRow } from './reading.ts';
@@ -30,6 +32,7 @@ import { Searching, type Answered, type PlannedSearch } from './searching.ts';
 import { SlowLane, TOO_SLOW, type SlowAnswering, type SlowRequest } from './slow-lane.ts';
 import { TooManyValues } from './statement.ts';
 import { SEVERAL, STATE } from './tables.ts';
+import { TheseVersionsReader } from './these-versions.ts';
 import { loadUnits } from './units.ts';
 
 export interface RecordOptions {
@@ -61,6 +64,7 @@ export class RecordReader implements RecordQueries {
   readonly #statements: ReturnType<typeof prepareReading>;
   readonly #history: History;
   readonly #everything: Everything;
+  readonly #theseVersions: TheseVersionsReader;
   readonly #searching: Searching;
   readonly #slowLane: SlowAnswering;
   readonly #parked: ParkedPartitions;
@@ -77,6 +81,7 @@ export class RecordReader implements RecordQueries {
     const admission = new Admission(db);
     this.#audiences = new Audiences(db, this.#numbers);
     this.#history = new History(this.#db, this.#numbers);
+    this.#theseVersions = new TheseVersionsReader(this.#db, this.#numbers);
     this.#everything = new Everything(this.#db, this.#numbers, admission);
     this.#searching = new Searching(this.#db, this.#numbers, admission);
   }
@@ -95,6 +100,10 @@ export class RecordReader implements RecordQueries {
     const current = this.#statements.current.get({ stream: `${type}/${id}` });
     if (current === undefined || current.version === version) return this.#answerOf(current);
     return this.#answerOf(this.#statements.version.get({ resource: current.key, version }));
+  }
+
+  async theseVersions(asked: readonly AskedVersion[], viewer?: Viewer): Promise<TheseVersions> {
+    return this.#reading(viewer, (audience) => this.#theseVersions.find(asked, audience));
   }
 
   async history(

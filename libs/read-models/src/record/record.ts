@@ -17,6 +17,8 @@ export interface RecordQueries {
   read(type: string, id: string, viewer?: Viewer): Promise<VersionAnswer>;
   /** One version; `unknown` when the resource never had it. */
   vread(type: string, id: string, version: number, viewer?: Viewer): Promise<VersionAnswer>;
+  /** Many versions by their names, live ones only, each as the viewer may see it. */
+  theseVersions(asked: readonly AskedVersion[], viewer?: Viewer): Promise<TheseVersions>;
   /** Versions of one resource, newest first; undefined when the resource never existed, or is not shown as it is now. */
   history(type: string, id: string, page: PageRequest, viewer?: Viewer): Promise<HistoryPage | undefined>;
   /**
@@ -77,6 +79,19 @@ export type VersionAnswer =
   | { readonly kind: 'erased'; readonly versionId: number; readonly lastUpdated: string }
   /** Never existed, or is not shown. */
   | { readonly kind: 'unknown' };
+
+export interface AskedVersion {
+  readonly stream: string;
+  readonly version: number;
+}
+
+export interface TheseVersions {
+  /** By stream, as served; those that are not shown, or have ended, are missing. */
+  readonly bodies: ReadonlyMap<string, { readonly body: string; readonly isConcealed: boolean }>;
+  /** Streams that are there and kept from the viewer. */
+  readonly withheld: readonly string[];
+  readonly shown: Shown;
+}
 
 /** Which versions an answer shows and whose they are: what an access record needs to know of it. */
 export interface Shown {

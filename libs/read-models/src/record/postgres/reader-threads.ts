@@ -33,6 +33,7 @@ export class ReaderThreads implements RecordQueries {
 
   read = this.#asked('read');
   vread = this.#asked('vread');
+  theseVersions = this.#asked('theseVersions');
   history = this.#asked('history');
   search = this.#asked('search');
   count = this.#asked('count');

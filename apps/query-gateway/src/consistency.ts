@@ -25,6 +25,15 @@ function reflected(
   return projected.waitFor(head, READ_WAIT_MS).then((reached) => (reached ? undefined : SHORT));
 }
 
+/** The same of the care settings' views. */
+export async function settingsCaughtUp({
+  head,
+  careSettings,
+}: Pick<Gateway, 'head' | 'careSettings'>): Promise<Refusal | undefined> {
+  const reached = await careSettings?.waitFor(await head(), READ_WAIT_MS);
+  return reached === false ? SHORT : undefined;
+}
+
 /** What was answered a moment ago may be given again: nothing was recorded that the record view does not reflect. */
 export function isCaughtUp({ projected, head }: Pick<Gateway, 'head' | 'projected'>): boolean {
   // In this order: moves are counted before the position is published.

@@ -9,6 +9,7 @@ import { everything } from './interactions/everything.ts';
 import { history } from './interactions/history.ts';
 import { read, vread } from './interactions/read.ts';
 import { search, searchCompartment } from './interactions/search.ts';
+import { summary } from './interactions/summary.ts';
 import { create, remove, update } from './interactions/write.ts';
 
 type Answer = (gateway: Gateway, request: FhirRequest) => Outcome;
@@ -91,6 +92,7 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = Object
   '[type]/[id]/[type]': { GET: compartment },
   '[type]/[id]/[type]/_search': { POST: compartment },
   'Patient/[id]/$everything': { GET: onPatient(everything) },
+  'Patient/[id]/$summary': { GET: onPatient(summary) },
   'Patient/[id]/$break-glass': { POST: onPatient(breakGlass) },
 } satisfies Record<string, Record<string, Answer>>);
 

@@ -1,5 +1,6 @@
 /** The CapabilityStatement, generated from what is really there. https://hl7.org/fhir/R4/http.html#capabilities */
 import { resourceTypes, searchParametersOf } from '@carelog/fhir';
+import { careSettings } from '@carelog/read-models';
 import type { FhirAnswer, FhirRequest, Gateway } from '../gateway.ts';
 
 const statements = new Map<string, string>();
@@ -64,6 +65,7 @@ function oauthUris({ authorize, token, introspect, revoke }: Record<string, stri
 
 const BREAK_GLASS =
   'Opens a record without a relationship, for a time. Takes Parameters: reason (a code of the access policy) and text. The privacy officer is told.';
+const SUMMARY = `The first page of a care setting, as a document. profile is one of ${careSettings.map(({ name }) => name).join(', ')}.`;
 const WHO_LOOKED =
   'Auditors, privacy officers and patients find here who looked, out of the access log: by patient, date and agent:identifier, newest first.';
 
@@ -91,6 +93,11 @@ function resourceOf(type: string) {
     ...(type === 'Patient' && {
       operation: [
         { name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' },
+        {
+          name: 'summary',
+          definition: 'http://hl7.org/fhir/uv/ips/OperationDefinition/summary',
+          documentation: SUMMARY,
+        },
         {
           name: 'break-glass',
           definition: 'https://fhir.carelog.example/OperationDefinition/Patient-break-glass',

@@ -1,0 +1,133 @@
+/** A care setting's page as a Composition: headings, one entry for every source of every line, and a text for people. */
+import { randomUUID } from 'node:crypto';
+import type { CareSetting, Item, Placed, Section } from '@carelog/read-models';
+
+export interface PageToCompose {
+  readonly setting: CareSetting;
+  /** `Patient/id`. */
+  readonly patient: string;
+  readonly sections: readonly Section[];
+  /** Whether the resource stands in the document. */
+  readonly isShown: (stream: string) => boolean;
+  /** Something is kept from the reader, who may know that it is. */
+  readonly isWithheld: boolean;
+  /** Events of this person were set aside. */
+  readonly isIncomplete: boolean;
+  /** Of the log, that the page reflects. */
+  readonly position: number;
+}
+
+const EXTENSION = 'https://fhir.carelog.example/StructureDefinition/';
+
+/** https://hl7.org/fhir/R4/composition.html */
+export function compositionOf({
+  setting,
+  patient,
+  sections,
+  isShown,
+  isWithheld,
+  isIncomplete,
+  position,
+}: PageToCompose) {
+  const notes = [...(isWithheld ? [WITHHELD] : []), ...(isIncomplete ? [INCOMPLETE] : [])];
+  return {
+    resourceType: 'Composition',
+    id: randomUUID(),
+    meta: { profile: [`${EXTENSION}summary-${setting.name}`] },
+    extension: [
+      { url: `${EXTENSION}log-position`, valueString: String(position) },
+      { url: `${EXTENSION}withheld`, valueBoolean: isWithheld },
+      { url: `${EXTENSION}incomplete`, valueBoolean: isIncomplete },
+    ],
+    text: {
+      status: 'generated',
+      div: div([`<p>${escaped(setting.title)}</p>`, ...notes.map((it) => `<p>${it}</p>`)]),
+    },
+    status: isIncomplete ? 'preliminary' : 'final',
+    type: { coding: [{ system: 'http://loinc.org', code: '60591-5', display: 'Patient summary Document' }] },
+    subject: { reference: patient },
+    date: new Date().toISOString(),
+    author: [{ display: 'Carelog' }],
+    title: setting.title,
+    section: sections.map((it) => sectionOf(it, isShown)),
+  };
+}
+
+const WITHHELD = 'Some information about this person is withheld from this view.';
+const INCOMPLETE = 'Some information about this person could not be read yet. This view may lack it.';
+
+const EMPTY = {
+  nilknown: { code: 'nilknown', display: 'Nil Known' },
+  unavailable: { code: 'unavailable', display: 'Unavailable' },
+} as const;
+
+/** What people read where there is nothing. */
+const EMPTY_TEXT = {
+  nilknown: 'Recorded: none known.',
+  unavailable: 'Nothing is recorded. Nobody has said that there is none.',
+} as const;
+
+function sectionOf({ code, title, items, empty }: Section, isShown: PageToCompose['isShown']) {
+  const lines = items.map((item) => ({
+    item,
+    sources: item.sources.filter(({ stream }) => isShown(stream)),
+  }));
+  const rows = lines.map(({ item, sources }) => row(item, sources));
+  const table = `<table><thead><tr><th>What</th><th>Detail</th><th>When</th><th>From</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
+  const entry = lines.flatMap(({ item, sources }) =>
+    sources.map((source, at) => entryOf(item, source, at > 0)),
+  );
+  return {
+    title,
+    code: { coding: [code] },
+    text: { status: 'generated', div: div([empty === undefined ? table : `<p>${EMPTY_TEXT[empty]}</p>`]) },
+    ...(entry.length > 0 && { entry }),
+    ...(empty !== undefined && {
+      emptyReason: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/list-empty-reason', ...EMPTY[empty] }] }, // prettier-ignore
+    }),
+  };
+}
+
+/** `isSame`: tells of the same thing as the entry before. */
+function entryOf(item: Item, { stream, version, source }: Placed, isSame: boolean) {
+  const facts = [
+    { url: 'position', valueString: String(source.position) },
+    { url: 'version', valueString: String(version) },
+    { url: 'organisation', valueString: source.organisation },
+    ...(source.author === undefined ? [] : [{ url: 'author', valueString: source.author }]),
+    { url: 'occurred', valueDateTime: source.occurredAt },
+    { url: 'recorded', valueInstant: source.recordedAt },
+    ...(isSame ? [{ url: 'sameAsBefore', valueBoolean: true }] : []),
+    ...(item.differs === undefined ? [] : [{ url: 'differs', valueString: item.differs }]),
+    ...(item.change === undefined ? [] : [{ url: 'change', valueCode: item.change }]),
+    ...(item.inTransit === true ? [{ url: 'inTransit', valueBoolean: true }] : []),
+    ...(item.urgent === true ? [{ url: 'urgent', valueBoolean: true }] : []),
+  ];
+  return {
+    extension: [{ url: `${EXTENSION}where-from`, extension: facts }],
+    reference: stream,
+    display: item.text,
+  };
+}
+
+function row(item: Item, sources: readonly Placed[]): string {
+  const { fact } = item.sources[0];
+  const when = [fact.from, fact.to].filter((it) => it !== undefined).join(' to ');
+  const from = sources.map(({ source }) => `${source.organisation}, recorded ${source.recordedAt.slice(0, 16).replace('T', ' ')}`); // prettier-ignore
+  const detail = [
+    item.detail,
+    item.change,
+    item.differs,
+    item.inTransit === true ? 'more is to come' : undefined,
+  ];
+  const cells = [item.text, detail.filter((it) => it !== undefined).join('; '), when, from.join('; ')];
+  return `<tr>${cells.map((it) => `<td>${escaped(it)}</td>`).join('')}</tr>`;
+}
+
+const div = (parts: readonly string[]) => `<div xmlns="http://www.w3.org/1999/xhtml">${parts.join('')}</div>`;
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+// Control characters have no place in XHTML.
+const escaped = (text: string) =>
+  // eslint-disable-next-line no-control-regex
+  text.replace(/[&<>"]/g, (it) => ENTITIES[it]!).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '');

@@ -1,0 +1,113 @@
+/**
+ * The first page of a person as one care setting opens it, as a FHIR document: `Patient/[id]/$summary?profile=[setting]`.
+ * https://hl7.org/fhir/R4/documents.html
+ */
+import { careSettingNamed, careSettings, factOf, type CareSetting, type Placed } from '@carelog/read-models';
+import { allow, standingOf, unknownTo, type Allowed } from '../access.ts';
+import { caughtUp, settingsCaughtUp } from '../consistency.ts';
+import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { refuseUnknown } from './search.ts';
+import { compositionOf } from './summary-composition.ts';
+
+/** What stands before a setting's name in the canonical of its profile. */
+export const SUMMARY_PROFILE = 'https://fhir.carelog.example/StructureDefinition/summary-';
+
+export async function summary(
+  gateway: Gateway,
+  request: FhirRequest,
+  id: string,
+): Promise<FhirAnswer | Refusal> {
+  const unknown = refuseUnknown(request, ['profile']);
+  if (unknown instanceof Refusal) return unknown;
+  const setting = settingOf(request);
+  const queries = setting && gateway.careSettings?.of.get(setting.name);
+  if (setting === undefined || queries === undefined) return unknownProfile(gateway);
+  const behind = (await caughtUp(gateway)) ?? (await settingsCaughtUp(gateway));
+  if (behind !== undefined) return behind;
+  const standing = await standingOf(gateway, request.caller);
+  const allowed = allow(gateway, request.caller, 'everything', undefined, standing);
+  if (allowed instanceof Refusal) return allowed;
+
+  const position = gateway.careSettings!.position();
+  const patient = `Patient/${id}`;
+  const facts = await queries.facts(patient);
+  const seen = await seenBy(gateway, facts, allowed);
+  if (!seen.facts.some(({ stream }) => stream === patient))
+    return unknownTo(gateway, request.caller, 'everything', 'Patient', id);
+  const sections = setting.page(seen.facts, Date.now());
+  const told = sections.flatMap((it) => it.items.flatMap((item) => item.sources));
+  const asked = new Map(
+    [...seen.facts.filter((it) => it.stream === patient), ...told].map((it) => [it.stream, it]),
+  );
+  const found = await gateway.record.theseVersions([...asked.values()], allowed.viewer);
+  const incomplete = await gateway.record.parkedPartitionOf('Patient', id, allowed.viewer);
+  const composition = compositionOf({
+    setting,
+    patient,
+    sections,
+    isShown: (stream) => found.bodies.has(stream),
+    isWithheld: seen.isWithheld && request.caller.kind === 'staff',
+    isIncomplete: incomplete !== undefined,
+    position,
+  });
+  return {
+    status: 200,
+    headers: {
+      'carelog-position': String(position),
+      ...(incomplete !== undefined && { 'carelog-incomplete': String(incomplete.position) }),
+    },
+    body: documentOf(request.base, composition, found.bodies),
+    shown: found.shown,
+    basis: allowed.basis,
+  };
+}
+
+function settingOf({ query }: FhirRequest): CareSetting | undefined {
+  const profile = query.get('profile') ?? 'general-practice';
+  return careSettingNamed(
+    profile.startsWith(SUMMARY_PROFILE) ? profile.slice(SUMMARY_PROFILE.length) : profile,
+  );
+}
+
+function unknownProfile({ careSettings: kept }: Gateway): Refusal {
+  const names = careSettings.map(({ name }) => name).filter((name) => kept?.of.has(name) === true);
+  const message = `profile names no page of this server. Send one of ${names.join(', ')}, or its canonical ${SUMMARY_PROFILE}….`;
+  return refuse({ category: 'incorrect', code: 'value', message, expression: 'profile' });
+}
+
+interface Seen {
+  readonly facts: readonly Placed[];
+  /** Something about the person is kept from the viewer. */
+  readonly isWithheld: boolean;
+}
+
+/** The facts as the caller may know them: decided first, so that nothing is drawn from what is not shown. */
+async function seenBy(
+  { record }: Gateway,
+  facts: readonly Placed[],
+  { seesAll, viewer }: Allowed,
+): Promise<Seen> {
+  if (seesAll) return { facts, isWithheld: false };
+  const { bodies, withheld } = await record.theseVersions(facts, viewer);
+  const seen = facts.flatMap((placed): Placed[] => {
+    const shown = bodies.get(placed.stream);
+    if (shown === undefined) return [];
+    if (!shown.isConcealed) return [placed];
+    const fact = factOf(JSON.parse(shown.body) as Record<string, unknown>);
+    return fact === undefined ? [] : [{ ...placed, fact }];
+  });
+  return { facts: seen, isWithheld: withheld.length > 0 };
+}
+
+/** The bodies are passed through as they are stored. */
+function documentOf(
+  base: string,
+  composition: { readonly id: string; readonly date: string },
+  bodies: ReadonlyMap<string, { readonly body: string }>,
+): string {
+  const { id, date } = composition;
+  const head = `{"resourceType":"Bundle","type":"document","identifier":{"system":"urn:ietf:rfc:3986","value":"urn:uuid:${id}"},"timestamp":${JSON.stringify(date)},"entry":[`;
+  const entries = [`{"fullUrl":"urn:uuid:${id}","resource":${JSON.stringify(composition)}}`];
+  for (const [stream, { body }] of bodies) entries.push(`{"fullUrl":"${base}/${stream}","resource":${body}}`);
+  return `${head}${entries.join(',')}]}`;
+}

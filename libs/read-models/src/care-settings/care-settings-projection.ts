@@ -2,10 +2,11 @@
  * What one event says to the care settings. Read once, whichever settings keep it. Which of two versions of a resource is
  * newer is the source's word, where it has one: what arrives late does not undo what came after it.
  */
-import type { RecordedEvent } from '@carelog/event-store';
-import type { OpenedContent, Projection } from '@carelog/projection';
+import type { AppliedChange, OpenedContent, Projection } from '@carelog/projection';
 import type { Source } from './care-setting.ts';
 import { factOf, kindOf, patientsOf, type Fact, type Kind } from './fact.ts';
+
+type RecordedEvent = AppliedChange<unknown>['event'];
 
 /** In milliseconds UTC when the source issued the version, else when it was recorded; then the version counts. */
 export interface Told {

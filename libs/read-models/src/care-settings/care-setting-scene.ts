@@ -1,0 +1,165 @@
+/**
+ * For specs: what one care setting shows after some activities, in the order told and in others. Arrival changes nothing that
+ * a page says: a scene ends the same whichever way its activities came, or the spec fails.
+ */
+import { encodeContent } from '@carelog/fhir';
+import type { AppliedChange } from '@carelog/projection';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { CareSetting, Item, Section, WorkItem } from './care-setting.ts';
+import { openCareSetting, type CareSettingQueries } from './care-setting-reader.ts';
+import { openCareSettingWriter } from './care-setting-writer.ts';
+import { careSettingsProjection, type Told } from './care-settings-projection.ts';
+
+export type Resource = { readonly resourceType: string; readonly id: string } & Readonly<
+  Record<string, unknown>
+>;
+
+/** Something that an organisation published. */
+export interface Activity {
+  readonly resource: Resource;
+  /** Organisation that publishes; `RX1` unless told. */
+  readonly by?: string;
+  /** When its source issued this version, ISO 8601: several versions of one resource need it to be told apart in any order. */
+  readonly issued?: string;
+}
+
+/** The person that scenes are about. */
+export const PERSON = 'Patient/p';
+export const person = (more: Readonly<Record<string, unknown>> = {}): Activity => ({ resource: { resourceType: 'Patient', id: 'p', ...more } }); // prettier-ignore
+
+/** A resource about the person, in as few words as it can be told. */
+export function about(resourceType: string, id: string, more: Readonly<Record<string, unknown>>): Resource {
+  const subject = { reference: PERSON };
+  const named = ['AllergyIntolerance', 'EpisodeOfCare', 'Consent', 'RelatedPerson', 'Immunization'].includes(resourceType); // prettier-ignore
+  const whose = resourceType === 'Task' ? { for: subject } : named ? { patient: subject } : { subject };
+  return { resourceType, id, ...(resourceType !== 'Appointment' && whose), ...more };
+}
+
+export const snomed = (code: string, display: string) => ({ coding: [{ system: 'http://snomed.info/sct', code, display }] }); // prettier-ignore
+
+/** The page as of `now` (ISO 8601), the same for every order of arrival and with everything arriving twice. */
+export async function pageAfter(
+  setting: CareSetting,
+  activities: readonly Activity[],
+  now: string,
+): Promise<readonly Section[]> {
+  return inEveryOrder(setting, activities, async (queries) =>
+    setting.page(await queries.facts(PERSON), Date.parse(now)),
+  );
+}
+
+/** What waits on the list, the same for every order of arrival. */
+export async function workAfter(
+  setting: CareSetting,
+  list: string,
+  activities: readonly Activity[],
+): Promise<readonly WorkItem[]> {
+  if (!setting.worklists.some(({ name }) => name === list))
+    throw new Error(`${setting.name} has no list ${list}.`);
+  return inEveryOrder(setting, activities, async (queries) =>
+    (await queries.work(list, { count: 100 })).map(({ item }) => item),
+  );
+}
+
+/** The lines under a heading's title, each `what | detail | differs | change`, of what there is; `(nilknown)` and the like where it is empty. */
+export function linesOf(sections: readonly Section[], title: string): readonly string[] {
+  const found = sections.find((it) => it.title === title);
+  if (found === undefined)
+    throw new Error(`The page has no ${title}. It has ${sections.map((it) => it.title).join(', ')}.`);
+  return found.empty === undefined ? found.items.map(lineText) : [`(${found.empty})`];
+}
+
+const lineText = ({ text, detail, differs, change, inTransit, urgent }: Item): string =>
+  [text, detail, differs, change, inTransit && 'in transit', urgent && 'urgent'].filter((it) => it !== undefined).join(' | '); // prettier-ignore
+
+async function inEveryOrder<Answer>(
+  setting: CareSetting,
+  activities: readonly Activity[],
+  ask: (queries: CareSettingQueries) => Promise<Answer>,
+): Promise<Answer> {
+  const told = await askedAfter(setting, activities, ask);
+  const orders = [
+    [...activities].reverse(),
+    scrambled(activities, 7),
+    scrambled(activities, 23),
+    [...activities, ...activities],
+  ];
+  for (const order of orders) {
+    const other = await askedAfter(setting, order, ask);
+    if (!isDeepStrictEqual(withoutBookkeeping(other), withoutBookkeeping(told)))
+      throw new Error(`In another order it ends otherwise:\n${JSON.stringify(withoutBookkeeping(other))}\nrather than\n${JSON.stringify(withoutBookkeeping(told))}`); // prettier-ignore
+  }
+  return told;
+}
+
+async function askedAfter<Answer>(
+  setting: CareSetting,
+  activities: readonly Activity[],
+  ask: (queries: CareSettingQueries) => Promise<Answer>,
+): Promise<Answer> {
+  const folder = mkdtempSync(join(tmpdir(), 'carelog-setting-'));
+  const path = join(folder, 'setting.sqlite');
+  const writer = openCareSettingWriter(path, setting);
+  try {
+    const changes = told(activities);
+    await writer.apply({
+      changes,
+      parked: [],
+      setAside: [],
+      checkpoint: { position: changes.length, epoch: 'one' },
+    });
+    const queries = openCareSetting(path);
+    try {
+      return await ask(queries);
+    } finally {
+      queries.close();
+    }
+  } finally {
+    writer.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function told(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
+  const revisions = new Map<string, number>();
+  return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
+    const stream = `${resource.resourceType}/${resource.id}`;
+    const revision = (revisions.get(stream) ?? 0) + 1;
+    revisions.set(stream, revision);
+    const bytes = new TextEncoder().encode(encodeContent(resource));
+    const event = {
+      stream,
+      revision,
+      position: at + 1,
+      action: revision === 1 ? 'new' : 'amend',
+      recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
+      occurredAt: new Date(RECORDED).toISOString(),
+      publisher: { organisation: by, system: 'spec' },
+      careSetting: 'any',
+      ...(issued !== undefined && { sourceVersion: { version: '', issuedAt: issued } }),
+    } as unknown as AppliedChange<Told>['event'];
+    const change = careSettingsProjection.evolve(event, { kind: 'opened', bytes });
+    return change === undefined ? [] : [{ event, change }];
+  });
+}
+
+/** After everything that scenes tell of. */
+const RECORDED = Date.UTC(2030, 0, 1);
+
+const BOOKKEEPING = new Set(['version', 'position', 'recordedAt']);
+const withoutBookkeeping = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (key, it: unknown) => (BOOKKEEPING.has(key) ? undefined : it)));
+
+function scrambled<T>(items: readonly T[], seed: number): T[] {
+  const mixed = [...items];
+  let state = seed;
+  for (let at = mixed.length - 1; at > 0; at -= 1) {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    const other = state % (at + 1);
+    [mixed[at], mixed[other]] = [mixed[other]!, mixed[at]!];
+  }
+  return mixed;
+}

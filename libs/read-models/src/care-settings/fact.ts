@@ -57,7 +57,7 @@ export interface Fact {
   /** `system|value` of its business identifiers. */
   readonly identifiers: readonly string[];
   readonly value?: Value;
-  /** Parts of an observation, reactions of an allergy, activities of a plan: each with what it is and what was found. */
+  /** Parts of an observation, reactions of an allergy, routes of a medicine, sites of a problem: each with what it is and what was found. */
   readonly parts?: readonly {
     readonly codes: readonly Code[];
     readonly text: string;
@@ -67,6 +67,8 @@ export interface Fact {
   readonly grade?: string;
   /** Dose instructions, conclusion of a report, description of a plan. */
   readonly note?: string;
+  /** Why it was begun or ended, in its author's words. */
+  readonly reason?: string;
 }
 
 export type Value =
@@ -88,6 +90,8 @@ interface Reading {
   readonly note?: (resource: Json) => string | undefined;
   readonly parts?: (resource: Json) => readonly Json[];
   readonly text?: (resource: Json) => string | undefined;
+  /** Elements that say when it ended. */
+  readonly ended?: readonly string[];
 }
 
 const words = (value: unknown): string | undefined =>
@@ -97,6 +101,11 @@ const doses = (element: string) => (resource: Json) =>
   list(resource[element])
     .flatMap((it) => words(it['text']) ?? [])
     .join('; ') || undefined;
+/** A part for each dose that says by which route. https://hl7.org/fhir/R4/dosage.html */
+const routes = (element: string) => (resource: Json) =>
+  list(resource[element]).flatMap(({ route }) => (isObject(route) ? [{ code: route }] : []));
+
+const MEDICATION = ['medicationCodeableConcept', 'medicationReference'] as const;
 
 const READINGS: Readonly<Record<string, Reading>> = {
   Patient: {
@@ -159,17 +168,18 @@ const READINGS: Readonly<Record<string, Reading>> = {
   },
   MedicationRequest: {
     kind: 'medicine',
-    code: ['medicationCodeableConcept'],
+    code: MEDICATION,
     status: ['status'],
     time: ['dispenseRequest.validityPeriod', 'authoredOn'],
     issued: ['authoredOn'],
-    refs: { author: 'requester', encounter: 'encounter', basedOn: 'basedOn', prior: 'priorPrescription', reason: 'reasonReference' }, // prettier-ignore
+    refs: { author: 'requester', encounter: 'encounter', basedOn: 'basedOn', prior: 'priorPrescription', reason: 'reasonReference', medication: 'medicationReference' }, // prettier-ignore
     grade: ({ intent }) => words(intent),
     note: doses('dosageInstruction'),
+    parts: routes('dosageInstruction'),
   },
   MedicationStatement: {
     kind: 'medicine',
-    code: ['medicationCodeableConcept'],
+    code: MEDICATION,
     status: ['status'],
     time: ['effectivePeriod', 'effectiveDateTime', 'dateAsserted'],
     issued: ['dateAsserted'],
@@ -178,24 +188,28 @@ const READINGS: Readonly<Record<string, Reading>> = {
       encounter: 'context',
       basedOn: 'basedOn',
       derivedFrom: 'derivedFrom',
+      reason: 'reasonReference',
+      medication: 'medicationReference',
     },
     grade: () => 'statement',
     note: doses('dosage'),
+    parts: routes('dosage'),
   },
   MedicationDispense: {
     kind: 'dispensing',
-    code: ['medicationCodeableConcept'],
+    code: MEDICATION,
     status: ['status'],
     time: ['whenHandedOver', 'whenPrepared'],
-    refs: { prescription: 'authorizingPrescription', author: 'performer.actor', encounter: 'context' },
+    refs: { prescription: 'authorizingPrescription', author: 'performer.actor', encounter: 'context', medication: 'medicationReference' }, // prettier-ignore
     note: doses('dosageInstruction'),
+    parts: routes('dosageInstruction'),
   },
   MedicationAdministration: {
     kind: 'dispensing',
-    code: ['medicationCodeableConcept'],
+    code: MEDICATION,
     status: ['status'],
     time: ['effectiveDateTime', 'effectivePeriod'],
-    refs: { prescription: 'request', author: 'performer.actor', encounter: 'context' },
+    refs: { prescription: 'request', author: 'performer.actor', encounter: 'context', medication: 'medicationReference' }, // prettier-ignore
     grade: () => 'administered',
     note: ({ dosage }) => words((dosage as Json | undefined)?.['text']),
   },
@@ -204,9 +218,11 @@ const READINGS: Readonly<Record<string, Reading>> = {
     code: ['code'],
     status: ['clinicalStatus', 'verificationStatus'],
     time: ['onsetPeriod', 'onsetDateTime', 'recordedDate'],
+    ended: ['abatementDateTime'],
     issued: ['recordedDate'],
     refs: { author: 'recorder', asserter: 'asserter', encounter: 'encounter' },
     note: ({ note }) => words(list(note)[0]?.['text']),
+    parts: ({ bodySite }) => list(bodySite).map((code) => ({ code })),
   },
   Procedure: {
     kind: 'procedure',
@@ -362,13 +378,14 @@ export function factOf(resource: Json): Fact | undefined {
   const type = String(resource['resourceType']);
   const reading = Object.hasOwn(READINGS, type) ? READINGS[type] : undefined;
   if (reading === undefined) return undefined;
-  const codes = (reading.code ?? []).flatMap((element) => codesOf(resource[element]));
-  const { from, to } = timesOf(resource, reading.time ?? []);
+  const codes = (reading.code ?? []).flatMap((element) => codesOf(named(resource, element)));
+  const { from, to = firstOf(resource, reading.ended) } = timesOf(resource, reading.time ?? []);
   const issued = firstOf(resource, reading.issued);
   const value = valueOf(resource);
   const parts = reading.parts?.(resource).map(partOf);
   const grade = reading.grade?.(resource);
   const note = reading.note?.(resource);
+  const reason = textOf(resource['statusReason']) ?? textOf(resource['reasonCode']);
   return {
     kind: reading.kind,
     type,
@@ -385,7 +402,16 @@ export function factOf(resource: Json): Fact | undefined {
     ...(parts !== undefined && parts.length > 0 && { parts }),
     ...(grade !== undefined && { grade }),
     ...(note !== undefined && { note }),
+    ...(reason !== undefined && { reason }),
   };
+}
+
+/** What an element names, in the resource itself where it only points at what it contains. */
+function named(resource: Json, element: string): unknown {
+  const value = resource[element];
+  const reference = isObject(value) ? words(value['reference']) : undefined;
+  if (reference?.startsWith('#') !== true) return value;
+  return list(resource['contained']).find(({ id }) => id === reference.slice(1))?.['code'];
 }
 
 function statusOf(resource: Json, elements: readonly string[]): string {
@@ -460,7 +486,8 @@ function partOf(part: Json) {
 
 function namedBy(resource: Json, elements: readonly string[]): string | undefined {
   for (const element of elements) {
-    const text = textOf(resource[element]);
+    const value = named(resource, element);
+    const text = textOf(value) ?? (isObject(value) ? words(value['display']) : undefined);
     if (text !== undefined) return text;
   }
   return undefined;

@@ -1,8 +1,9 @@
 /** Writes one care setting's read model in its own SQLite file: facts, then the work that they make, in one transaction. */
 import type { Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection';
-import type { CareSetting, Placed, Worklist } from './care-setting.ts';
+import type { CareSetting } from './care-setting.ts';
 import type { Told } from './care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
+import { BatchOfFacts } from './facts-of-batch.ts';
 import { placed, prepareWriting } from './statements.ts';
 import { CREATE_TABLES } from './tables.ts';
 
@@ -53,20 +54,17 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   }
 
   async apply({ changes, parked, checkpoint }: ProjectedBatch<Told>): Promise<Touched> {
-    const touched = new Map<string, Set<Worklist>>();
+    let touched = new Set<string>();
     this.#transaction(() => {
       const reached = this.#statements.checkpoint.get();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
-      for (const { change } of changes) {
-        if (change.source.position > after && this.#setting.kinds.has(change.kind))
-          this.#applyOne(change, touched);
-      }
-      for (const [patient, lists] of touched) for (const list of lists) this.#putWork(patient, list);
+      const told = changes.map(({ change }) => change).filter(({ source }) => source.position > after);
+      touched = this.#put(new BatchOfFacts(this.#setting, told));
       for (const { partition, position, reason } of parked)
         this.#statements.park.run({ partition, position, reason });
       if (checkpoint.position > after) this.#statements.moveCheckpoint.run({ ...checkpoint });
     });
-    return parked.length > 0 ? 'all' : new Set(touched.keys());
+    return parked.length > 0 ? 'all' : touched;
   }
 
   async clear(): Promise<void> {
@@ -80,41 +78,19 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #applyOne(told: Told, touched: Map<string, Set<Worklist>>): void {
-    const { stream, version, issued, kind, patients, fact, source } = told;
-    const before = version === 1 ? [] : this.#statements.before.all({ stream });
-    const newest = before[0];
-    if (newest !== undefined && (newest.issued > issued || (newest.issued === issued && newest.version > version))) return; // prettier-ignore
-    if (before.length > 0) this.#statements.forget.run({ stream });
-    const text = fact === undefined ? null : JSON.stringify({ fact, source });
-    // What is gone stays known, under nobody.
-    for (const patient of fact === undefined ? [''] : patients)
-      this.#statements.keep.run({ stream, patient, kind, version, issued, told: text });
-    if (kind === 'person') this.#link(stream, fact?.refs['linked'] ?? []);
-    const lists = this.#setting.worklists.filter((list) => list.kinds.has(kind));
-    if (lists.length === 0) return;
-    for (const patient of new Set([...patients, ...before.map((it) => it.patient)])) {
-      if (patient === '') continue;
-      const known = touched.get(patient);
-      if (known === undefined) touched.set(patient, new Set(lists));
-      else for (const list of lists) known.add(list);
-    }
-  }
-
-  #link(patient: string, others: readonly string[]): void {
-    this.#statements.unlink.run({ patient });
-    for (const other of others) this.#statements.link.run({ patient, other });
-  }
-
-  #putWork(patient: string, list: Worklist): void {
-    const rows = this.#statements.factsOf.all({ patient });
-    const facts = rows.filter(({ kind }) => list.kinds.has(kind)).map(placed);
-    this.#statements.done.run({ list: list.name, patient });
-    for (const item of list.items(facts)) {
-      const due = item.due === undefined ? null : Date.parse(item.due);
-      const { stream, since } = item;
-      this.#statements.put.run({ list: list.name, patient, stream, since: Date.parse(since), due, item: JSON.stringify(item) }); // prettier-ignore
-    }
+  /** Gives the patients whose work may be another. */
+  #put(facts: BatchOfFacts): Set<string> {
+    const { before, forget, keep, unlink, link, done, put, factsOf } = this.#statements;
+    facts.make(facts.streams.flatMap((stream) => before.all({ stream })));
+    for (const stream of facts.gone) forget.run({ stream });
+    for (const row of facts.rows) keep.run({ ...row });
+    for (const patient of facts.relinked) unlink.run({ patient });
+    for (const it of facts.links) link.run({ ...it });
+    const work = facts.work((patient) => factsOf.all({ patient }).map(placed));
+    for (const [patient, lists] of facts.touched)
+      for (const list of lists) done.run({ list: list.name, patient });
+    for (const it of work) put.run({ ...it });
+    return new Set(facts.touched.keys());
   }
 
   #transaction(work: () => void): void {

@@ -62,6 +62,9 @@ export interface Fact {
     readonly codes: readonly Code[];
     readonly text: string;
     readonly value?: Value;
+    /** An activity of a plan: it is done once in so many days, until then (ISO 8601). */
+    readonly everyDays?: number;
+    readonly until?: string;
   }[];
   /** Encounter.class, AllergyIntolerance.criticality, MedicationRequest.intent, ServiceRequest.priority, …: one more code. */
   readonly grade?: string;
@@ -90,6 +93,8 @@ interface Reading {
   readonly note?: (resource: Json) => string | undefined;
   readonly parts?: (resource: Json) => readonly Json[];
   readonly text?: (resource: Json) => string | undefined;
+  /** Concepts; those of `category` unless told. */
+  readonly categories?: (resource: Json) => readonly unknown[];
   /** Elements that say when it ended. */
   readonly ended?: readonly string[];
 }
@@ -113,12 +118,15 @@ const READINGS: Readonly<Record<string, Reading>> = {
     status: ['active'],
     time: ['birthDate', 'deceasedDateTime'],
     refs: { practice: 'generalPractitioner', organisation: 'managingOrganization' },
+    parts: ({ contact }) => list(contact).map((it) => ({ code: list(it['relationship'])[0], text: nameOf(it['name']), valueString: phoneOf(it) })), // prettier-ignore
   },
   RelatedPerson: {
     kind: 'relative',
     code: ['relationship'],
     status: ['active'],
     time: ['period'],
+    text: ({ name }) => nameOf(list(name)[0]),
+    note: phoneOf,
   },
   EpisodeOfCare: {
     kind: 'episode',
@@ -135,6 +143,11 @@ const READINGS: Readonly<Record<string, Reading>> = {
     refs: { organisation: 'serviceProvider', author: 'participant.individual', episode: 'episodeOfCare', basedOn: 'basedOn', appointment: 'appointment', partOf: 'partOf', reason: 'reasonReference' }, // prettier-ignore
     grade: ({ class: it }) => words((it as Json | undefined)?.['code']),
     note: ({ hospitalization: it }) => textOf((it as Json | undefined)?.['dischargeDisposition']),
+    categories: ({ priority, hospitalization: it }) => [priority, (it as Json | undefined)?.['admitSource'], ...extensionsOf(it, ADMISSION_METHOD).map((one) => one['valueCodeableConcept'])], // prettier-ignore
+    parts: (resource) => extensionsOf(resource, LEGAL_STATUS).map((it) => ({
+      code: extensionsOf(it, 'legalStatusClassification')[0]?.['valueCodeableConcept'],
+      valueCodeableConcept: extensionsOf(it, 'legalStatusContext')[0]?.['valueCodeableConcept'],
+    })), // prettier-ignore
   },
   Composition: {
     kind: 'document',
@@ -293,7 +306,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
     },
     text: ({ title }) => words(title),
     note: ({ description }) => words(description),
-    parts: ({ activity }) => list(activity).flatMap(({ detail: it }) => (isObject(it) ? [{ code: it['code'], text: it['description'], valueString: it['status'] }] : [])), // prettier-ignore
+    parts: ({ activity }) => list(activity).flatMap(({ detail: it }) => (isObject(it) ? [{ code: it['code'], text: it['description'], valueString: it['status'], ...scheduleOf(it) }] : [])), // prettier-ignore
   },
   Goal: {
     kind: 'goal',
@@ -310,6 +323,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
     time: ['period'],
     refs: { organisation: 'managingOrganization', members: 'participant.member', encounter: 'encounter' },
     text: ({ name }) => words(name),
+    note: phoneOf,
   },
   Flag: {
     kind: 'flag',
@@ -395,7 +409,7 @@ export function factOf(resource: Json): Fact | undefined {
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
     ...(issued !== undefined && { issued }),
-    categories: reading.code?.includes('category') === true ? [] : codesOf(resource['category']),
+    categories: reading.categories?.(resource).flatMap(codesOf) ?? (reading.code?.includes('category') === true ? [] : codesOf(resource['category'])), // prettier-ignore
     refs: refsOf(resource, type, reading.refs ?? {}),
     identifiers: list(resource['identifier'] ?? []).flatMap((it) => (words(it['value']) === undefined ? [] : [`${words(it['system']) ?? ''}|${String(it['value'])}`])), // prettier-ignore
     ...(value !== undefined && { value }),
@@ -481,7 +495,47 @@ function valueOf(at: Json): Value | undefined {
 function partOf(part: Json) {
   const value = valueOf(part);
   const text = words(part['text']) ?? textOf(part['code']) ?? '';
-  return { codes: codesOf(part['code']), text, ...(value !== undefined && { value }) };
+  const everyDays = part['everyDays'] as number | undefined;
+  const until = words(part['until']);
+  return {
+    codes: codesOf(part['code']),
+    text,
+    ...(value !== undefined && { value }),
+    ...(everyDays !== undefined && { everyDays }),
+    ...(until !== undefined && { until }),
+  };
+}
+
+/** Of an activity's schedule what a missed one is known by. https://hl7.org/fhir/R4/datatypes.html#Timing */
+function scheduleOf({ scheduledTiming, scheduledPeriod }: Json): { everyDays?: number; until?: string } {
+  const { repeat } = isObject(scheduledTiming) ? scheduledTiming : {};
+  const { frequency = 1, period, periodUnit, boundsPeriod } = isObject(repeat) ? repeat : {};
+  const days = DAYS_OF[String(periodUnit)];
+  const bounds = scheduledPeriod ?? boundsPeriod;
+  const until = isObject(bounds) ? words(bounds['end']) : undefined;
+  const isTimed = days !== undefined && typeof period === 'number' && typeof frequency === 'number' && frequency > 0; // prettier-ignore
+  return { ...(isTimed && { everyDays: (period * days) / frequency }), ...(until && { until }) };
+}
+
+const DAYS_OF: Readonly<Record<string, number>> = { h: 1 / 24, d: 1, wk: 7, mo: 30, a: 365 };
+
+// https://simplifier.net/guide/uk-core-implementation-guide
+const LEGAL_STATUS = 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-LegalStatus';
+const ADMISSION_METHOD = 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-AdmissionMethod';
+
+function extensionsOf(at: unknown, url: string): readonly Json[] {
+  return isObject(at) ? list(at['extension']).filter((it) => it['url'] === url) : [];
+}
+
+function nameOf(name: unknown): string | undefined {
+  if (!isObject(name)) return undefined;
+  const { text, prefix, given, family } = name;
+  const parts = [prefix, given, family].flat().filter((it) => typeof it === 'string');
+  return words(text) ?? words(parts.join(' '));
+}
+
+function phoneOf({ telecom }: Json): string | undefined {
+  return words(list(telecom).find(({ system }) => system === 'phone')?.['value']);
 }
 
 function namedBy(resource: Json, elements: readonly string[]): string | undefined {

@@ -52,12 +52,12 @@ export function timeOf({ fact, source }: Placed): number {
 /** One line for one fact. */
 export function lineOf(placed: Placed, more: Partial<Omit<Item, 'text' | 'sources'>> = {}): Item {
   const { fact } = placed;
-  const detail = more.detail ?? detailOf(placed);
+  const { detail = detailOf(placed), ...others } = more;
   return {
     text: fact.text === '' ? fact.type : fact.text,
     sources: [placed],
     ...(UNFINISHED.has(fact.status) && { inTransit: true as const }),
-    ...more,
+    ...others,
     ...(detail !== undefined && detail !== '' && { detail }),
   };
 }
@@ -69,6 +69,14 @@ function detailOf({ fact: { value, parts, note } }: Placed): string | undefined 
   if (value !== undefined) return valueText(value);
   const measured = parts?.flatMap((part) => (part.value === undefined ? [] : [`${part.text} ${valueText(part.value)}`])); // prettier-ignore
   return measured !== undefined && measured.length > 0 ? measured.join(', ') : note;
+}
+
+/** What a plan says is to be done, and how far it is. */
+export function activitiesText({ fact: { parts = [] } }: Placed): string {
+  const lines = parts.map(({ text, value }) =>
+    value === undefined ? text : `${text} (${valueText(value)})`,
+  );
+  return lines.filter((it) => it !== '').join('; ');
 }
 
 export function valueText(value: NonNullable<Placed['fact']['value']>): string {

@@ -25,7 +25,7 @@ export function prepareWriting(db: Database) {
       db,
       careSetting
         .selectFrom('fact')
-        .select(['patient', 'issued', 'version'])
+        .select(['stream', 'patient', 'issued', 'version'])
         .where('stream', '=', given('stream')),
     ),
     forget: new Statement(db, careSetting.deleteFrom('fact').where('stream', '=', given('stream'))),
@@ -94,36 +94,42 @@ export function prepareWriting(db: Database) {
   };
 }
 
-/** Prepared once for a connection. */
-export function prepareAsking(db: Database) {
+/** What is asked of a read model, each named value by its name; `schema`: where it lies, in a database that has schemas. */
+export function askingOf(schema?: string) {
+  const tables = schema === undefined ? careSetting : careSetting.withSchema(schema);
   return {
-    samePerson: new Statement(db, written<{ patient: string }>(samePerson)),
-    factsOf: new Statement(db, factsOfPatient()),
-    checkpoint: new Statement(db, careSetting.selectFrom('checkpoint').select(['position', 'epoch'])),
-    parked: new Statement(db, careSetting.selectFrom('parked').select(['partition', 'position', 'reason'])),
-    work: new Statement(
-      db,
-      careSetting
-        .selectFrom('work')
-        .select(['patient', 'stream', 'since', 'due', 'item'])
-        .where('list', '=', given('list'))
-        .where(sql<boolean>`(since, stream) > (${given('since')}, ${given('stream')})`)
-        .orderBy('since')
-        .orderBy('stream')
-        .limit(givenLimit),
-    ),
-    workOf: new Statement(
-      db,
-      careSetting
-        .selectFrom('work')
-        .select(['list', 'patient', 'stream', 'since', 'due', 'item'])
-        .where('patient', '=', given('patient')),
-    ),
+    samePerson: written(samePersonIn(schema)),
+    factsOf: factsOfPatient(tables),
+    checkpoint: tables
+      .selectFrom('checkpoint')
+      .select((eb) => [eb.fn.min('position').as('position'), eb.fn.max('epoch').as('epoch')])
+      .having((eb) => eb.fn.countAll(), '>', sql.lit(0)),
+    parked: tables.selectFrom('parked').select(['partition', 'position', 'reason']),
+    work: tables
+      .selectFrom('work')
+      .select(['patient', 'item'])
+      .where('list', '=', given('list'))
+      .where(sql<boolean>`(since, stream) > (${given('since')}, ${given('stream')})`)
+      .orderBy('since')
+      .orderBy('stream')
+      .limit(givenLimit),
   };
 }
 
-function factsOfPatient() {
-  return careSetting
+/** Prepared once for a connection. */
+export function prepareAsking(db: Database) {
+  const { samePerson, factsOf, checkpoint, parked, work } = askingOf();
+  return {
+    samePerson: new Statement(db, samePerson),
+    factsOf: new Statement(db, factsOf),
+    checkpoint: new Statement(db, checkpoint),
+    parked: new Statement(db, parked),
+    work: new Statement(db, work),
+  };
+}
+
+function factsOfPatient(tables = careSetting) {
+  return tables
     .selectFrom('fact')
     .select(['stream', 'patient', 'kind', 'version', 'told'])
     .where('patient', '=', given('patient'))
@@ -131,9 +137,12 @@ function factsOfPatient() {
 }
 
 /** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. */
-const samePerson = sql<{ patient: string }>`
-  with recursive same(patient) as (
-    select cast(${given('patient')} as text)
-    union select l.other from link l join same on l.patient = same.patient
-    union select l.patient from link l join same on l.other = same.patient
-  ) select patient from same limit 20`;
+const samePersonIn = (schema?: string) => {
+  const link = sql.table(schema === undefined ? 'link' : `${schema}.link`);
+  return sql<{ patient: string }>`
+    with recursive same(patient) as (
+      select cast(${given('patient')} as text)
+      union select l.other from ${link} l join same on l.patient = same.patient
+      union select l.patient from ${link} l join same on l.other = same.patient
+    ) select patient from same limit 20`;
+};

@@ -70,39 +70,40 @@ export class Statement<Row> {
   }
 
   all(values: Values = {}): Row[] {
-    return this.#statement.all(...this.#bind(values)) as Row[];
+    return this.#statement.all(...bound(this.#parameters, values)) as Row[];
   }
 
   /** Row by row, for what may be much. */
   iterate(values: Values = {}): Iterable<Row> {
-    return this.#statement.iterate(...this.#bind(values)) as Iterable<Row>;
+    return this.#statement.iterate(...bound(this.#parameters, values)) as Iterable<Row>;
   }
 
   get(values: Values = {}): Row | undefined {
-    return this.#statement.get(...this.#bind(values)) as Row | undefined;
+    return this.#statement.get(...bound(this.#parameters, values)) as Row | undefined;
   }
 
   run(values: Values): void {
-    this.#statement.run(...this.#bind(values));
+    this.#statement.run(...bound(this.#parameters, values));
   }
 
   /** For hot paths: the values in the order in which the query was written. */
   runInOrder(values: readonly SQLInputValue[]): void {
     this.#statement.run(...values);
   }
+}
 
-  #bind(values: Values): SQLInputValue[] {
-    const bound = new Array<SQLInputValue>(this.#parameters.length);
-    for (let i = 0; i < bound.length; i += 1) {
-      const parameter = this.#parameters[i];
-      if (!(parameter instanceof Given)) {
-        bound[i] = parameter as SQLInputValue;
-        continue;
-      }
-      const value = values[parameter.name];
-      if (value === undefined) throw new Error(`No value was given for ${parameter.name}.`);
-      bound[i] = value;
+/** The parameters of a compiled query, each named value in its place. */
+export function bound(parameters: readonly unknown[], values: Values): SQLInputValue[] {
+  const all = new Array<SQLInputValue>(parameters.length);
+  for (let i = 0; i < all.length; i += 1) {
+    const parameter = parameters[i];
+    if (!(parameter instanceof Given)) {
+      all[i] = parameter as SQLInputValue;
+      continue;
     }
-    return bound;
+    const value = values[parameter.name];
+    if (value === undefined) throw new Error(`No value was given for ${parameter.name}.`);
+    all[i] = value;
   }
+  return all;
 }

@@ -1,0 +1,75 @@
+/**
+ * Who is deteriorating: the NEWS2 that waits for somebody to come. It waits once for as long as the score stays high, however
+ * often it is measured, until it falls, is answered, or the person has gone home.
+ */
+import type { Placed, Worklist, WorkItem } from './care-setting.ts';
+import type { Kind } from './fact.ts';
+import { spells } from './discharge-clock.ts';
+import { observationSets, type ObservationSet } from './news2-sets.ts';
+import { PARTS } from './news2.ts';
+import { DAY_MS, timeOf } from './sections.ts';
+
+const KINDS: ReadonlySet<Kind> = new Set(['observation', 'encounter', 'person', 'task']);
+
+/** Five or six, or a single three. */
+export const urgentResponse: Worklist = {
+  name: 'news2-urgent',
+  title: 'NEWS2: urgent response',
+  kinds: KINDS,
+  items: (facts) => deteriorating(facts, 'urgent'),
+  alert: { code: task('news2-urgent', 'NEWS2 asks for an urgent response'), priority: 'urgent', isHiddenFromPatient: false }, // prettier-ignore
+};
+
+/** Seven and more. */
+export const emergencyResponse: Worklist = {
+  name: 'news2-emergency',
+  title: 'NEWS2: emergency response',
+  kinds: KINDS,
+  items: (facts) => deteriorating(facts, 'emergency'),
+  alert: { code: task('news2-emergency', 'NEWS2 asks for an emergency response'), priority: 'stat', isHiddenFromPatient: false }, // prettier-ignore
+};
+
+/** Codes of the platform's own tasks. */
+function task(code: string, display: string) {
+  return { system: 'https://fhir.carelog.example/CodeSystem/task', code, display };
+}
+
+function deteriorating(facts: readonly Placed[], response: 'urgent' | 'emergency'): readonly WorkItem[] {
+  const sets = observationSets(recent(facts)).filter(isTelling);
+  const newest = sets[0];
+  if (newest?.response !== response || isOver(facts, newest)) return [];
+  const end = sets.findIndex((set) => !(set.response === response || set.response === 'emergency'));
+  const run = end < 0 ? sets : sets.slice(0, end);
+  if (isAnswered(facts, run)) return [];
+  const first = run.at(-1)!;
+  const owner = newest.sources[0].source.organisation;
+  const missing = newest.score.missing.map((part) => PARTS[part]);
+  const text = `NEWS2 ${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
+  return [{ stream: first.stream, since: new Date(first.at).toISOString(), owner, state: response, text }];
+}
+
+/** What is measured in part and is not high says nothing of what was high before. */
+const isTelling = ({ score, response, recorded }: ObservationSet) =>
+  response !== 'routine' || score.missing.length === 0 || recorded !== undefined;
+
+/** Observations of the last three days that there are any of; whatever else is kept as it is. */
+function recent(facts: readonly Placed[]): readonly Placed[] {
+  const newest = facts.reduce((at, it) => (it.fact.kind === 'observation' ? Math.max(at, timeOf(it)) : at), 0); // prettier-ignore
+  return facts.filter((it) => it.fact.kind === 'person' || (it.fact.kind === 'observation' && timeOf(it) >= newest - 3 * DAY_MS)); // prettier-ignore
+}
+
+/** Dead, or home: a hospital spell ended since and no other goes on. */
+function isOver(facts: readonly Placed[], { at }: ObservationSet): boolean {
+  if (facts.some(({ fact }) => fact.kind === 'person' && fact.to !== undefined)) return true;
+  const all = spells(facts);
+  const isIn = all.some((it) => it.state === 'admitted');
+  return !isIn && all.some((it) => it.endedAt !== undefined && it.endedAt >= at);
+}
+
+/** A task about one of its observations is done. */
+function isAnswered(facts: readonly Placed[], run: readonly ObservationSet[]): boolean {
+  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
+  return facts.some(({ fact }) => fact.kind === 'task' && DONE.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
+}
+
+const DONE = new Set(['completed', 'cancelled', 'rejected']);

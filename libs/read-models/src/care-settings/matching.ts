@@ -1,0 +1,189 @@
+/**
+ * When two sources speak of the same thing: the same allergy, medicine, problem or vaccination of one person. What could be
+ * different is never joined; a line too many is read, a line too few is not. The rule in words: docs/reference/care-settings.md
+ */
+import type { Placed } from './care-setting.ts';
+import type { Code, Kind } from './fact.ts';
+import { isCoded, timeOf } from './sections.ts';
+
+/** Everybody who tells of one thing, the newest word first. */
+export type Told = readonly [Placed, ...Placed[]];
+
+/**
+ * The facts by what they tell of; each fact, and each version of it, once. Any two of a group are the same thing. The same
+ * facts in any order give the same groups in the same order: newest first.
+ */
+export function things(facts: readonly Placed[]): readonly Told[] {
+  const each = [...new Map(facts.map((it) => [it.stream, it])).values()].toSorted(newestWordFirst);
+  return [...Map.groupBy(each, identityOf).values()].flatMap(apartWhereTheyDiffer);
+}
+
+/**
+ * Whether the two are called the same and nothing said of both of them differs. Reflexive and symmetric, not transitive:
+ * what says nothing of its route is like one by mouth and like one into a vein, which are not like each other.
+ */
+export function isSameThing(a: Placed, b: Placed): boolean {
+  if (identityOf(a) !== identityOf(b) || isApart(a, b) || isApart(b, a)) return false;
+  const [of, and] = [marksOf(a), marksOf(b)];
+  return of.every((mark, at) => mark === '' || and[at] === '' || mark === and[at]);
+}
+
+/** Latest word first, whatever it is of; the same order for the same facts, however they came. */
+export function newestWordFirst(a: Placed, b: Placed): number {
+  return saidAt(b) - saidAt(a) || (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0);
+}
+
+/** Milliseconds UTC: when its source wrote it. */
+export function saidAt(placed: Placed): number {
+  const said = Date.parse(placed.fact.issued ?? '');
+  return Number.isNaN(said) ? timeOf(placed) : said;
+}
+
+/** `status: active (RX1), resolved (RX2)` where sources say different words; those who say nothing do not disagree. */
+export function differing(
+  what: string,
+  sources: readonly Placed[],
+  said: (source: Placed) => string | undefined,
+): string | undefined {
+  const words = Map.groupBy(
+    sources.filter((it) => (said(it) ?? '') !== ''),
+    (it) => said(it)!,
+  );
+  if (words.size < 2) return undefined;
+  const each = [...words].map(([word, by]) => `${word} (${[...new Set(by.map((it) => it.source.organisation))].join(', ')})`); // prettier-ignore
+  return `${what}: ${each.join(', ')}`;
+}
+
+/** What a fact is called, whoever calls it so: its codes, else its words; else nothing that another could be called too. */
+function identityOf({ stream, fact }: Placed): string {
+  const coded = codeOf(fact.codes);
+  const medication = fact.refs['medication']?.find((it) => !it.startsWith('#'));
+  const worded = normalised(fact.text);
+  const name =
+    coded ?? (worded === '' ? undefined : `"${worded}"`) ?? (medication === undefined ? stream : medication);
+  return [SUBJECT_MATTER[fact.kind] ?? fact.kind, name, ...occasionOf(fact)].join(' ');
+}
+
+/** What is dispensed is a medicine. */
+const SUBJECT_MATTER: Partial<Record<Kind, string>> = { dispensing: 'medicine' };
+
+/**
+ * All codes of the system that decides: SNOMED CT (dm+d in it) where there is one, else the first by name. Codes of other
+ * systems are translations. Undefined where no code says what it is.
+ */
+function codeOf(codes: readonly Code[]): string | undefined {
+  const telling = codes.filter((it) => !isCoded([it], SAYS_NOTHING));
+  const systems = [
+    ...new Set(telling.map(({ system = '' }) => (system === DMD ? SNOMED : system))),
+  ].toSorted();
+  const system = systems.includes(SNOMED) ? SNOMED : systems.at(0);
+  if (system === undefined) return undefined;
+  const ofIt = telling.filter((it) => (it.system === DMD ? SNOMED : (it.system ?? '')) === system);
+  return `${system}|${[...new Set(ofIt.map(({ code }) => code))].toSorted().join('+')}`;
+}
+
+const SNOMED = 'http://snomed.info/sct';
+const DMD = 'https://dmd.nhs.uk';
+
+/**
+ * Codes that stand where a system could not translate its own, and those that say of what sort it is and not what: the words
+ * beside them say it. https://digital.nhs.uk/developer/api-catalogue/gp-connect-access-record-structured-fhir
+ */
+const SAYS_NOTHING = new Set([
+  '196411000000103', // Transfer-degraded record entry
+  '196421000000109', // Transfer-degraded medication entry
+  '196431000000106', // Transfer-degraded referral
+  '196441000000102', // Transfer-degraded request
+  '196451000000104', // Transfer-degraded plan
+  '196461000000101', // Transfer-degraded drug allergy
+  '196471000000108', // Transfer-degraded non-drug allergy
+  '419199007', // Allergy to substance
+  '416098002', // Allergy to drug
+  '414285001', // Allergy to food
+  '609328004', // Allergic disposition
+]);
+
+/** Of what happens once and may happen again: a vaccination is that of its day, an episode of illness the one that began then. */
+function occasionOf({ kind, status, categories, from = '' }: Placed['fact']): readonly string[] {
+  if (kind === 'immunisation') return [status === 'not-done' ? 'not done' : 'done', from.slice(0, 10)];
+  if (kind !== 'problem') return [];
+  return isCoded(categories, LASTING) ? ['lasting'] : ['episode', from.slice(0, 10)];
+}
+
+/** Of the problem list, where a problem has one line. https://hl7.org/fhir/R4/valueset-condition-category.html */
+const LASTING = new Set(['problem-list-item']);
+
+/** What must not differ between two that are called the same; empty where nothing is said. */
+function marksOf({ fact }: Placed): readonly string[] {
+  const parts = (fact.parts ?? []).flatMap(({ codes, text }) => codeOf(codes) ?? (normalised(text) || []));
+  const places = [...new Set(parts)].toSorted().join(',');
+  if (fact.kind === 'problem') return [places, spanOf(fact)];
+  if (fact.kind !== 'medicine' && fact.kind !== 'dispensing') return [];
+  return [places, strengthsIn(fact.text), formsIn(fact.text)];
+}
+
+/** Empty while it lasts: since when, sources seldom agree on. What ended had its time. */
+const spanOf = ({ from = '', to }: Placed['fact']) =>
+  to === undefined ? '' : `${from.slice(0, 10)}–${to.slice(0, 10)}`;
+
+/** A problem that was over before the other began. */
+function isApart({ fact: { kind, to } }: Placed, { fact: { from } }: Placed): boolean {
+  if (kind !== 'problem' || to === undefined || from === undefined) return false;
+  const precision = Math.min(to.length, from.length, 10);
+  return to.slice(0, precision) < from.slice(0, precision);
+}
+
+/** One group where nothing that is said differs; else those together that say the very same. */
+function apartWhereTheyDiffer(called: readonly Placed[]): readonly Told[] {
+  const marked = called.map((it) => marksOf(it));
+  const isAlike = marked[0]!.every((_, at) => new Set(marked.flatMap((it) => it[at] || [])).size <= 1);
+  const isOne = isAlike && !called.some((a) => called.some((b) => isApart(a, b)));
+  const groups = isOne ? [called] : Map.groupBy(called, (it) => JSON.stringify(marksOf(it))).values();
+  return [...groups].map(([first, ...others]): Told => [first!, ...others]);
+}
+
+/** Lower case, single blanks, no stop at the end: words that differ in nothing else are the same. */
+export function normalised(text: string): string {
+  return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').replace(/[\s.;,]+$/, '').trim(); // prettier-ignore
+}
+
+/** Every amount in a name, `0.5 g` as `500mg`: a code that says no strength must not hide one. */
+function strengthsIn(name: string): string {
+  const found = normalised(name)
+    .replaceAll(/(\d),(?=\d{3})/g, '$1')
+    .matchAll(/(\d+(?:\.\d+)?)\s*(micrograms?|mcg|µg|μg|ug|nanograms?|ng|mg|g|ml|units?|mmol|%)(?![a-z])/g); // prettier-ignore
+  return [...found]
+    .map(([, amount, unit]) => {
+      const [factor, base] = UNITS[unit!] ?? [1, unit!];
+      return `${Number((Number(amount) * factor).toPrecision(9))} ${base}`;
+    })
+    .join('/');
+}
+
+const UNITS: Readonly<Record<string, readonly [factor: number, base: string]>> = {
+  g: [1e9, 'ng'],
+  mg: [1e6, 'ng'],
+  microgram: [1e3, 'ng'],
+  micrograms: [1e3, 'ng'],
+  mcg: [1e3, 'ng'],
+  ug: [1e3, 'ng'],
+  μg: [1e3, 'ng'],
+  nanogram: [1, 'ng'],
+  nanograms: [1, 'ng'],
+  unit: [1, 'units'],
+};
+
+/** The form and how it lets go of the drug, where a name says so: by the first letters of the words of dm+d. */
+function formsIn(name: string): string {
+  const words = normalised(name).replaceAll(
+    /\b(?:m\/r|mr|xl|sr|prolonged[- ]release)\b/g,
+    'modified-release',
+  );
+  return FORMS.filter((it) => words.includes(it)).join(' ');
+}
+
+const FORMS = [
+  'capsule', 'cream', 'drop', 'gel', 'inhaler', 'injection', 'infusion', 'lotion', 'nebuli', 'ointment', 'patch', 'pessar',
+  'powder', 'spray', 'solution', 'suppositor', 'suspension', 'tablet', 'modified-release', 'gastro-resistant',
+  'dispersible', 'effervescent',
+]; // prettier-ignore

@@ -1,0 +1,205 @@
+/**
+ * What a person takes now, of the practice's list, discharge prescriptions, statements and dispensings; and what a stay in
+ * hospital did to it. The rules in words: docs/reference/care-settings.md
+ */
+import type { Item, Placed, Section } from './care-setting.ts';
+import { differing, newestWordFirst, normalised, saidAt, things, type Told } from './matching.ts';
+import { DAY_MS, HEADING, isCoded, lineOf, section, timeOf } from './sections.ts';
+
+/** One line for each medicine that is taken, with its dose, when it was last dispensed, and what the last discharge did to it. */
+export function medicineSection(facts: readonly Placed[], now: number, title = 'Medicines'): Section {
+  const discharge = lastDischarge(facts, now);
+  const items = medicinesOf(facts)
+    .filter((it) => it.listed.some((one) => isCurrent(one, now)))
+    .map((it) => medicineLine(it, facts, discharge, now));
+  return section(HEADING.medicines, title, items);
+}
+
+/** What the last discharge of the last 90 days did to each medicine: lines with `change` only. Undefined where there was none. */
+export function reconciliationSection(
+  facts: readonly Placed[],
+  now: number,
+  title = 'Medicines changed in hospital',
+): Section | undefined {
+  const discharge = lastDischarge(facts, now);
+  if (discharge === undefined) return undefined;
+  const lines = medicinesOf(facts).map((it) => medicineLine(it, facts, discharge, now));
+  const items = lines.filter(({ change }) => change !== undefined);
+  return items.length === 0 ? undefined : section(HEADING.medicines, title, items);
+}
+
+/** A medicine: what orders or states it, newest word first, and what was handed over of it, last first. */
+export interface Medicine {
+  readonly listed: Told;
+  readonly dispensed: readonly Placed[];
+}
+
+/** Every medicine that anybody ever ordered or stated, newest word first; ward charts and what is being drafted are left out. */
+export function medicinesOf(facts: readonly Placed[]): readonly Medicine[] {
+  const told = facts.filter(({ fact }) => isListed(fact) || isSupply(fact));
+  const groups = things(told);
+  const prescribedIn = new Map<string, Told>();
+  for (const it of groups) for (const { stream } of it) prescribedIn.set(stream, it);
+  // Handed over under another name, a brand's: what it was prescribed as.
+  const supplies = Map.groupBy(
+    groups.flatMap((it) => it.filter(({ fact }) => isSupply(fact)).map((one) => ({ one, own: it }))),
+    ({ one, own }) =>
+      one.fact.refs['prescription']?.map((it) => prescribedIn.get(it)).find((it) => it !== undefined) ?? own,
+  );
+  return groups.flatMap((it): Medicine[] => {
+    const [first, ...others] = it.filter(({ fact }) => isListed(fact));
+    if (first === undefined) return [];
+    const dispensed = (supplies.get(it) ?? [])
+      .map(({ one }) => one)
+      .toSorted((a, b) => timeOf(b) - timeOf(a));
+    return [{ listed: [first, ...others], dispensed }];
+  });
+}
+
+/** Ordered for use at home, or said to be taken. https://hl7.org/fhir/R4/codesystem-medicationrequest-category.html */
+const isListed = ({ kind, status, grade = '', categories }: Placed['fact']) =>
+  kind === 'medicine' && status !== 'draft' && !PROPOSED.has(grade) && !isCoded(categories, ON_THE_WARD);
+const PROPOSED = new Set(['proposal', 'option']);
+const ON_THE_WARD = new Set(['inpatient']);
+const isSupply = ({ kind, status, grade }: Placed['fact']) =>
+  kind === 'dispensing' && status === 'completed' && grade !== 'administered';
+
+/** Ordered or stated as taken, begun, and not over at `now`. */
+export function isCurrent({ fact }: Placed, now: number): boolean {
+  const { status, from, to } = fact;
+  return TAKEN.has(status) && !(Date.parse(from ?? '') > now) && !(endOf(to) < now);
+}
+
+/** https://hl7.org/fhir/R4/valueset-medicationrequest-status.html and of statements; "on-hold" is shown, as being on hold. */
+const TAKEN = new Set(['active', 'on-hold', 'intended', 'unknown']);
+const ENDED = new Set(['stopped', 'cancelled', 'not-taken', 'ended']);
+
+/** A date holds until its day is over. NaN where none is said. */
+const endOf = (to = '') => Date.parse(to) + (to.length === 10 ? DAY_MS : 0);
+
+/** The last stay that ended: what was prescribed, continued or stopped at its end. */
+interface Discharge {
+  /** Milliseconds UTC. */
+  readonly at: number;
+  readonly stay: string | undefined;
+  readonly organisation: string;
+}
+
+const RECONCILED_WITHIN = 90 * DAY_MS;
+
+/** Of those that speak of medicines: where nothing is prescribed at the end of a stay, nothing can be concluded from that. */
+function lastDischarge(facts: readonly Placed[], now: number): Discharge | undefined {
+  const stays = staysIn(facts);
+  const discharges = facts.flatMap((it): Discharge[] => {
+    if (!isListed(it.fact)) return [];
+    const stay = it.fact.refs['encounter']?.map((ref) => stays.get(ref)).find((one) => one !== undefined);
+    if (stay === undefined && !isCoded(it.fact.categories, DISCHARGE)) return [];
+    const ended = Date.parse(stay?.fact.to ?? '');
+    if (stay !== undefined && stay.fact.status !== 'finished') return [];
+    const at = Number.isNaN(ended) ? saidAt(it) : ended;
+    return [{ at, stay: stay?.stream, organisation: it.source.organisation }];
+  });
+  const past = discharges.filter(({ at }) => at <= now && at > now - RECONCILED_WITHIN);
+  return past.toSorted((a, b) => b.at - a.at || ((a.stay ?? '') < (b.stay ?? '') ? -1 : 1)).at(0);
+}
+
+const DISCHARGE = new Set(['discharge']);
+/** In-patient, day case, observation, emergency: https://terminology.hl7.org/ValueSet-v3-ActEncounterCode.html */
+const STAYS = new Set(['IMP', 'ACUTE', 'NONAC', 'SS', 'OBSENC', 'EMER']);
+
+const staysIn = (facts: readonly Placed[]) =>
+  new Map(facts.filter(({ fact }) => fact.kind === 'encounter' && STAYS.has(fact.grade ?? '')).map((it) => [it.stream, it])); // prettier-ignore
+
+/** Which of its listings are of the discharge, and which are of any list that the person had at home. */
+function listsOf({ listed }: Medicine, facts: readonly Placed[], discharge: Discharge) {
+  const stays = staysIn(facts);
+  const isOfStay = ({ fact }: Placed) => fact.refs['encounter']?.some((it) => stays.has(it)) === true || isCoded(fact.categories, DISCHARGE); // prettier-ignore
+  const isOfDischarge = (it: Placed) => {
+    if (!isOfStay(it)) return false;
+    if (discharge.stay !== undefined && it.fact.refs['encounter']?.includes(discharge.stay) === true) return true; // prettier-ignore
+    // Without a stay to belong to: what the same hospital wrote within a day of it.
+    const isAlone = it.fact.refs['encounter'] === undefined && it.source.organisation === discharge.organisation; // prettier-ignore
+    return isAlone && Math.abs(saidAt(it) - discharge.at) <= DAY_MS;
+  };
+  return { discharged: listed.filter(isOfDischarge), atHome: listed.filter((it) => !isOfStay(it)) };
+}
+
+type Changed = Pick<Item, 'change' | 'differs'>;
+
+/** What the discharge did to it, until a later word of those who care for the person at home settles it. */
+function changeOf(medicine: Medicine, facts: readonly Placed[], discharge: Discharge, now: number): Changed {
+  const { discharged, atHome } = listsOf(medicine, facts, discharge);
+  const before = atHome.find((it) => saidAt(it) <= discharge.at && isCurrent(it, discharge.at));
+  const since = atHome.find((it) => saidAt(it) > discharge.at && isCurrent(it, now));
+  const given = discharged.find(({ fact }) => TAKEN.has(fact.status) || fact.status === 'completed');
+  const ended = discharged.find(({ fact }) => ENDED.has(fact.status));
+  if (since !== undefined) return {};
+  if (given !== undefined && before === undefined) return { change: isExplained(given) ? 'started' : 'unexplained' }; // prettier-ignore
+  if (given !== undefined) return doseChange(before!, given);
+  if (before === undefined || !isCurrent(before, now)) return {};
+  return { change: ended === undefined ? 'unexplained' : 'stopped' };
+}
+
+const isExplained = ({ fact }: Placed) => fact.reason !== undefined || fact.refs['reason'] !== undefined;
+
+function doseChange(before: Placed, given: Placed): Changed {
+  const [was, is] = [doseOf(before), doseOf(given)];
+  if (was === '' || is === '' || was === is) return {};
+  return { change: 'changed' };
+}
+
+/** Words of a dose that can be compared: differences of wording count as differences of dose. */
+const doseOf = ({ fact }: Placed) =>
+  normalised(fact.note ?? '').replaceAll(/\b(?:one|two|three|four|five|six)\b/g, (it) => NUMBERS[it]!);
+const NUMBERS: Readonly<Record<string, string>> = { one: '1', two: '2', three: '3', four: '4', five: '5', six: '6' }; // prettier-ignore
+
+/** Each source's newest word counts; what a source itself replaced does not disagree with it. */
+function newestOfEach(listed: Told, now: number): Told {
+  const standing = listed.filter((it) => isCurrent(it, now));
+  const told = standing.length > 0 ? standing : listed;
+  const each = Map.groupBy(told.toSorted(newestWordFirst), ({ source, fact }) => `${source.organisation} ${fact.type}`); // prettier-ignore
+  return [...each.values()].map(([newest]) => newest!) as unknown as Told;
+}
+
+function medicineLine(
+  medicine: Medicine,
+  facts: readonly Placed[],
+  discharge: Discharge | undefined,
+  now: number,
+): Item {
+  const { change, ...more } = discharge === undefined ? {} : changeOf(medicine, facts, discharge, now);
+  const sources = newestOfEach(medicine.listed, now);
+  const ended = medicine.listed.find(({ fact }) => ENDED.has(fact.status));
+  const shown = change === 'stopped' && ended !== undefined ? ended : sources[0];
+  const last = medicine.dispensed[0];
+  const detail = [
+    shown.fact.note,
+    shown.fact.status === 'on-hold' ? 'on hold' : undefined,
+    change !== undefined && shown.fact.reason !== undefined ? `because: ${shown.fact.reason}` : undefined,
+    last === undefined ? undefined : `last dispensed ${last.fact.from?.slice(0, 10) ?? 'on a day not said'}`,
+  ].filter((it) => it !== undefined);
+  const differs = [
+    differing('dose', sources, doseAsWritten(sources)),
+    disagreement(medicine.listed, sources, now),
+  ].filter((it) => it !== undefined);
+  return lineOf(shown, {
+    sources: [shown, ...[...sources, ...(last === undefined ? [] : [last])].filter((it) => it !== shown)],
+    detail: detail.join('; '),
+    ...(differs.length > 0 && { differs: differs.join('; ') }),
+    ...(change !== undefined && { change }),
+    ...more,
+  });
+}
+
+/** The dose as the first who says it so wrote it. */
+function doseAsWritten(sources: readonly Placed[]) {
+  const written = new Map(sources.toReversed().map((it) => [doseOf(it), it.fact.note]));
+  return (it: Placed) => written.get(doseOf(it));
+}
+
+/** One source says that it is taken and another, later or not, that it was ended. */
+function disagreement(listed: Told, shown: Told, now: number): string | undefined {
+  if (!isCurrent(shown[0], now)) return undefined;
+  const others = listed.filter((it) => ENDED.has(it.fact.status) && !shown.some((one) => one.source.organisation === it.source.organisation)); // prettier-ignore
+  return others.length === 0 ? undefined : differing('status', [shown[0], ...others], (it) => it.fact.status);
+}

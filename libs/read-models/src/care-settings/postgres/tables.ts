@@ -1,0 +1,65 @@
+/** The tables of a care setting in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
+import type { ClientBase } from 'pg';
+import type { CareSetting } from '../care-setting.ts';
+
+export interface MigrateCareSettingOptions {
+  /** Roles that exist: the gateway's, which reads, and the projector's, which writes. */
+  readonly reader?: string;
+  readonly writer?: string;
+}
+
+/** Where this version of the setting's read model lies, e.g. `mental_health_v1`. */
+export const careSettingSchema = ({ name, version }: Pick<CareSetting, 'name' | 'version'>): string =>
+  `${name.replaceAll('-', '_')}_v${version}`;
+
+/** Makes the schema and its tables where they are not there yet; may be called again, and by several at once. */
+export async function migrateCareSetting(
+  owner: ClientBase,
+  setting: CareSetting,
+  { reader, writer }: MigrateCareSettingOptions,
+): Promise<void> {
+  const name = careSettingSchema(setting);
+  const schema = owner.escapeIdentifier(name);
+  await owner.query('BEGIN');
+  try {
+    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${name}`]);
+    await owner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}; SET LOCAL search_path = ${schema}`);
+    const { rows } = await owner.query('SELECT to_regclass($1) AS made', [`${schema}.fact`]);
+    if (rows[0]?.made === null) await owner.query(CREATE_TABLES);
+    for (const [role, rights] of [
+      [reader, 'SELECT'],
+      [writer, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'],
+    ] as const) {
+      if (role === undefined) continue;
+      const grantee = owner.escapeIdentifier(role);
+      await owner.query(`GRANT USAGE ON SCHEMA ${schema} TO ${grantee}`);
+      await owner.query(`GRANT ${rights} ON ALL TABLES IN SCHEMA ${schema} TO ${grantee}`);
+    }
+    await owner.query('COMMIT');
+  } catch (fault) {
+    await owner.query('ROLLBACK');
+    throw fault;
+  }
+}
+
+// Texts compare by their bytes, as they do in SQLite, whatever the locale of the database is.
+const TEXT = 'text COLLATE "C"';
+
+const CREATE_TABLES = `
+CREATE TABLE fact (
+  stream ${TEXT}, patient ${TEXT}, kind ${TEXT} NOT NULL, version bigint NOT NULL, issued bigint NOT NULL, told ${TEXT},
+  lane int NOT NULL, PRIMARY KEY (stream, patient)) WITH (fillfactor = 85);
+CREATE INDEX fact_of_patient ON fact (patient, kind) WHERE told IS NOT NULL;
+CREATE INDEX fact_of_lane ON fact (lane);
+CREATE TABLE link (patient ${TEXT}, other ${TEXT}, lane int NOT NULL, PRIMARY KEY (patient, other));
+CREATE INDEX link_back ON link (other);
+CREATE TABLE work (
+  list ${TEXT}, patient ${TEXT}, stream ${TEXT}, since bigint NOT NULL, due bigint, item ${TEXT} NOT NULL, lane int NOT NULL,
+  PRIMARY KEY (list, patient, stream));
+CREATE INDEX work_in_order ON work (list, since, stream);
+CREATE INDEX work_due ON work (list, due) WHERE due IS NOT NULL;
+CREATE INDEX work_of_patient ON work (patient);
+CREATE TABLE parked (
+  partition ${TEXT} PRIMARY KEY, position bigint NOT NULL, reason ${TEXT} NOT NULL, lane int NOT NULL);
+CREATE TABLE checkpoint (lane int PRIMARY KEY, position bigint NOT NULL, epoch text NOT NULL);
+`;

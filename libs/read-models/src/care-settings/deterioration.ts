@@ -6,7 +6,7 @@ import type { Placed, Worklist, WorkItem } from './care-setting.ts';
 import type { Kind } from './fact.ts';
 import { spells } from './discharge-clock.ts';
 import { observationSets, type ObservationSet } from './news2-sets.ts';
-import { PARTS } from './news2.ts';
+import { PARTS, type Response } from './news2.ts';
 import { DAY_MS, timeOf } from './sections.ts';
 
 const KINDS: ReadonlySet<Kind> = new Set(['observation', 'encounter', 'person', 'task']);
@@ -34,14 +34,16 @@ function task(code: string, display: string) {
   return { system: 'https://fhir.carelog.example/CodeSystem/task', code, display };
 }
 
-function deteriorating(facts: readonly Placed[], response: 'urgent' | 'emergency'): readonly WorkItem[] {
+function deteriorating(
+  facts: readonly Placed[],
+  response: Exclude<Response, 'routine'>,
+): readonly WorkItem[] {
   const sets = observationSets(recent(facts)).filter(isTelling);
   const newest = sets[0];
   if (newest?.response !== response || isOver(facts, newest)) return [];
-  const end = sets.findIndex((set) => !(set.response === response || set.response === 'emergency'));
-  const run = end < 0 ? sets : sets.slice(0, end);
-  if (isAnswered(facts, run)) return [];
-  const first = run.at(-1)!;
+  const run = unanswered(facts, whileHigh(sets, response));
+  const first = run.at(-1);
+  if (first === undefined) return [];
   const owner = newest.sources[0].source.organisation;
   const missing = newest.score.missing.map((part) => PARTS[part]);
   const text = `NEWS2 ${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
@@ -66,10 +68,22 @@ function isOver(facts: readonly Placed[], { at }: ObservationSet): boolean {
   return !isIn && all.some((it) => it.endedAt !== undefined && it.endedAt >= at);
 }
 
-/** A task about one of its observations is done. */
-function isAnswered(facts: readonly Placed[], run: readonly ObservationSet[]): boolean {
-  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
-  return facts.some(({ fact }) => fact.kind === 'task' && DONE.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
+/** As far back as the score was never below. */
+function whileHigh(sets: readonly ObservationSet[], response: Response): readonly ObservationSet[] {
+  const below = sets.findIndex((set) => set.response !== response && set.response !== 'emergency');
+  return below < 0 ? sets : sets.slice(0, below);
 }
+
+/** Somebody came, as a task about one of the observations says: from then on only what is worse than they found waits. */
+function unanswered(facts: readonly Placed[], run: readonly ObservationSet[]): readonly ObservationSet[] {
+  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
+  const answers = facts.filter(({ fact }) => fact.kind === 'task' && DONE.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
+  if (answers.length === 0) return run;
+  const at = Math.max(...answers.map(answeredAt));
+  const found = Math.max(...run.filter((set) => set.at <= at).map((set) => set.total));
+  return run.filter((set) => set.at > at && set.total > found);
+}
+
+const answeredAt = ({ fact, source }: Placed) => Date.parse(fact.issued ?? source.occurredAt);
 
 const DONE = new Set(['completed', 'cancelled', 'rejected']);

@@ -124,7 +124,11 @@ const isOf = (spell: Spell, organisation: string) =>
 function withSummary(spell: Spell, documents: readonly Placed[], all: readonly Spell[]): Spell {
   const signed = documents.filter(isSigned).toSorted(newestFirst).at(-1);
   const draft = documents.find(({ fact }) => UNSIGNED.has(fact.status) || UNSIGNED.has(fact.grade ?? ''));
-  const told = { ...spell, ...(signed && { summary: signed }), ...(signed === undefined && draft && { draft }) };
+  const told = {
+    ...spell,
+    ...(signed && { summary: signed }),
+    ...(signed === undefined && draft && { draft }),
+  };
   if (spell.state !== 'ended') return told;
   if (signed !== undefined) return { ...told, state: 'summary-recorded' };
   return all.some((stay) => becomes(spell, stay)) ? { ...told, state: 'handed-on' } : told;

@@ -1,29 +1,45 @@
-/** Emergency summary. */
-import type { CareSetting } from './care-setting.ts';
+/** What a paramedic, a 111 adviser, an out-of-hours doctor or an emergency department opens first. */
+import type { CareSetting, Item, Placed, Section } from './care-setting.ts';
+import { allergySection } from './allergies.ts';
+import { alertSection, contactsIn, earlyWarningSection, emergencyPlanSection, safeguardingSection } from './emergency-care.ts'; // prettier-ignore
+import { carePlanCallers, callerHints } from './callers.ts';
+import { emergencyResponse, urgentResponse } from './deterioration.ts';
 import { HEADING, lineOf, ofKind, section } from './sections.ts';
+import { medicineSection } from './medicines.ts';
+import { spellLine } from './spell-lines.ts';
+import { spells } from './discharge-clock.ts';
 
 export const urgentCare: CareSetting = {
   name: 'urgent-care',
-  version: 1,
+  version: 2,
   title: 'Emergency summary',
-  kinds: new Set(['person', 'allergy', 'medicine', 'problem', 'immunisation', 'observation', 'result', 'document', 'encounter', 'referral', 'task', 'plan']), // prettier-ignore
-  worklists: [],
-  page: (facts) => [
-    section(
-      HEADING.allergies,
-      'Allergies and adverse reactions',
-      ofKind(facts, 'allergy').map((it) => lineOf(it)),
-    ),
-    section(
-      HEADING.medicines,
-      'Medicines',
-      ofKind(facts, 'medicine').map((it) => lineOf(it)),
-    ),
-    section(
-      HEADING.problems,
-      'Problems',
-      ofKind(facts, 'problem').map((it) => lineOf(it)),
-    ),
-    section(HEADING.documents, 'Letters and documents', ofKind(facts, 'document').slice(0, 20).map((it) => lineOf(it))), // prettier-ignore
+  kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'procedure', 'observation', 'document', 'encounter', 'flag', 'plan', 'team', 'task']), // prettier-ignore
+  worklists: [emergencyResponse, urgentResponse, carePlanCallers],
+  page: (facts, now) => [
+    alertSection(facts, now),
+    safeguardingSection(facts, now),
+    emergencyPlanSection(facts, now),
+    allergySection(facts),
+    medicineSection(facts, now),
+    section(HEADING.problems, 'Problems', ofKind(facts, 'problem').filter(({ fact }) => fact.status === 'active').map((it) => lineOf(it))), // prettier-ignore
+    earlyWarningSection(facts, now),
+    contactSection(facts, now),
   ],
 };
+
+/** Hints first; then discharges, attendances, calls, ambulances and whatever else there was, newest first. */
+function contactSection(facts: readonly Placed[], now: number): Section {
+  const recent = contactsIn(facts, CONTACT_DAYS, now);
+  const streams = new Set(recent.map(({ stream }) => stream));
+  const stays = spells(facts).filter(({ sources, state }) => state === 'admitted' || sources.some(({ stream }) => streams.has(stream))); // prettier-ignore
+  const shown = new Set(stays.flatMap(({ sources }) => sources.map(({ stream }) => stream)));
+  const others = recent.filter(({ stream, fact }) => !shown.has(stream) && !(fact.refs['partOf'] ?? []).some((it) => shown.has(it))); // prettier-ignore
+  const timed: readonly (readonly [number, Item])[] = [
+    ...stays.map((it) => [it.startedAt, spellLine(it, now)] as const),
+    ...others.map((it) => [Date.parse(it.fact.from ?? it.source.occurredAt), lineOf(it)] as const),
+  ];
+  const lines = timed.toSorted(([a], [b]) => b - a).map(([, line]) => line);
+  return section(HEADING.contacts, `Discharges and attendances in ${CONTACT_DAYS} days`, [...callerHints(facts, now), ...lines]); // prettier-ignore
+}
+
+const CONTACT_DAYS = 90;

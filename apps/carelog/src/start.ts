@@ -7,7 +7,14 @@ import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startCareSettings, startProjector } from '@carelog/projector';
-import { accessFactsFrom, matchFrom, raiseTasks, RecentAnswers, type Gateway } from '@carelog/query-gateway';
+import {
+  accessFactsFrom,
+  matchFrom,
+  raiseTasks,
+  RecentAnswers,
+  startAlerting,
+  type Gateway,
+} from '@carelog/query-gateway';
 import { openRecord, recordProjection } from '@carelog/read-models';
 import { createLog, type Config, type Log, type Service } from '@carelog/service-kit';
 import { keyedBy, startFront, type Platform } from './front.ts';
@@ -77,8 +84,10 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     version,
   };
   await raiseTasks(gateway);
+  const alerting = startAlerting(gateway, log);
   const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, projector };
   const release = async (): Promise<void> => {
+    await alerting.stop();
     await accessLog.close();
     await projector.stop();
     await careSettings.stop();

@@ -1,6 +1,7 @@
 export { FHIR_BASE, fhirRoutes } from './routes.ts';
 export { fhirPaths } from './interact.ts';
 export { raiseTasks } from './interactions/break-glass.ts';
+export { startAlerting, type Alerting } from './alerts.ts';
 export { accessFactsFrom } from './access-facts.ts';
 export { matchFrom } from './match.ts';
 export type { Gateway } from './gateway.ts';

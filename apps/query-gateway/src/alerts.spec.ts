@@ -1,0 +1,103 @@
+import type { RecordRequest } from '@carelog/activity';
+import type { CareSettingQueries, WorkItem } from '@carelog/read-models';
+import { describe, expect, it } from 'vitest';
+import { raiseAlerts } from './alerts.ts';
+import type { Gateway } from './gateway.ts';
+
+const NOW = Date.parse('2026-06-01T09:00:00Z');
+const item = (stream: string, since: string, due?: string): WorkItem => ({ stream, since, ...(due !== undefined && { due }), owner: '9ZZ', state: 'unacknowledged', text: 'Came' }); // prettier-ignore
+const came = item('Encounter/e', '2026-06-01T08:59:00Z', '2026-06-02T08:59:00Z');
+
+/** A gateway over these rows of one list; what is recorded is kept, and is there for the next look. */
+function gatewayOver(list: string, rows: readonly { patient: string; item: WorkItem }[], more: Partial<Gateway['careSettings']> = {}) {
+  const recorded = new Map<string, RecordRequest>();
+  const queries = {
+    work: async (name, { after = { since: 0, stream: '' } }) =>
+      name === list ? rows.filter((it) => Date.parse(it.item.since) > after.since) : [],
+  } satisfies Partial<CareSettingQueries>;
+  const gateway = {
+    careSettings: {
+      of: new Map([['social-care', queries as unknown as CareSettingQueries]]),
+      position: () => 5,
+      waitFor: async (position: number) => position <= 5,
+      ...more,
+    },
+    head: () => 5,
+    digest: (value: string) => `digest of ${value}`,
+    record: { read: async (_type: string, id: string) => ({ kind: recorded.has(id) ? 'found' : 'unknown' }) },
+    recordActivity: {
+      async record(request: RecordRequest) {
+        recorded.set(request.entries[0]!.id!, request);
+        return [{ kind: 'recorded', entries: [], position: 6 }];
+      },
+    },
+  } as unknown as Gateway;
+  return { gateway, recorded };
+} // prettier-ignore
+
+describe('a look at the lists', () => {
+  it('raises a task for an item, under an id that only its cause decides', async () => {
+    const first = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }]);
+    await raiseAlerts(first.gateway, new Set(), NOW);
+    const elsewhere = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: { ...came, text: 'Came, it is said', state: 'other' } }]); // prettier-ignore
+    await raiseAlerts(elsewhere.gateway, new Set(), NOW + 60_000);
+    expect([...elsewhere.recorded.keys()]).toEqual([...first.recorded.keys()]);
+    const [one, other] = [first, elsewhere].map(({ recorded }) => [...recorded.values()][0]!.entries[0]!);
+    expect(one!.eventId).toBe(other!.eventId);
+    expect(one!.ifNoneMatch).toBe(true);
+  });
+
+  it.each([
+    ['another person', { patient: 'Patient/q', item: came }],
+    ['another cause', { patient: 'Patient/p', item: { ...came, stream: 'Encounter/f' } }],
+  ])('raises one more for %s', async (_what, row) => {
+    const { gateway, recorded } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }, row]); // prettier-ignore
+    await raiseAlerts(gateway, new Set(), NOW);
+    expect(recorded.size).toBe(2);
+  });
+
+  it('records nothing again, whether or not it remembers', async () => {
+    const { gateway, recorded } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }]);
+    await raiseAlerts(gateway, new Set(), NOW);
+    const [request] = recorded.values();
+    await raiseAlerts(gateway, new Set(), NOW + 1_000);
+    expect([...recorded.values()][0]).toBe(request);
+  });
+
+  it('raises nothing while the views are behind, nor when a rebuild begins meanwhile', async () => {
+    const rows = [{ patient: 'Patient/p', item: came }];
+    for (const views of [{ waitFor: async () => false }, { position: () => 0 }]) {
+      const { gateway, recorded } = gatewayOver('safeguarding-alerts', rows, views);
+      await raiseAlerts(gateway, new Set(), NOW);
+      expect(recorded.size).toBe(0);
+    }
+  });
+
+  it('raises nothing of what began more than a week ago', async () => {
+    const { gateway, recorded } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: item('Encounter/old', '2026-05-25T08:59:00Z') }]); // prettier-ignore
+    await raiseAlerts(gateway, new Set(), NOW);
+    expect(recorded.size).toBe(0);
+  });
+
+  it('raises what alerts when it is due, then and not before', async () => {
+    const { gateway, recorded } = gatewayOver('safeguarding-escalations', [{ patient: 'Patient/p', item: came }]); // prettier-ignore
+    await raiseAlerts(gateway, new Set(), Date.parse(came.due!) - 1);
+    expect(recorded.size).toBe(0);
+    await raiseAlerts(gateway, new Set(), Date.parse(came.due!));
+    expect(recorded.size).toBe(1);
+  });
+
+  it('takes a task that another process raised for raised, and says of anything else that it could not be', async () => {
+    const refusing = (category: string) => {
+      const { gateway } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }]);
+      const outcome = { kind: 'refused', problems: [{ category, code: 'conflict', message: 'No.' }] };
+      return { ...gateway, recordActivity: { record: async () => [outcome] } } as unknown as Gateway;
+    };
+    const raised = new Set<string>();
+    await raiseAlerts(refusing('mismatch'), raised, NOW);
+    expect(raised.size).toBe(1);
+    await expect(raiseAlerts(refusing('storage-full'), new Set(), NOW)).rejects.toThrow(
+      'could not alert: No.',
+    );
+  });
+});

@@ -1,0 +1,124 @@
+/** Alerts to those who must know, through HTTP: a child on a protection plan who comes to an emergency department. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startStack, type Stack } from '../support/start-stack.ts';
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack();
+  await recorded('Organization', 'council', { name: 'Council', identifier: [ods('9ZZ')] });
+  await recorded('Patient', 'child', { birthDate: '2019-05-05', managingOrganization: at('9ZZ'), generalPractitioner: [at('Y90001')] }); // prettier-ignore
+});
+afterAll(() => stack.remove());
+
+it('given a child on a protection plan, when they come to an emergency department, then the council has one task within a second', async () => {
+  await recorded('CareTeam', 'plan', {
+    status: 'active',
+    category: [CHILD_PROTECTION],
+    subject: CHILD,
+    managingOrganization: [{ reference: 'Organization/council' }],
+  });
+  await attends('ed-1', minutesAgo(1));
+  const [task] = await tasksOnceThereAre(1);
+  const { json: attendance } = await stack.fhir('GET', '/Encounter/ed-1');
+  const waited = Date.parse(task!.meta.lastUpdated) - Date.parse(attendance.meta.lastUpdated);
+  expect(waited).toBeLessThan(1_000);
+  expect(task).toMatchObject({
+    status: 'requested',
+    priority: 'urgent',
+    code: { coding: [{ code: 'safeguarding-alert' }] },
+    focus: { reference: 'Encounter/ed-1' },
+    for: CHILD,
+    owner: { reference: 'Organization/council' },
+  });
+});
+
+it('given the attendance goes on, then nothing more is raised of it; given another, then another is', async () => {
+  await attends('ed-1', minutesAgo(1), { status: 'finished', period: { start: minutesAgo(1), end: minutesAgo(0) } }); // prettier-ignore
+  await attends('ed-2', minutesAgo(0));
+  const tasks = await tasksOnceThereAre(2);
+  expect(tasks.map(({ focus }) => focus.reference).toSorted()).toEqual(['Encounter/ed-1', 'Encounter/ed-2']);
+});
+
+it('given the plan arrives after the attendance, then the alert is raised when it does', async () => {
+  await recorded('Patient', 'other', { birthDate: '2020-01-01' });
+  await attends('ed-3', minutesAgo(2), { subject: { reference: 'Patient/other' } });
+  const flag = { status: 'active', code: CHILD_PROTECTION, subject: { reference: 'Patient/other' }, author: { reference: 'Organization/council' }, period: { start: '2026-01-10' } }; // prettier-ignore
+  await recorded('Flag', 'late', flag);
+  const [task] = await tasksOnceThereAre(1, 'other');
+  expect(task!.focus.reference).toBe('Encounter/ed-3');
+});
+
+it('given an attendance of last year that is loaded now, then nobody is alerted', async () => {
+  await attends('ed-old', new Date(Date.now() - 365 * 86_400_000).toISOString());
+  // What comes after it in the log alerts, so it was looked at and left.
+  await attends('ed-4', minutesAgo(0));
+  const tasks = await tasksOnceThereAre(3);
+  expect(tasks.map(({ focus }) => focus.reference)).not.toContain('Encounter/ed-old');
+});
+
+it('given nobody acknowledged for a day, then it is escalated, once; what was taken on is not', async () => {
+  const yesterday = new Date(Date.now() - 25 * 3_600_000).toISOString();
+  await attends('ed-5', yesterday);
+  const tasks = await tasksOnceThereAre(5);
+  const about = tasks.filter(({ focus }) => focus.reference === 'Encounter/ed-5');
+  expect(about.map(({ code }) => code.coding[0].code).toSorted()).toEqual([
+    'safeguarding-alert',
+    'safeguarding-escalation',
+  ]);
+});
+
+it('the child, and staff who may not see restricted entries, see nothing of it; the social worker does', async () => {
+  const codes = async (as: string) => (await stack.fhir('GET', '/Task?patient=child', { as })).json?.entry?.length ?? 0; // prettier-ignore
+  expect(await codes('social-worker')).toBe(5);
+  expect(await codes('pharmacist')).toBe(0);
+  const [task] = await tasks('child');
+  expect(task!.meta.security.map(({ code }: { code: string }) => code).toSorted()).toEqual(['R', 'hidden-from-proxy', 'not-for-patient']); // prettier-ignore
+});
+
+it('given a restart, and read models that are built anew from the log, then nothing is raised again', async () => {
+  const before = await tasks('child');
+  await stack.stop();
+  rmSync(join(stack.folder, 'care-settings'), { recursive: true, force: true });
+  stack = await startStack(stack.folder);
+  await attends('ed-6', minutesAgo(0));
+  const after = await tasksOnceThereAre(before.length + 1);
+  expect(after.map(({ id }) => id)).toEqual(expect.arrayContaining(before.map(({ id }) => id)));
+  expect(new Set(after.map(({ meta }) => meta.versionId))).toEqual(new Set(['1']));
+});
+
+const CHILD = { reference: 'Patient/child' };
+const CHILD_PROTECTION = { coding: [{ system: 'http://snomed.info/sct', code: '342191000000101', display: 'Subject to child protection plan' }] }; // prettier-ignore
+const ods = (value: string) => ({ system: 'https://fhir.nhs.uk/Id/ods-organization-code', value });
+const at = (value: string) => ({ identifier: ods(value) });
+const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+
+async function recorded(resourceType: string, id: string, more: object): Promise<void> {
+  const { status, text } = await stack.fhir('PUT', `/${resourceType}/${id}`, { body: { resourceType, id, ...more } }); // prettier-ignore
+  if (status !== 200 && status !== 201) throw new Error(`${status} ${text}`);
+}
+
+const attends = (id: string, start: string, more: object = {}) =>
+  recorded('Encounter', id, {
+    status: 'in-progress',
+    class: { system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'EMER' },
+    subject: CHILD,
+    period: { start },
+    serviceProvider: at('RZZ'),
+    ...more,
+  });
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Task = any;
+
+async function tasks(patient: string): Promise<readonly Task[]> {
+  const { json } = await stack.fhir('GET', `/Task?patient=${patient}&_count=100`);
+  return (json.entry ?? []).map(({ resource }: { resource: Task }) => resource);
+}
+
+async function tasksOnceThereAre(count: number, patient = 'child'): Promise<readonly Task[]> {
+  let found: readonly Task[] = [];
+  await expect.poll(async () => (found = await tasks(patient)).length, { timeout: 10_000 }).toBe(count);
+  return found;
+}

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openAccessLog, type BrokenGlass } from '@carelog/access-log';
+import { careSettings, careSettingsSchema, openPostgresCareSettings } from '@carelog/read-models';
 import { connectWriters, raiseTasks, type Gateway } from '@carelog/query-gateway';
 import {
   readServiceKey,
@@ -17,6 +18,7 @@ import { version } from '../version.ts';
 import { ACCESS_LOG_SCHEMA, ENGINE_SETTINGS, openEngines, type EngineSettings } from './engines.ts';
 import { refusingWhileAway } from './out-of-reach.ts';
 import { readinessOf } from './readiness.ts';
+import { followView, type ViewProgress } from './view-progress.ts';
 
 export const GATEWAY_SETTINGS = [...ENGINE_SETTINGS, 'writers'] as const;
 
@@ -36,8 +38,12 @@ export async function startGatewayService(
   const { store, keyring, live, ground, reading } = engines;
   const ending = new AbortController();
   const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
+  const settingsPool = openPostgresCareSettings({ url: settings.readModelsUrl, settings: careSettings });
+  let progress: ViewProgress | undefined;
   const releaseEngines = async (): Promise<void> => {
     ending.abort();
+    await progress?.close();
+    await settingsPool.close();
     writers.close();
     await engines.close();
   };
@@ -62,8 +68,17 @@ export async function startGatewayService(
         return reading.brokenGlass.break(caller, broken, answer);
       },
     };
+    progress = await followView({
+      distributionUrl: settings.distributionUrl,
+      topic: settings.kafkaTopic,
+      readModelsUrl: settings.readModelsUrl,
+      schema: careSettingsSchema(careSettings),
+      epoch: () => store.head().epoch,
+      log,
+    });
     const gateway: Gateway = {
       ...reading,
+      careSettings: { of: settingsPool.of, position: progress.position, waitFor: progress.waitFor },
       brokenGlass,
       recordActivity: writers,
       accessLog,

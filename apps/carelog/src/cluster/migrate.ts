@@ -4,6 +4,8 @@ import { migrateDistribution } from '@carelog/distribution';
 import { migrateEventStore } from '@carelog/event-store';
 import { migrateKeyring } from '@carelog/keyring';
 import {
+  careSettings,
+  migrateCareSettings,
   migrateRecord,
   migrateVersions,
   openVersions,
@@ -47,6 +49,7 @@ export async function migrateCluster({ ownerUrl, masterKeyFile, policy }: Migrat
     for (const reader of [gateway, writer]) {
       await migrateVersions(owner, { reader });
       await migrateRecord(owner, { schema, reader, writer: projector, policy });
+      await migrateCareSettings(owner, careSettings, { reader, writer: projector });
     }
     await migrateVersions(owner, { reader: projector });
   } finally {

@@ -3,7 +3,7 @@ import type { Policy } from '@carelog/access';
 import { laneOf, type KafkaSettings } from '@carelog/distribution';
 import { openKurrentEventStore, openPostgresEventStore, type EventStore } from '@carelog/event-store';
 import { openPostgresKeyring } from '@carelog/keyring';
-import { openPostgresRecordWriter, openVersions, recordProjectionBy, schemaOf } from '@carelog/read-models';
+import { careSettings, careSettingsProjection, careSettingsSchema, openPostgresCareSettingsWriter, openPostgresRecordWriter, openVersions, recordProjectionBy, schemaOf } from '@carelog/read-models'; // prettier-ignore
 import type { Log, Sample } from '@carelog/service-kit';
 import { startProjecting } from './start-projecting.ts';
 import { prefetchBy, type Ground, type View } from './view-projector.ts';
@@ -45,7 +45,8 @@ export interface ProjectorService {
 export async function startProjectorService(options: ProjectorServiceOptions): Promise<ProjectorService> {
   const { kafka } = options;
   const { view, ground, close } = await openViewGround({ ...options, lanes: kafka.lanes });
-  const projecting = await startProjecting({ kafka, views: [view], ground });
+  const settings = careSettingsView(options.readModelsUrl);
+  const projecting = await startProjecting({ kafka, views: [view, settings], ground });
   return {
     isReady: () => projecting.projectors.every((projector) => projector.isReady()),
     samples() {
@@ -54,9 +55,16 @@ export async function startProjectorService(options: ProjectorServiceOptions): P
     },
     async close() {
       await projecting.close();
+      await settings.readModel.close();
       await close();
     },
   };
+}
+
+/** All care settings as one view: each event is opened and read once for them. */
+function careSettingsView(url: string): View<unknown> {
+  const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings });
+  return { name: careSettingsSchema(careSettings), projection: careSettingsProjection, readModel } as View<unknown>; // prettier-ignore
 }
 
 /** The record in its schema with everything that it is made from, to be projected, built or put right. */

@@ -56,7 +56,7 @@ export async function summary(
       'carelog-position': String(position),
       ...(incomplete !== undefined && { 'carelog-incomplete': String(incomplete.position) }),
     },
-    body: documentOf(request.base, composition, found.bodies),
+    body: documentOf(request.base, composition, [...asked.keys()], found.bodies),
     shown: found.shown,
     basis: allowed.basis,
   };
@@ -103,11 +103,15 @@ async function seenBy(
 function documentOf(
   base: string,
   composition: { readonly id: string; readonly date: string },
+  streams: readonly string[],
   bodies: ReadonlyMap<string, { readonly body: string }>,
 ): string {
   const { id, date } = composition;
   const head = `{"resourceType":"Bundle","type":"document","identifier":{"system":"urn:ietf:rfc:3986","value":"urn:uuid:${id}"},"timestamp":${JSON.stringify(date)},"entry":[`;
   const entries = [`{"fullUrl":"urn:uuid:${id}","resource":${JSON.stringify(composition)}}`];
-  for (const [stream, { body }] of bodies) entries.push(`{"fullUrl":"${base}/${stream}","resource":${body}}`);
+  for (const stream of streams) {
+    const body = bodies.get(stream)?.body;
+    if (body !== undefined) entries.push(`{"fullUrl":"${base}/${stream}","resource":${body}}`);
+  }
   return `${head}${entries.join(',')}]}`;
 }

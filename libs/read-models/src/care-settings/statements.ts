@@ -142,7 +142,7 @@ const samePersonIn = (schema?: string) => {
   return sql<{ patient: string }>`
     with recursive same(patient) as (
       select cast(${given('patient')} as text)
-      union select l.other from ${link} l join same on l.patient = same.patient
-      union select l.patient from ${link} l join same on l.other = same.patient
+      union select case when l.patient = same.patient then l.other else l.patient end
+      from ${link} l join same on l.patient = same.patient or l.other = same.patient
     ) select patient from same limit 20`;
 };

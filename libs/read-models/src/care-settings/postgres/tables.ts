@@ -1,4 +1,5 @@
 /** The tables of a care setting in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
+import { hash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import type { CareSetting } from '../care-setting.ts';
 
@@ -12,8 +13,44 @@ export interface MigrateCareSettingOptions {
 export const careSettingSchema = ({ name, version }: Pick<CareSetting, 'name' | 'version'>): string =>
   `${name.replaceAll('-', '_')}_v${version}`;
 
+/** Where one can ask how far all of these settings have come; another version of one of them is another such place. */
+export function careSettingsSchema(settings: readonly CareSetting[]): string {
+  return `care_settings_${hash('sha256', settings.map(careSettingSchema).join()).slice(0, 8)}`;
+}
+
+/** Makes everything that these settings need where it is not there yet; may be called again, and by several at once. */
+export async function migrateCareSettings(
+  owner: ClientBase,
+  settings: readonly CareSetting[],
+  roles: MigrateCareSettingOptions,
+): Promise<void> {
+  for (const setting of settings) await migrateCareSetting(owner, setting, roles);
+  const schema = careSettingsSchema(settings);
+  const all = settings.map((it) => `SELECT lane, position, epoch FROM ${careSettingSchema(it)}.checkpoint`);
+  await owner.query('BEGIN');
+  try {
+    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${schema}`]);
+    await owner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    await owner.query(
+      `CREATE OR REPLACE VIEW ${schema}.checkpoint AS
+       SELECT lane, min(position) AS position, min(epoch) AS epoch FROM (${all.join(' UNION ALL ')}) AS one
+       GROUP BY lane HAVING count(*) = ${settings.length} AND min(epoch) = max(epoch)`,
+    );
+    for (const role of [roles.reader, roles.writer]) {
+      if (role === undefined) continue;
+      const grantee = owner.escapeIdentifier(role);
+      await owner.query(`GRANT USAGE ON SCHEMA ${schema} TO ${grantee}`);
+      await owner.query(`GRANT SELECT ON ${schema}.checkpoint TO ${grantee}`);
+    }
+    await owner.query('COMMIT');
+  } catch (fault) {
+    await owner.query('ROLLBACK');
+    throw fault;
+  }
+}
+
 /** Makes the schema and its tables where they are not there yet; may be called again, and by several at once. */
-export async function migrateCareSetting(
+async function migrateCareSetting(
   owner: ClientBase,
   setting: CareSetting,
   { reader, writer }: MigrateCareSettingOptions,

@@ -11,7 +11,7 @@ export function medicineSection(facts: readonly Placed[], now: number, title = '
   const discharge = lastDischarge(facts, now);
   const items = medicinesOf(facts)
     .filter((it) => it.listed.some((one) => isCurrent(one, now)))
-    .map((it) => medicineLine(it, facts, discharge, now));
+    .map((it) => medicineLine(it, discharge, now));
   return section(HEADING.medicines, title, items);
 }
 
@@ -23,7 +23,7 @@ export function reconciliationSection(
 ): Section | undefined {
   const discharge = lastDischarge(facts, now);
   if (discharge === undefined) return undefined;
-  const lines = medicinesOf(facts).map((it) => medicineLine(it, facts, discharge, now));
+  const lines = medicinesOf(facts).map((it) => medicineLine(it, discharge, now));
   const items = lines.filter(({ change }) => change !== undefined);
   return items.length === 0 ? undefined : section(HEADING.medicines, title, items);
 }
@@ -74,6 +74,9 @@ export function isCurrent({ fact }: Placed, now: number): boolean {
 const TAKEN = new Set(['active', 'on-hold', 'intended', 'unknown']);
 const ENDED = new Set(['stopped', 'cancelled', 'not-taken', 'ended']);
 
+/** It was taken and is no longer, by a decision rather than by time. */
+export const hasEnded = ({ fact }: Placed) => ENDED.has(fact.status);
+
 /** A date holds until its day is over. NaN where none is said. */
 const endOf = (to = '') => Date.parse(to) + (to.length === 10 ? DAY_MS : 0);
 
@@ -83,13 +86,16 @@ interface Discharge {
   readonly at: number;
   readonly stay: string | undefined;
   readonly organisation: string;
+  /** Every stay of the person: what was ordered in one is on no list at home. */
+  readonly stays: ReadonlySet<string>;
 }
 
 const RECONCILED_WITHIN = 90 * DAY_MS;
 
 /** Of those that speak of medicines: where nothing is prescribed at the end of a stay, nothing can be concluded from that. */
 function lastDischarge(facts: readonly Placed[], now: number): Discharge | undefined {
-  const stays = staysIn(facts);
+  const stays = new Map(facts.filter(({ fact }) => isStay(fact)).map((it) => [it.stream, it]));
+  const ofAny = new Set(stays.keys());
   const discharges = facts.flatMap((it): Discharge[] => {
     if (!isListed(it.fact)) return [];
     const stay = it.fact.refs['encounter']?.map((ref) => stays.get(ref)).find((one) => one !== undefined);
@@ -97,59 +103,57 @@ function lastDischarge(facts: readonly Placed[], now: number): Discharge | undef
     const ended = Date.parse(stay?.fact.to ?? '');
     if (stay !== undefined && stay.fact.status !== 'finished') return [];
     const at = Number.isNaN(ended) ? saidAt(it) : ended;
-    return [{ at, stay: stay?.stream, organisation: it.source.organisation }];
+    return [{ at, stay: stay?.stream, organisation: it.source.organisation, stays: ofAny }];
   });
   const past = discharges.filter(({ at }) => at <= now && at > now - RECONCILED_WITHIN);
   return past.toSorted((a, b) => b.at - a.at || ((a.stay ?? '') < (b.stay ?? '') ? -1 : 1)).at(0);
 }
 
 const DISCHARGE = new Set(['discharge']);
-/** In-patient, day case, observation, emergency: https://terminology.hl7.org/ValueSet-v3-ActEncounterCode.html */
-const STAYS = new Set(['IMP', 'ACUTE', 'NONAC', 'SS', 'OBSENC', 'EMER']);
+/** Admissions. An emergency department or a day case adds to what is taken and does not go through it. */
+const STAYS = new Set(['IMP', 'ACUTE', 'NONAC']);
 
-const staysIn = (facts: readonly Placed[]) =>
-  new Map(facts.filter(({ fact }) => fact.kind === 'encounter' && STAYS.has(fact.grade ?? '')).map((it) => [it.stream, it])); // prettier-ignore
+const isStay = ({ kind, grade = '' }: Placed['fact']) => kind === 'encounter' && STAYS.has(grade);
 
 /** Which of its listings are of the discharge, and which are of any list that the person had at home. */
-function listsOf({ listed }: Medicine, facts: readonly Placed[], discharge: Discharge) {
-  const stays = staysIn(facts);
-  const isOfStay = ({ fact }: Placed) => fact.refs['encounter']?.some((it) => stays.has(it)) === true || isCoded(fact.categories, DISCHARGE); // prettier-ignore
+function listsOf({ listed }: Medicine, { at, stay, organisation, stays }: Discharge) {
+  const isOfStay = ({ fact }: Placed) =>
+    fact.refs['encounter']?.some((it) => stays.has(it)) === true || isCoded(fact.categories, DISCHARGE);
   const isOfDischarge = (it: Placed) => {
-    if (!isOfStay(it)) return false;
-    if (discharge.stay !== undefined && it.fact.refs['encounter']?.includes(discharge.stay) === true) return true; // prettier-ignore
+    const during = it.fact.refs['encounter'];
+    if (during !== undefined) return stay !== undefined && during.includes(stay);
     // Without a stay to belong to: what the same hospital wrote within a day of it.
-    const isAlone = it.fact.refs['encounter'] === undefined && it.source.organisation === discharge.organisation; // prettier-ignore
-    return isAlone && Math.abs(saidAt(it) - discharge.at) <= DAY_MS;
+    return it.source.organisation === organisation && Math.abs(saidAt(it) - at) <= DAY_MS;
   };
-  return { discharged: listed.filter(isOfDischarge), atHome: listed.filter((it) => !isOfStay(it)) };
+  return {
+    discharged: listed.filter((it) => isOfStay(it) && isOfDischarge(it)),
+    atHome: listed.filter((it) => !isOfStay(it)),
+  };
 }
 
-type Changed = Pick<Item, 'change' | 'differs'>;
-
 /** What the discharge did to it, until a later word of those who care for the person at home settles it. */
-function changeOf(medicine: Medicine, facts: readonly Placed[], discharge: Discharge, now: number): Changed {
-  const { discharged, atHome } = listsOf(medicine, facts, discharge);
+function changeOf(medicine: Medicine, discharge: Discharge, now: number): Item['change'] {
+  const { discharged, atHome } = listsOf(medicine, discharge);
   const before = atHome.find((it) => saidAt(it) <= discharge.at && isCurrent(it, discharge.at));
   const since = atHome.find((it) => saidAt(it) > discharge.at && isCurrent(it, now));
   const given = discharged.find(({ fact }) => TAKEN.has(fact.status) || fact.status === 'completed');
-  const ended = discharged.find(({ fact }) => ENDED.has(fact.status));
-  if (since !== undefined) return {};
-  if (given !== undefined && before === undefined) return { change: isExplained(given) ? 'started' : 'unexplained' }; // prettier-ignore
+  const ended = discharged.find(hasEnded);
+  if (since !== undefined) return undefined;
+  if (given !== undefined && before === undefined) return isExplained(given) ? 'started' : 'unexplained'; // prettier-ignore
   if (given !== undefined) return doseChange(before!, given);
-  if (before === undefined || !isCurrent(before, now)) return {};
-  return { change: ended === undefined ? 'unexplained' : 'stopped' };
+  if (before === undefined || !isCurrent(before, now)) return undefined;
+  return ended === undefined ? 'unexplained' : 'stopped';
 }
 
 const isExplained = ({ fact }: Placed) => fact.reason !== undefined || fact.refs['reason'] !== undefined;
 
-function doseChange(before: Placed, given: Placed): Changed {
+function doseChange(before: Placed, given: Placed): Item['change'] {
   const [was, is] = [doseOf(before), doseOf(given)];
-  if (was === '' || is === '' || was === is) return {};
-  return { change: 'changed' };
+  return was === '' || is === '' || was === is ? undefined : 'changed';
 }
 
 /** Words of a dose that can be compared: differences of wording count as differences of dose. */
-const doseOf = ({ fact }: Placed) =>
+export const doseOf = ({ fact }: Placed) =>
   normalised(fact.note ?? '').replaceAll(/\b(?:one|two|three|four|five|six)\b/g, (it) => NUMBERS[it]!);
 const NUMBERS: Readonly<Record<string, string>> = { one: '1', two: '2', three: '3', four: '4', five: '5', six: '6' }; // prettier-ignore
 
@@ -161,15 +165,12 @@ function newestOfEach(listed: Told, now: number): Told {
   return [...each.values()].map(([newest]) => newest!) as unknown as Told;
 }
 
-function medicineLine(
-  medicine: Medicine,
-  facts: readonly Placed[],
-  discharge: Discharge | undefined,
-  now: number,
-): Item {
-  const { change, ...more } = discharge === undefined ? {} : changeOf(medicine, facts, discharge, now);
+function medicineLine(medicine: Medicine, discharge: Discharge | undefined, now: number): Item {
+  const change = discharge && changeOf(medicine, discharge, now);
   const sources = newestOfEach(medicine.listed, now);
-  const ended = medicine.listed.find(({ fact }) => ENDED.has(fact.status));
+  const ended = medicine.listed.find(
+    (it) => hasEnded(it) && it.source.organisation === discharge?.organisation,
+  );
   const shown = change === 'stopped' && ended !== undefined ? ended : sources[0];
   const last = medicine.dispensed[0];
   const detail = [
@@ -187,7 +188,6 @@ function medicineLine(
     detail: detail.join('; '),
     ...(differs.length > 0 && { differs: differs.join('; ') }),
     ...(change !== undefined && { change }),
-    ...more,
   });
 }
 
@@ -200,6 +200,6 @@ function doseAsWritten(sources: readonly Placed[]) {
 /** One source says that it is taken and another, later or not, that it was ended. */
 function disagreement(listed: Told, shown: Told, now: number): string | undefined {
   if (!isCurrent(shown[0], now)) return undefined;
-  const others = listed.filter((it) => ENDED.has(it.fact.status) && !shown.some((one) => one.source.organisation === it.source.organisation)); // prettier-ignore
+  const others = listed.filter((it) => hasEnded(it) && !shown.some((one) => one.source.organisation === it.source.organisation)); // prettier-ignore
   return others.length === 0 ? undefined : differing('status', [shown[0], ...others], (it) => it.fact.status);
 }

@@ -49,8 +49,8 @@ export function timeOf({ fact, source }: Placed): number {
   return Number.isNaN(said) ? 0 : said;
 }
 
-/** One line for one fact. */
-export function lineOf(placed: Placed, more: Partial<Omit<Item, 'text' | 'sources'>> = {}): Item {
+/** One line for one fact; `sources` where more than it tell of the same thing. */
+export function lineOf(placed: Placed, more: Partial<Omit<Item, 'text'>> = {}): Item {
   const { fact } = placed;
   const { detail = detailOf(placed), ...others } = more;
   return {

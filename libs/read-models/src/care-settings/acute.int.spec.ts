@@ -49,14 +49,14 @@ describe('the admission view', () => {
       ],
       NOW,
     );
-    expect(linesOf(page, 'Results of the last 90 days')).toEqual(['Serum creatinine level | 96 umol/L | changed']); // prettier-ignore
+    expect(linesOf(page, 'Results of the last 90 days')).toEqual(['Serum creatinine level | 96 umol/L | corrects what was sent before']); // prettier-ignore
   });
 
   it('given a report with a finding far out of range, then it stands once, with the finding, to be seen first', async () => {
     const finding = about('Observation', 'k', { status: 'final', category: [{ coding: [{ code: 'laboratory' }] }], code: snomed('1000651000000109', 'Serum potassium level'), effectiveDateTime: '2026-06-02', valueQuantity: { value: 6.9, unit: 'mmol/L' }, interpretation: [{ coding: [{ code: 'HH' }] }] }); // prettier-ignore
     const report = about('DiagnosticReport', 'r', { status: 'final', code: snomed('252167001', 'Urea and electrolytes'), effectiveDateTime: '2026-06-02', issued: '2026-06-02T11:00:00Z', result: [{ reference: 'Observation/k' }] }); // prettier-ignore
     const page = await pageAfter(acute, [{ resource: finding }, { resource: report }], NOW);
-    expect(linesOf(page, 'Results of the last 90 days')).toEqual(['Urea and electrolytes | Serum potassium level 6.9 mmol/L | urgent']); // prettier-ignore
+    expect(linesOf(page, 'Results of the last 90 days')).toEqual(['Urea and electrolytes | Serum potassium level 6.9 mmol/L (HH) | urgent']); // prettier-ignore
   });
 
   it('given the hospital registered the person twice, when the records are linked, then the stay of the other record shows, and when they are parted again it does not', async () => {

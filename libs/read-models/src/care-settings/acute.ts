@@ -1,6 +1,5 @@
 /** What a doctor opens first who admits somebody: what the practice knows, what was found lately, why they are here. */
 import type { CareSetting, Placed, Section } from './care-setting.ts';
-import type { Fact } from './fact.ts';
 import { allergySection } from './allergies.ts';
 import {
   alertSection,
@@ -11,6 +10,9 @@ import {
 import { dischargeClock, inPatients, spellLine } from './spell-lines.ts';
 import { DAY_MS, HEADING, lineOf, ofKind, section, timeOf } from './sections.ts';
 import { medicineSection } from './medicines.ts';
+import { letterSection } from './letters.ts';
+import { problemSection } from './problems.ts';
+import { resultSection } from './results.ts';
 import { spells } from './discharge-clock.ts';
 
 export const acute: CareSetting = {
@@ -26,11 +28,11 @@ export const acute: CareSetting = {
     emergencyPlanSection(facts, now),
     allergySection(facts),
     medicineSection(facts, now, 'Medicines before admission'),
-    section(HEADING.problems, 'Problems', ofKind(facts, 'problem').filter(({ fact }) => fact.status === 'active').map((it) => lineOf(it))), // prettier-ignore
+    problemSection(facts),
     earlyWarningSection(facts, now),
-    resultSection(facts, now),
+    resultSection(recentResults(facts, now), `Results of the last ${RESULT_DAYS} days`),
     section(HEADING.procedures, 'Procedures', ofKind(facts, 'procedure').filter(({ fact }) => fact.status !== 'not-done').slice(0, 20).map((it) => lineOf(it))), // prettier-ignore
-    section(HEADING.documents, 'Letters and documents', ofKind(facts, 'document').filter(({ fact }) => fact.status !== 'superseded').slice(0, 20).map((it) => lineOf(it))), // prettier-ignore
+    letterSection(facts),
   ],
 };
 
@@ -40,29 +42,8 @@ function staySection(facts: readonly Placed[], now: number): Section {
   return section(HEADING.contacts, 'This stay and the last 30 days in hospital', shown.map((it) => spellLine(it, now))); // prettier-ignore
 }
 
-/** Reports and laboratory findings of 90 days; a finding that a report counts among its own stands under the report alone. */
-function resultSection(facts: readonly Placed[], now: number): Section {
-  const recent = ofKind(facts, 'result', 'observation').filter((it) => timeOf(it) > now - RESULT_DAYS * DAY_MS && it.fact.status !== 'cancelled'); // prettier-ignore
-  const reports = recent.filter(({ fact }) => fact.kind === 'result');
-  const reported = new Set(reports.flatMap(({ fact }) => fact.refs['members'] ?? []));
-  const findings = recent.filter(({ stream, fact }) => isLaboratory(fact) && !reported.has(stream));
-  const found = new Map(facts.map((it) => [it.stream, it]));
-  const lines = [...reports, ...findings].map((it) => {
-    const members = (it.fact.refs['members'] ?? []).flatMap((member) => found.get(member) ?? []);
-    const detail = members.map((member) => [member.fact.text, lineOf(member).detail].join(' ')).join(', ');
-    return lineOf(it, {
-      ...(detail !== '' && {
-        detail: [it.fact.note, detail].filter((said) => said !== undefined).join('; '),
-      }),
-      ...(CORRECTED.has(it.fact.status) && { change: 'changed' as const }),
-      ...([it, ...members].some(({ fact }) => CRITICAL.has(fact.grade ?? '')) && { urgent: true as const }),
-    });
-  });
-  return section(HEADING.results, `Results of the last ${RESULT_DAYS} days`, lines);
-}
+/** What was found long before says little of why somebody comes now. */
+const recentResults = (facts: readonly Placed[], now: number) =>
+  facts.filter((it) => timeOf(it) > now - RESULT_DAYS * DAY_MS && it.fact.status !== 'cancelled');
 
 const RESULT_DAYS = 90;
-const isLaboratory = ({ kind, categories }: Fact) => kind === 'observation' && categories.some(({ code }) => code === 'laboratory'); // prettier-ignore
-const CORRECTED = new Set(['corrected', 'amended', 'appended']);
-/** https://terminology.hl7.org/ValueSet-v3-ObservationInterpretation.html: far out of range. */
-const CRITICAL = new Set(['HH', 'LL', 'AA', 'HU', 'LU']);

@@ -4,8 +4,9 @@ import { allergySection } from './allergies.ts';
 import { alertSection, contactsIn, earlyWarningSection, emergencyPlanSection, safeguardingSection } from './emergency-care.ts'; // prettier-ignore
 import { carePlanCallers, callerHints } from './callers.ts';
 import { emergencyResponse, urgentResponse } from './deterioration.ts';
-import { HEADING, lineOf, ofKind, section } from './sections.ts';
+import { HEADING, lineOf, section } from './sections.ts';
 import { medicineSection } from './medicines.ts';
+import { problemSection } from './problems.ts';
 import { spellLine } from './spell-lines.ts';
 import { spells } from './discharge-clock.ts';
 
@@ -21,7 +22,7 @@ export const urgentCare: CareSetting = {
     emergencyPlanSection(facts, now),
     allergySection(facts),
     medicineSection(facts, now),
-    section(HEADING.problems, 'Problems', ofKind(facts, 'problem').filter(({ fact }) => fact.status === 'active').map((it) => lineOf(it))), // prettier-ignore
+    problemSection(facts),
     earlyWarningSection(facts, now),
     contactSection(facts, now),
   ],

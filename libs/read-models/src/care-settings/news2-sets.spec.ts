@@ -1,0 +1,96 @@
+/** Which observations belong together, whatever order they are read in. */
+import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import type { Placed } from './care-setting.ts';
+import { factOf } from './fact.ts';
+import { observationSets } from './news2-sets.ts';
+
+const CODES = { respiration: '86290005', saturation: '103228002', systolic: '72313002', pulse: '364075005', temperature: '703421000' }; // prettier-ignore
+type Measured = keyof typeof CODES;
+const START = Date.UTC(2026, 5, 1, 10);
+
+interface Told {
+  readonly part: Measured;
+  readonly value: number;
+  readonly minute: number;
+  readonly encounter?: string;
+  readonly by?: string;
+}
+
+const placed = ({ part, value, minute, encounter, by = 'RX1' }: Told, index: number): Placed => ({
+  stream: `Observation/${index}`,
+  version: 1,
+  patient: 'Patient/p',
+  fact: factOf({
+    resourceType: 'Observation',
+    status: 'final',
+    code: { coding: [{ system: 'http://snomed.info/sct', code: CODES[part] }] },
+    effectiveDateTime: new Date(START + minute * 60_000).toISOString(),
+    valueQuantity: { value },
+    ...(encounter !== undefined && { encounter: { reference: `Encounter/${encounter}` } }),
+  })!,
+  source: { position: index, organisation: by, system: 's', careSetting: 'any', occurredAt: '', recordedAt: '' }, // prettier-ignore
+});
+
+const fullSet = (minute: number, more: Partial<Told> = {}): Told[] =>
+  (Object.keys(CODES) as Measured[]).map((part) => ({ part, value: part === 'systolic' ? 120 : 37, minute, ...more })); // prettier-ignore
+
+const minutesOf = (told: readonly Told[]) =>
+  observationSets(told.map(placed)).map(({ at, sources }) => `${(at - START) / 60_000}: ${sources.length}`);
+
+describe('observations are one set', () => {
+  it.each<[string, Told[], string[]]>([
+    ['where they are of one moment', fullSet(0), ['0: 5']],
+    ['where they are within a quarter of an hour', fullSet(0).map((it, index) => ({ ...it, minute: index * 3 })), ['0: 5']], // prettier-ignore
+    ['but not where they were taken again', [...fullSet(0), ...fullSet(10)], ['10: 5', '0: 5']],
+    ['but not where they are of two encounters', [...fullSet(0, { encounter: 'a' }), ...fullSet(0, { encounter: 'b' })], ['0: 5', '0: 5']], // prettier-ignore
+    ['but not where two organisations took them and no encounter holds them together', [...fullSet(0), ...fullSet(0, { by: 'RX2' })], ['0: 5', '0: 5']], // prettier-ignore
+    ['but not where there are fewer than three', fullSet(0).slice(0, 2), []],
+  ])('%s', (_, told, expected) => {
+    expect(minutesOf(told)).toEqual(expected);
+  });
+
+  it('and where one moment is told in two ways, the worse counts and it says so', () => {
+    const told = [...fullSet(0), { part: 'pulse' as const, value: 140, minute: 0 }];
+    const [set] = observationSets(told.map(placed));
+    expect(set).toMatchObject({ differs: 'pulse is recorded in two ways' });
+    expect(set!.score.parts.pulse).toBe(3);
+  });
+});
+
+const anyTold: fc.Arbitrary<Told[]> = fc.array(
+  fc.record(
+    {
+      part: fc.constantFrom(...(Object.keys(CODES) as Measured[])),
+      value: fc.integer({ min: 20, max: 140 }),
+      minute: fc.integer({ min: 0, max: 90 }),
+      encounter: fc.constantFrom('a', 'b'),
+    },
+    { requiredKeys: ['part', 'value', 'minute'] },
+  ),
+  { maxLength: 25 },
+);
+
+describe('whatever is told', () => {
+  it('the sets are the same in every order', () => {
+    fc.assert(
+      fc.property(anyTold.chain((told) => fc.tuple(fc.constant(told.map(placed)), fc.shuffledSubarray(told.map(placed), { minLength: told.length }))), ([told, shuffled]) => {
+        expect(observationSets(shuffled)).toEqual(observationSets(told));
+      }), // prettier-ignore
+    );
+  });
+
+  it('no observation is in two sets, and no set spans more than half an hour', () => {
+    fc.assert(
+      fc.property(anyTold, (told) => {
+        const sets = observationSets(told.map(placed));
+        const streams = sets.flatMap(({ sources }) => sources.map(({ stream }) => stream));
+        expect(new Set(streams).size).toBe(streams.length);
+        for (const { sources } of sets) {
+          const times = sources.map(({ fact }) => Date.parse(fact.from!));
+          expect(Math.max(...times) - Math.min(...times)).toBeLessThanOrEqual(30 * 60_000);
+        }
+      }),
+    );
+  });
+});

@@ -127,10 +127,16 @@ const spanOf = ({ from = '', to }: Placed['fact']) =>
   to === undefined ? '' : `${from.slice(0, 10)}–${to.slice(0, 10)}`;
 
 /** A problem that was over before the other began. */
-function isApart({ fact: { kind, to } }: Placed, { fact: { from } }: Placed): boolean {
+function isApart({ fact: { kind, from: began, to } }: Placed, { fact: { from } }: Placed): boolean {
   if (kind !== 'problem' || to === undefined || from === undefined) return false;
-  const precision = Math.min(to.length, from.length, 10);
-  return to.slice(0, precision) < from.slice(0, precision);
+  // What ended before it began tells nothing by it.
+  return isBefore(to, from) && !(began !== undefined && isBefore(to, began));
+}
+
+/** As far as the less precise of the two dates tells. */
+function isBefore(a: string, b: string): boolean {
+  const precision = Math.min(a.length, b.length, 10);
+  return a.slice(0, precision) < b.slice(0, precision);
 }
 
 /** One group where nothing that is said differs; else those together that say the very same. */

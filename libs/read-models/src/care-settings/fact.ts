@@ -116,7 +116,8 @@ const READINGS: Readonly<Record<string, Reading>> = {
   Patient: {
     kind: 'person',
     status: ['active'],
-    time: ['birthDate', 'deceasedDateTime'],
+    time: ['birthDate'],
+    ended: ['deceasedDateTime'],
     refs: { practice: 'generalPractitioner', organisation: 'managingOrganization' },
     parts: ({ contact }) => list(contact).map((it) => ({ code: list(it['relationship'])[0], text: nameOf(it['name']), valueString: phoneOf(it) })), // prettier-ignore
   },
@@ -452,7 +453,7 @@ function timesOf(resource: Json, elements: readonly string[]): { from?: string; 
       if (from !== undefined || to !== undefined) return { ...(from && { from }), ...(to && { to }) };
     }
   }
-  const isSpan = elements[1] === 'end' || elements[1] === 'deceasedDateTime';
+  const isSpan = elements[1] === 'end';
   return { ...(times[0] && { from: times[0] }), ...(isSpan && times[1] && { to: times[1] }) };
 }
 

@@ -51,11 +51,13 @@ function appointmentLine(appointment: Placed, now: number): Item {
   return lineOf(appointment, { detail, ...(status === 'pending' && timeOf(appointment) >= now && { inTransit: true as const }) }); // prettier-ignore
 }
 
+/** Each part on its own: what stands between them is not the same in every version of the locale. */
 function moment(dateTime: string): string {
   const at = new Date(dateTime);
   const zone = { timeZone: 'Europe/London' } as const;
-  const day = at.toLocaleDateString('en-GB', { ...zone, weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }); // prettier-ignore
-  return `${day} at ${at.toLocaleTimeString('en-GB', { ...zone, hour: '2-digit', minute: '2-digit' })}`;
+  const weekday = at.toLocaleDateString('en-GB', { ...zone, weekday: 'long' });
+  const day = at.toLocaleDateString('en-GB', { ...zone, day: 'numeric', month: 'long', year: 'numeric' });
+  return `${weekday} ${day} at ${at.toLocaleTimeString('en-GB', { ...zone, hour: '2-digit', minute: '2-digit' })}`;
 }
 
 function resultLine(result: Result): Item {

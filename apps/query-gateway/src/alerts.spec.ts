@@ -22,7 +22,6 @@ function gatewayOver(list: string, rows: readonly { patient: string; item: WorkI
       waitFor: async (position: number) => position <= 5,
       ...more,
     },
-    head: () => 5,
     digest: (value: string) => `digest of ${value}`,
     record: { read: async (_type: string, id: string) => ({ kind: recorded.has(id) ? 'found' : 'unknown' }) },
     recordActivity: {
@@ -38,9 +37,9 @@ function gatewayOver(list: string, rows: readonly { patient: string; item: WorkI
 describe('a look at the lists', () => {
   it('raises a task for an item, under an id that only its cause decides', async () => {
     const first = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }]);
-    await raiseAlerts(first.gateway, new Set(), NOW);
+    await raiseAlerts(first.gateway, 5, new Set(), NOW);
     const elsewhere = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: { ...came, text: 'Came, it is said', state: 'other' } }]); // prettier-ignore
-    await raiseAlerts(elsewhere.gateway, new Set(), NOW + 60_000);
+    await raiseAlerts(elsewhere.gateway, 5, new Set(), NOW + 60_000);
     expect([...elsewhere.recorded.keys()]).toEqual([...first.recorded.keys()]);
     const [one, other] = [first, elsewhere].map(({ recorded }) => [...recorded.values()][0]!.entries[0]!);
     expect(one!.eventId).toBe(other!.eventId);
@@ -52,15 +51,15 @@ describe('a look at the lists', () => {
     ['another cause', { patient: 'Patient/p', item: { ...came, stream: 'Encounter/f' } }],
   ])('raises one more for %s', async (_what, row) => {
     const { gateway, recorded } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }, row]); // prettier-ignore
-    await raiseAlerts(gateway, new Set(), NOW);
+    await raiseAlerts(gateway, 5, new Set(), NOW);
     expect(recorded.size).toBe(2);
   });
 
   it('records nothing again, whether or not it remembers', async () => {
     const { gateway, recorded } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }]);
-    await raiseAlerts(gateway, new Set(), NOW);
+    await raiseAlerts(gateway, 5, new Set(), NOW);
     const [request] = recorded.values();
-    await raiseAlerts(gateway, new Set(), NOW + 1_000);
+    await raiseAlerts(gateway, 5, new Set(), NOW + 1_000);
     expect([...recorded.values()][0]).toBe(request);
   });
 
@@ -68,22 +67,22 @@ describe('a look at the lists', () => {
     const rows = [{ patient: 'Patient/p', item: came }];
     for (const views of [{ waitFor: async () => false }, { position: () => 0 }]) {
       const { gateway, recorded } = gatewayOver('safeguarding-alerts', rows, views);
-      await raiseAlerts(gateway, new Set(), NOW);
+      expect(await raiseAlerts(gateway, 5, new Set(), NOW)).toBe(false);
       expect(recorded.size).toBe(0);
     }
   });
 
   it('raises nothing of what began more than a week ago', async () => {
     const { gateway, recorded } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: item('Encounter/old', '2026-05-25T08:59:00Z') }]); // prettier-ignore
-    await raiseAlerts(gateway, new Set(), NOW);
+    await raiseAlerts(gateway, 5, new Set(), NOW);
     expect(recorded.size).toBe(0);
   });
 
   it('raises what alerts when it is due, then and not before', async () => {
     const { gateway, recorded } = gatewayOver('safeguarding-escalations', [{ patient: 'Patient/p', item: came }]); // prettier-ignore
-    await raiseAlerts(gateway, new Set(), Date.parse(came.due!) - 1);
+    await raiseAlerts(gateway, 5, new Set(), Date.parse(came.due!) - 1);
     expect(recorded.size).toBe(0);
-    await raiseAlerts(gateway, new Set(), Date.parse(came.due!));
+    await raiseAlerts(gateway, 5, new Set(), Date.parse(came.due!));
     expect(recorded.size).toBe(1);
   });
 
@@ -94,9 +93,9 @@ describe('a look at the lists', () => {
       return { ...gateway, recordActivity: { record: async () => [outcome] } } as unknown as Gateway;
     };
     const raised = new Set<string>();
-    await raiseAlerts(refusing('mismatch'), raised, NOW);
+    await raiseAlerts(refusing('mismatch'), 5, raised, NOW);
     expect(raised.size).toBe(1);
-    await expect(raiseAlerts(refusing('storage-full'), new Set(), NOW)).rejects.toThrow(
+    await expect(raiseAlerts(refusing('storage-full'), 5, new Set(), NOW)).rejects.toThrow(
       'could not alert: No.',
     );
   });

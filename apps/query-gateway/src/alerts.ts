@@ -45,36 +45,43 @@ export function startAlerting(gateway: Asked, log: Pick<Log, 'warn'>): Alerting 
 }
 
 async function keepAlerting(gateway: Asked, log: Pick<Log, 'warn'>, signal: AbortSignal): Promise<void> {
-  const views = gateway.careSettings;
-  if (views === undefined) return;
-  const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  if (gateway.careSettings === undefined) return;
   const raised = new Set<string>();
+  let seen = -1;
+  let looked = -Infinity;
   let isTroubled = false;
   while (!signal.aborted) {
     const began = performance.now();
-    let pause = LOOK_EVERY_MS;
     try {
-      await raiseAlerts(gateway, raised, Date.now());
-      await Promise.race([views.waitFor(views.position() + 1, LOOK_AT_LEAST_EVERY_MS), aborted]);
+      const head = await gateway.head();
+      const isTimeToLook = head !== seen || began - looked >= LOOK_AT_LEAST_EVERY_MS;
+      if (isTimeToLook && (await raiseAlerts(gateway, head, raised, Date.now()))) {
+        seen = head;
+        looked = began;
+      }
       isTroubled = false;
     } catch (fault) {
       if (!isTroubled) log.warn({ fault: (fault as Error).name }, 'alerts could not be raised; it is tried again'); // prettier-ignore
       isTroubled = true;
-      pause = AFTER_TROUBLE_MS;
     }
+    const pause = isTroubled ? AFTER_TROUBLE_MS : LOOK_EVERY_MS;
     const left = Math.max(0, began + pause - performance.now());
-    await delay(left, undefined, { signal }).catch(() => {});
+    await delay(left, undefined, { signal, ref: false }).catch(() => {});
   }
 }
 
 /**
- * One look at all lists. `raised`: ids of Tasks that are known to be there; grows. Raises nothing while the views do not reflect
- * what was recorded when it began, as while they are built again: what they show then may be over long since.
+ * One look at all lists; whether it could be had. `raised`: ids of Tasks that are known to be there; grows. Nothing is raised
+ * while the views do not reflect the log up to `head`, as while they are built again: what they show then may be over long since.
  */
-export async function raiseAlerts(gateway: Asked, raised: Set<string>, now: number): Promise<void> {
+export async function raiseAlerts(
+  gateway: Asked,
+  head: number,
+  raised: Set<string>,
+  now: number,
+): Promise<boolean> {
   const views = gateway.careSettings!;
-  const head = await gateway.head();
-  if (!(await views.waitFor(head, LOOK_AT_LEAST_EVERY_MS))) return;
+  if (!(await views.waitFor(head, LOOK_AT_LEAST_EVERY_MS))) return false;
   const found: Found[] = [];
   for (const { name, worklists } of careSettings) {
     const queries = views.of.get(name);
@@ -84,8 +91,9 @@ export async function raiseAlerts(gateway: Asked, raised: Set<string>, now: numb
     }
   }
   // A rebuild that began meanwhile took away what the rows were made from.
-  if (views.position() < head) return;
+  if (views.position() < head) return false;
   for (const it of found) await raise(gateway, raised, it, now);
+  return true;
 }
 
 interface Found extends WorkRow {

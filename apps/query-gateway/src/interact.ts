@@ -10,6 +10,7 @@ import { history } from './interactions/history.ts';
 import { read, vread } from './interactions/read.ts';
 import { search, searchCompartment } from './interactions/search.ts';
 import { summary } from './interactions/summary.ts';
+import { asksForWorklist, worklist } from './interactions/worklists.ts';
 import { create, remove, update } from './interactions/write.ts';
 
 type Answer = (gateway: Gateway, request: FhirRequest) => Outcome;
@@ -65,6 +66,7 @@ const compartment: Answer = (gateway, request) => {
 };
 const searchType: Answer = (gateway, request) => {
   const type = request.path[0]!;
+  if (type === 'List' && asksForWorklist(request)) return worklist(gateway, request);
   return type === 'AuditEvent' && readsAccessLog(request)
     ? searchAuditEvents(gateway, request)
     : search(gateway, request, type);

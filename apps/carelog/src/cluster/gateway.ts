@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openAccessLog, type BrokenGlass } from '@carelog/access-log';
 import { careSettings, careSettingsSchema, openPostgresCareSettings } from '@carelog/read-models';
-import { connectWriters, raiseTasks, type Gateway } from '@carelog/query-gateway';
+import { connectWriters, raiseTasks, startAlerting, type Gateway } from '@carelog/query-gateway';
 import {
   readServiceKey,
   type ClusterSettings,
@@ -89,7 +89,9 @@ export async function startGatewayService(
     };
     const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, projector: live.projected }; // prettier-ignore
     void raiseTasksInTime(gateway, log, ending.signal);
+    const alerting = startAlerting(gateway, log);
     const release = async (): Promise<void> => {
+      await alerting.stop();
       await accessLog.close();
       await releaseEngines();
     };

@@ -1,6 +1,7 @@
 /** The CapabilityStatement, generated from what is really there. https://hl7.org/fhir/R4/http.html#capabilities */
 import { resourceTypes, searchParametersOf } from '@carelog/fhir';
 import { careSettings } from '@carelog/read-models';
+import { WORKLIST_SYSTEM } from './worklists.ts';
 import type { FhirAnswer, FhirRequest, Gateway } from '../gateway.ts';
 
 const statements = new Map<string, string>();
@@ -69,6 +70,8 @@ const SUMMARY = `The first page of a care setting, as a document. profile is one
 const WHO_LOOKED =
   'Auditors, privacy officers and patients find here who looked, out of the access log: by patient, date and agent:identifier, newest first.';
 
+const WORKLISTS = `Worklists are found by code: ${WORKLIST_SYSTEM}|[name], one of ${careSettings.flatMap((it) => it.worklists.map(({ name }) => name)).join(', ')}.`;
+
 function resourceOf(type: string) {
   const reverse = reverseIncludes().get(type);
   return {
@@ -90,6 +93,7 @@ function resourceOf(type: string) {
       type: kind,
     })),
     ...(type === 'AuditEvent' && { documentation: WHO_LOOKED }),
+    ...(type === 'List' && { documentation: WORKLISTS }),
     ...(type === 'Patient' && {
       operation: [
         { name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' },

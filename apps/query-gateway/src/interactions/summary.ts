@@ -2,11 +2,12 @@
  * The first page of a person as one care setting opens it, as a FHIR document: `Patient/[id]/$summary?profile=[setting]`.
  * https://hl7.org/fhir/R4/documents.html
  */
-import { careSettingNamed, careSettings, factOf, type CareSetting, type Placed } from '@carelog/read-models';
-import { allow, standingOf, unknownTo, type Allowed } from '../access.ts';
+import { careSettingNamed, careSettings, type CareSetting } from '@carelog/read-models';
+import { allow, standingOf, unknownTo } from '../access.ts';
 import { caughtUp, settingsCaughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { refuseUnknown } from './search.ts';
+import { seenBy } from './seen-facts.ts';
 import { compositionOf } from './summary-composition.ts';
 
 /** What stands before a setting's name in the canonical of its profile. */
@@ -73,30 +74,6 @@ function unknownProfile({ careSettings: kept }: Gateway): Refusal {
   const names = careSettings.map(({ name }) => name).filter((name) => kept?.of.has(name) === true);
   const message = `profile names no page of this server. Send one of ${names.join(', ')}, or its canonical ${SUMMARY_PROFILE}….`;
   return refuse({ category: 'incorrect', code: 'value', message, expression: 'profile' });
-}
-
-interface Seen {
-  readonly facts: readonly Placed[];
-  /** Something about the person is kept from the viewer. */
-  readonly isWithheld: boolean;
-}
-
-/** The facts as the caller may know them: decided first, so that nothing is drawn from what is not shown. */
-async function seenBy(
-  { record }: Gateway,
-  facts: readonly Placed[],
-  { seesAll, viewer }: Allowed,
-): Promise<Seen> {
-  if (seesAll) return { facts, isWithheld: false };
-  const { bodies, withheld } = await record.theseVersions(facts, viewer);
-  const seen = facts.flatMap((placed): Placed[] => {
-    const shown = bodies.get(placed.stream);
-    if (shown === undefined) return [];
-    if (!shown.isConcealed) return [placed];
-    const fact = factOf(JSON.parse(shown.body) as Record<string, unknown>);
-    return fact === undefined ? [] : [{ ...placed, fact }];
-  });
-  return { facts: seen, isWithheld: withheld.length > 0 };
 }
 
 /** The bodies are passed through as they are stored. */

@@ -82,7 +82,8 @@ export type VersionAnswer =
 
 export interface AskedVersion {
   readonly stream: string;
-  readonly version: number;
+  /** The current one unless told. */
+  readonly version?: number;
 }
 
 export interface TheseVersions {

@@ -47,7 +47,8 @@ export class TheseVersionsReader {
     for (const now of current) {
       const { key, type, stream } = now;
       const version = wanted.get(stream);
-      const before = now.version === version ? now : this.#version.get({ resource: key, version: version! });
+      const isCurrent = version === undefined || now.version === version;
+      const before = isCurrent ? now : this.#version.get({ resource: key, version });
       if (before?.body == null || before.state !== STATE.live) continue;
       const row = { ...before, key, type };
       // As it is now and as it was: what has become confidential was not shown before either.

@@ -38,7 +38,7 @@ function deteriorating(
   facts: readonly Placed[],
   response: Exclude<Response, 'routine'>,
 ): readonly WorkItem[] {
-  const sets = observationSets(recent(facts)).filter(isTelling);
+  const sets = observationSets(facts, daysBeforeNewest(facts)).filter(isTelling);
   const newest = sets[0];
   if (newest?.response !== response || isOver(facts, newest)) return [];
   const run = unanswered(facts, whileHigh(sets, response));
@@ -54,11 +54,9 @@ function deteriorating(
 const isTelling = ({ score, response, recorded }: ObservationSet) =>
   response !== 'routine' || score.missing.length === 0 || recorded !== undefined;
 
-/** Observations of the last three days that there are any of; whatever else is kept as it is. */
-function recent(facts: readonly Placed[]): readonly Placed[] {
-  const newest = facts.reduce((at, it) => (it.fact.kind === 'observation' ? Math.max(at, timeOf(it)) : at), 0); // prettier-ignore
-  return facts.filter((it) => it.fact.kind === 'person' || (it.fact.kind === 'observation' && timeOf(it) >= newest - 3 * DAY_MS)); // prettier-ignore
-}
+/** Three days before the newest observation: longer ago is no part of how somebody is now. */
+const daysBeforeNewest = (facts: readonly Placed[]) =>
+  facts.reduce((at, it) => (it.fact.kind === 'observation' ? Math.max(at, timeOf(it)) : at), 0) - 3 * DAY_MS; // prettier-ignore
 
 /** Dead, or home: a hospital spell ended since and no other goes on. */
 function isOver(facts: readonly Placed[], { at }: ObservationSet): boolean {

@@ -50,7 +50,7 @@ export function emergencyPlans(facts: readonly Placed[], now: number): readonly 
 
 /** Scores of the last 30 days, newest first, at most eight. */
 export function earlyWarningSection(facts: readonly Placed[], now: number): Section {
-  const sets = observationSets(facts).filter(({ at }) => at > now - 30 * DAY_MS);
+  const sets = observationSets(facts, now - 30 * DAY_MS);
   const lines = sets.slice(0, 8).map((set, index) => setLine(set, sets[index + 1]));
   return section(HEADING.scores, 'Early warning score (NEWS2)', lines);
 }

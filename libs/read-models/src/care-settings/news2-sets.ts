@@ -28,10 +28,12 @@ export interface ObservationSet {
 /**
  * Newest first. Observations belong together where a total names them as its members; else where they are of one encounter
  * (or, without one, of one organisation), within a quarter of an hour, and no measurement is there twice. Fewer than three
- * measurements are no set, unless a total or the consciousness scale is among them. None for who is under 16.
+ * measurements are no set, unless a total or the consciousness scale is among them. None for who is under 16. Observations
+ * before `since` (milliseconds UTC) are left out, but for targets of saturation, which stand until there is another.
  */
-export function observationSets(facts: readonly Placed[]): readonly ObservationSet[] {
-  const told = facts.flatMap(toldBy).toSorted(oldestFirst);
+export function observationSets(facts: readonly Placed[], since = 0): readonly ObservationSet[] {
+  const recent = facts.filter((it) => it.fact.kind === 'observation' && timeOf(it) >= since);
+  const told = recent.flatMap(toldBy).toSorted(oldestFirst);
   const targets = facts.flatMap(targetOf).toSorted(oldestFirst);
   return groups(told)
     .filter((group) => isScored(group) && !isChildAt(facts, group.at))
@@ -83,7 +85,7 @@ interface Told {
 
 function toldBy(placed: Placed): Told[] {
   const { fact } = placed;
-  if (fact.kind !== 'observation' || fact.status === 'cancelled') return [];
+  if (fact.status === 'cancelled') return [];
   const measured = new Map<Part, number>();
   const recordedParts = new Map<Part, number>();
   let scale: SaturationScale | undefined;

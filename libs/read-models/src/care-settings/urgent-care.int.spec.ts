@@ -150,7 +150,7 @@ describe('NEWS2 as observations come', () => {
     expect(linesOf(await pageAfter(urgentCare, [{ resource: total }], NOW), SCORE)[0]).toContain('NEWS2 3 | 2026-06-01 10:00; urgent response; consciousness 3'); // prettier-ignore
   });
 
-  it('given a target of 88 to 92 %, then saturation is scored on scale 2 from then on', async () => {
+  it('given a target of 88 to 92 %, then saturation is scored on scale 2 from then on, and waits for nobody', async () => {
     const target = about('Observation', 'target', { status: 'final', code: snomed('852641000000103', 'Target peripheral oxygen saturation'), effectiveDateTime: '2026-05-31T10:00:00Z', valueQuantity: { value: 90, code: '%' } }); // prettier-ignore
     const low = { ...WELL, saturation: 89 };
     const before = measured('a', '2026-05-30T10:00:00Z', low);
@@ -159,6 +159,9 @@ describe('NEWS2 as observations come', () => {
       'NEWS2 0 | 2026-06-01 10:00; falling from 3; saturation on scale 2',
       'NEWS2 3 | 2026-05-30 10:00; urgent response; oxygen saturation 3 | urgent',
     ]);
+    const weekLater = measured('c', '2026-06-08T10:00:00Z', low);
+    expect(await urgencies([{ resource: target }, ...weekLater])).toEqual([]);
+    expect(await urgencies(weekLater)).toHaveLength(1);
   });
 
   it('given new confusion and nothing else amiss, then an urgent response waits', async () => {

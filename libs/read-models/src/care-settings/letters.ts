@@ -1,11 +1,11 @@
 /** Letters and other documents: the one that stands where several were sent of the same. */
 import type { Placed, Section } from './care-setting.ts';
-import { newestWordFirst, type Told } from './matching.ts';
-import { HEADING, isCoded, lineOf, ofKind, section } from './sections.ts';
+import { saidAt, type Told } from './matching.ts';
+import { HEADING, isCoded, lineOf, ofKind, section, sortedBy } from './sections.ts';
 
 /** Newest first, without what was replaced. The same letter as words and as a file is one. */
 export function lettersIn(facts: readonly Placed[]): readonly Told[] {
-  const documents = ofKind(facts, 'document').toSorted(newestWordFirst);
+  const documents = sortedBy(ofKind(facts, 'document'), saidAt);
   const replaced = new Set(documents.flatMap(({ fact }) => fact.refs['replaces'] ?? []));
   const standing = documents.filter(({ stream, fact }) => !replaced.has(stream) && fact.status !== 'superseded'); // prettier-ignore
   return [...Map.groupBy(standing, letterOf).values()].map(([first, ...others]): Told => [first!, ...others]);

@@ -4,7 +4,7 @@
  */
 import type { Placed } from './care-setting.ts';
 import type { Code, Kind } from './fact.ts';
-import { isCoded, timeOf } from './sections.ts';
+import { isCoded, sortedBy, timeOf } from './sections.ts';
 
 /** Everybody who tells of one thing, the newest word first. */
 export type Told = readonly [Placed, ...Placed[]];
@@ -14,8 +14,8 @@ export type Told = readonly [Placed, ...Placed[]];
  * facts in any order give the same groups in the same order: newest first.
  */
 export function things(facts: readonly Placed[]): readonly Told[] {
-  const each = [...new Map(facts.map((it) => [it.stream, it])).values()].toSorted(newestWordFirst);
-  return [...Map.groupBy(each, identityOf).values()].flatMap(apartWhereTheyDiffer);
+  const once = [...new Map(facts.map((it) => [it.stream, it])).values()];
+  return [...Map.groupBy(sortedBy(once, saidAt), identityOf).values()].flatMap(apartWhereTheyDiffer);
 }
 
 /**

@@ -54,11 +54,13 @@ function appointmentLine(appointment: Placed, now: number): Item {
 /** Each part on its own: what stands between them is not the same in every version of the locale. */
 function moment(dateTime: string): string {
   const at = new Date(dateTime);
-  const zone = { timeZone: 'Europe/London' } as const;
-  const weekday = at.toLocaleDateString('en-GB', { ...zone, weekday: 'long' });
-  const day = at.toLocaleDateString('en-GB', { ...zone, day: 'numeric', month: 'long', year: 'numeric' });
-  return `${weekday} ${day} at ${at.toLocaleTimeString('en-GB', { ...zone, hour: '2-digit', minute: '2-digit' })}`;
+  return `${WEEKDAY.format(at)} ${DAY.format(at)} at ${TIME.format(at)}`;
 }
+
+const ZONE = { timeZone: 'Europe/London' } as const;
+const WEEKDAY = new Intl.DateTimeFormat('en-GB', { ...ZONE, weekday: 'long' });
+const DAY = new Intl.DateTimeFormat('en-GB', { ...ZONE, day: 'numeric', month: 'long', year: 'numeric' });
+const TIME = new Intl.DateTimeFormat('en-GB', { ...ZONE, hour: '2-digit', minute: '2-digit' });
 
 function resultLine(result: Result): Item {
   const [shown, ...members] = result;

@@ -1,22 +1,24 @@
 /** Results of investigations: a report with what was measured for it, or a measurement of a laboratory that no report holds. */
 import type { Item, Placed, Section } from './care-setting.ts';
 import { things } from './matching.ts';
-import { HEADING, isCoded, lineOf, ofKind, section, valueText } from './sections.ts';
+import { HEADING, isCoded, lineOf, ofKind, section, sortedBy, timeOf, valueText } from './sections.ts';
 
 /** The report, or the measurement that stands alone, and then the measurements that the report holds. */
 export type Result = readonly [Placed, ...Placed[]];
 
 /** Newest first. */
 export function resultsIn(facts: readonly Placed[]): readonly Result[] {
-  const measured = ofKind(facts, 'observation').filter(({ fact }) => isCoded(fact.categories, LABORATORY));
-  const byStream = new Map(ofKind(facts, 'observation').map((it) => [it.stream, it]));
+  const measured = ofKind(facts, 'observation');
+  const byStream = new Map(measured.map((it) => [it.stream, it]));
   const reported = new Set<string>();
   const results = ofKind(facts, 'result').map((it): Result => {
     const members = (it.fact.refs['members'] ?? []).flatMap((ref) => byStream.get(ref) ?? []);
     for (const { stream } of members) reported.add(stream);
     return [it, ...members];
   });
-  return [...results, ...measured.filter(({ stream }) => !reported.has(stream)).map((it): Result => [it])];
+  const alone = measured.filter(({ stream, fact }) => isCoded(fact.categories, LABORATORY) && !reported.has(stream)); // prettier-ignore
+  const each = new Map([...results, ...alone.map((it): Result => [it])].map((it) => [it[0], it]));
+  return sortedBy([...each.keys()], timeOf).map((it) => each.get(it)!);
 }
 
 /** The newest 20. */

@@ -35,13 +35,23 @@ export const HEADING = {
 
 /** Facts of these kinds, newest first; what has no time comes last. */
 export function ofKind(facts: readonly Placed[], ...kinds: readonly Kind[]): readonly Placed[] {
-  return facts.filter(({ fact }) => kinds.includes(fact.kind)).toSorted(newestFirst);
+  return sortedBy(facts.filter(({ fact }) => kinds.includes(fact.kind)), timeOf); // prettier-ignore
+}
+
+/** Latest first; the same order for the same facts, however they came. */
+export function sortedBy(facts: readonly Placed[], time: (placed: Placed) => number): readonly Placed[] {
+  // Read once for each rather than at every comparison.
+  const timed = facts.map((placed) => ({ placed, at: time(placed) }));
+  timed.sort((a, b) => b.at - a.at || byStream(a.placed, b.placed));
+  return timed.map(({ placed }) => placed);
 }
 
 /** The same order for the same facts, however they came. */
 export function newestFirst(a: Placed, b: Placed): number {
-  return timeOf(b) - timeOf(a) || (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0);
+  return timeOf(b) - timeOf(a) || byStream(a, b);
 }
+
+const byStream = (a: Placed, b: Placed) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0);
 
 /** Milliseconds UTC: when it was so, else when it was done; a partial date is its first instant. */
 export function timeOf({ fact, source }: Placed): number {
@@ -80,7 +90,8 @@ export function activitiesText({ fact: { parts = [] } }: Placed): string {
 }
 
 export function valueText(value: NonNullable<Placed['fact']['value']>): string {
-  if (value.kind === 'quantity') return `${value.number} ${value.unit}`.trim();
+  // An annotation of UCUM is no unit: https://ucum.org/ucum#section-Curly-Braces
+  if (value.kind === 'quantity') return `${value.number} ${value.unit.replace(/^\{.*\}$/, '')}`.trim();
   return value.text;
 }
 

@@ -36,8 +36,9 @@ export const carePlanCallers: Worklist = {
     const plans = new Set([...ofKind(facts, 'plan').filter((it) => isInForce(it, at)), ...emergencyPlans(facts, at)]); // prettier-ignore
     const [plan] = [...plans].toSorted(newestFirst);
     if (plan === undefined) return [];
+    // Not which plan: it may be one that not everybody who sees the contact may know of.
     const what = contact.fact.text === '' ? 'Unplanned contact' : contact.fact.text;
-    return [{ stream: contact.stream, since: begun(contact), owner: organisationOf(plan), state: 'called', text: `${what}; plan: ${plan.fact.text}` }]; // prettier-ignore
+    return [{ stream: contact.stream, since: begun(contact), owner: organisationOf(plan), state: 'called', text: `${what}; there is a care plan` }]; // prettier-ignore
   },
 };
 

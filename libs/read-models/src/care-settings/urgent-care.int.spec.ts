@@ -217,7 +217,7 @@ describe('people with a care plan who just called', () => {
   const call = contact('c', 'VR', '2026-05-31T23:00:00Z');
 
   it('given a crisis plan, when the person calls 111, then its authors have it on their list', async () => {
-    expect(await callers([made, call])).toEqual([{ stream: 'Encounter/c', since: '2026-05-31T23:00:00.000Z', owner: 'MH1', state: 'called', text: 'Telephone triage encounter; plan: Crisis plan' }]); // prettier-ignore
+    expect(await callers([made, call])).toEqual([{ stream: 'Encounter/c', since: '2026-05-31T23:00:00.000Z', owner: 'MH1', state: 'called', text: 'Telephone triage encounter; there is a care plan' }]); // prettier-ignore
   });
 
   it('given no plan, or one that was withdrawn, then a call is not on the list', async () => {

@@ -77,8 +77,9 @@ const ENDED = new Set(['stopped', 'cancelled', 'not-taken', 'ended']);
 /** It was taken and is no longer, by a decision rather than by time. */
 export const hasEnded = ({ fact }: Placed) => ENDED.has(fact.status);
 
-/** A date holds until its day is over. NaN where none is said. */
-const endOf = (to = '') => Date.parse(to) + (to.length === 10 ? DAY_MS : 0);
+/** A day, a month or a year holds until it is over. NaN where none is said. */
+const endOf = (to = '') => Date.parse(to) + (DAYS_IN[to.length] ?? 0) * DAY_MS;
+const DAYS_IN: Readonly<Record<number, number>> = { 4: 366, 7: 31, 10: 1 };
 
 /** The last stay that ended: what was prescribed, continued or stopped at its end. */
 interface Discharge {

@@ -2,19 +2,19 @@
  * Real Kafka brokers (KRaft) as child processes, out of the jars that Maven fetches once into `.cache/`: for tests and for
  * a cluster on a developer's machine. `infra/kafka` holds the list of jars, the settings, and a script that does it by hand.
  */
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import { EngineMissing } from './engine-missing.ts';
 import { freePort } from './free-port.ts';
+import { spawnServer } from './spawn-server.ts';
 
 export interface KafkaOptions {
   /** Made where it is missing; holds ports, data and a log of each broker, and is used again by the next start. */
@@ -200,23 +200,13 @@ async function prepare(nodes: readonly Node[], jars: string): Promise<void> {
   );
 }
 
-/**
- * The broker ends with us, however we end: a subshell waits for the other end of a pipe to close. It has a process group of
- * its own, because ctrl-C in a terminal must reach those who use it before it does.
- */
 function launch({ folder }: Node, jars: string): ChildProcess {
-  const log = openSync(join(folder, 'kafka.log'), 'a', 0o600);
-  const watched = '(cat <&3 >/dev/null; kill -TERM $$) 2>/dev/null & exec "$@" 3<&-';
-  const java = ['java', ...machine, '-cp', `${infra}:${jars}/*`, 'kafka.Kafka', 'server.properties'];
-  const server = spawn('sh', ['-c', watched, 'sh', ...java], {
-    cwd: folder,
-    detached: true,
-    stdio: ['ignore', log, log, 'pipe'],
+  return spawnServer({
+    command: ['java', ...machine, '-cp', `${infra}:${jars}/*`, 'kafka.Kafka', 'server.properties'],
+    folder,
+    log: join(folder, 'kafka.log'),
+    endSignal: 'TERM',
   });
-  closeSync(log);
-  const pipe = server.stdio[3] as Duplex;
-  server.once('exit', () => pipe.destroy());
-  return server;
 }
 
 /** Whether all of these brokers are one cluster that knows who keeps a consumer group's offsets. */

@@ -11,6 +11,7 @@ import { openLaneProducer, SendDoubt } from './lane-producer.ts';
 import type { LanePage } from './lane-producer.ts';
 import { laneOf } from './lanes.ts';
 import { encodeHeartbeat, encodeMessage } from './message.ts';
+import { sealMessage } from './message-seal.ts';
 import type { Delivered } from './message.ts';
 import { ensureTopic, TopicMismatch } from './topic.ts';
 
@@ -88,6 +89,28 @@ describe.skipIf(reason !== undefined)(`lanes of a real Kafka${reason ? `: ${reas
     });
     await until(() => seen.size === 5);
     await consumer.close();
+  });
+
+  it('let nobody put in a word, or move one to another lane, who lacks the key of the services', async () => {
+    const settings = { ...(await aTopic('sealed')), sealKey: Buffer.alloc(32, 1) };
+    const beat = (position: number) => encodeHeartbeat(position, { epoch: 'epoch-1', previous: 0 });
+    const say = async (as: KafkaSettings, page: LanePage) => {
+      const producer = await openLaneProducer(as);
+      await producer.send(page);
+      await producer.close();
+    };
+    const place = { key: settings.sealKey, topic: settings.topic, lane: 1 };
+    await say(settings, new Map([[0, [beat(1)]]]));
+    await say({ ...settings, sealKey: Buffer.alloc(32, 2) }, new Map([[0, [beat(2)]]]));
+    const { sealKey: _, ...keyless } = settings;
+    await say(keyless, new Map([[0, [beat(3), sealMessage(beat(4), place)]]]));
+    await say(settings, new Map([[0, [beat(5)]]]));
+
+    const { byLane, close } = consume(settings, 'wary');
+    await until(() => counted(byLane) === 5);
+    await close();
+    const unsealed = { kind: 'unreadable', reason: expect.stringContaining('sealed') as string };
+    expect(byLane.get(0)).toMatchObject([{ position: 1 }, unsealed, unsealed, unsealed, { position: 5 }]);
   });
 
   it('keep their number: a topic of another one is refused', async () => {

@@ -382,6 +382,24 @@ onEveryEngine(describe, engines, (engine) => {
       }
     });
 
+    // A file never ends a statement by itself, and nobody holds its tables from those who read.
+    if (engine.name === 'postgres')
+      it.each([
+        ['planned', 'generation'],
+        ['answered', 'resource'],
+      ])('refuses alike what the server ends while it is %s, quick or slow', async (_, tables) => {
+        const { record, connect } = await recordOf(log, { searchTimeLimit: 300, inThreads: true });
+        const quick = parsed('Observation', 'patient=ada').query;
+        const ask = () => Promise.all([record.search(quick, request), record.search(slow, request)]);
+        const other = connect();
+        for (const text of ['BEGIN', 'SET TRANSACTION READ WRITE', `LOCK TABLE ${tables}`]) other.exec(text);
+        other.prepare('SELECT 1').get();
+        for (const answer of await ask()) expect(answer).toMatchObject({ refused: 'too-slow' });
+        other.exec('ROLLBACK');
+        other.prepare('SELECT 1').get();
+        await expect.poll(() => record.count(quick), { timeout: 20_000 }).toMatchObject({ total: 2_500 });
+      });
+
     it('refuses more than can wait, answers the others, and keeps nobody else waiting', async () => {
       const { record } = await recordOf(log, { inThreads: true });
       let isDone = false;

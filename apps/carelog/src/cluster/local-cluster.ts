@@ -164,7 +164,9 @@ function sharedSettings(
   writeFileSync(
     issuers,
     JSON.stringify({
-      issuers: [issuerAt(env['CARELOG_URL'] ?? process.env['CARELOG_URL'] ?? urlAt(port), urlAt(port))],
+      issuers: [
+        issuerAt(env['CARELOG_URL'] ?? process.env['CARELOG_URL'] ?? urlAt(port), urlAt(port), folder),
+      ],
     }),
     {
       mode: 0o600,
@@ -196,11 +198,16 @@ function sharedSettings(
 }
 
 /** The first gateway's own provider, as the others trust it. */
-function issuerAt(url: string, reachedAt: string) {
+function issuerAt(url: string, reachedAt: string, folder: string) {
   return {
     issuer: `${url}/openid`,
     audience: `${url}/fhir/R4`,
     keysUrl: `${reachedAt}/openid/jwks`,
+    introspection: {
+      url: `${reachedAt}/openid/token/introspection`,
+      clientId: 'resource-server',
+      secretFile: join(folder, '../identity/client-secrets.json'),
+    },
     shapes: ['cis2', 'nhs-login', 'carelog'],
     careSettings,
     scopesRequired: false,

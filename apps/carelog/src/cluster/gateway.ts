@@ -20,7 +20,11 @@ import { readinessOf } from './readiness.ts';
 
 export const GATEWAY_SETTINGS = [...ENGINE_SETTINGS, 'writers'] as const;
 
-const THREADS_MAX = 4;
+/**
+ * Questions that are answered at a time. Each has two threads, one that reads and one that holds its connection: on a machine
+ * that has the database and other services too, more of them than half of its processors only take turns.
+ */
+const readers = (processors: number): number => Math.min(4, Math.max(2, Math.floor(processors / 2)));
 const TASKS_AGAIN_MS = 5_000;
 
 /** Resolves when requests are accepted. Its access journal lies in the data folder: no two gateways may share one. */
@@ -31,7 +35,7 @@ export async function startGatewayService(
 ): Promise<Service> {
   const { policy } = config;
   const serviceKey = readServiceKey(settings.serviceKeyFile);
-  const threads = Math.min(THREADS_MAX, availableParallelism());
+  const threads = readers(availableParallelism());
   const engines = await openEngines(settings, { policy, threads, log });
   const { store, keyring, live, ground, reading } = engines;
   const ending = new AbortController();

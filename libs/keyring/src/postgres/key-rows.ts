@@ -41,6 +41,8 @@ export class KeyRows {
     this.#pool = new Pool({ ...this.#config, max: 4 });
     // A connection that breaks while nobody uses it is replaced when somebody does.
     this.#pool.on('error', () => {});
+    // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   async masterKeyId(): Promise<string | undefined> {

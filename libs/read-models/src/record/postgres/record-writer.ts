@@ -47,6 +47,8 @@ export function openPostgresRecordWriter({
     });
     // An idle connection that breaks is replaced by the next batch.
     made.on('error', () => {});
+    // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+    made.on('connect', (client) => client.on('error', () => {}));
     return made;
   };
   // Names have a connection of their own: a batch waits for them while it holds one.

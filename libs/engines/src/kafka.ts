@@ -25,6 +25,11 @@ export interface KafkaOptions {
   readonly brokers?: 1 | 3;
   /** Ports that clients are told to find the brokers at, e.g. of proxies before them; their own unless told. */
   readonly advertised?: readonly number[];
+  /**
+   * Server settings beside ours, or instead of them. In values `@PORT@`, `@CONTROLLER_PORT@` and what else stands so in
+   * `infra/kafka/server.properties` is filled in as there.
+   */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface Kafka {
@@ -145,7 +150,7 @@ async function fetchJars(): Promise<string> {
 /** Clients and other brokers know a broker by its port, so it keeps the port it had. */
 async function nodesOf(
   folder: string,
-  { port, brokers = 1, advertised = [] }: KafkaOptions,
+  { port, brokers = 1, advertised = [], settings: more = {} }: KafkaOptions,
 ): Promise<readonly Node[]> {
   const file = join(folder, 'ports.json');
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as [number, number][]) : [];
@@ -155,7 +160,8 @@ async function nodesOf(
     ports.push([port === undefined ? own : port + broker, controller]);
   }
   await writeFile(file, JSON.stringify(ports));
-  const template = readFileSync(join(infra, 'server.properties'), 'utf8');
+  const added = Object.entries(more).map(([name, value]) => `${name}=${value}\n`);
+  const template = [readFileSync(join(infra, 'server.properties'), 'utf8'), ...added].join('');
   const voters = ports.map(([, controller], broker) => `${broker + 1}@127.0.0.1:${controller}`).join(',');
   return ports.map(([own, controller], broker) => {
     const home = join(folder, `broker-${broker + 1}`);

@@ -2,14 +2,18 @@
 import { engineOrReason } from '@carelog/engines';
 import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { temporaryFolder } from '@carelog/testkit';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
 import { stackConfig } from '../support/start-stack.ts';
+import { startTraceCollector } from '../support/trace-collector.ts';
 
 const folder = temporaryFolder();
+const collector = await startTraceCollector();
 const limits = { CARELOG_LOG: 'error', CARELOG_LIMIT_SYSTEMS: '10000/10000/512' };
 const started = await engineOrReason(() =>
-  startLocalCluster(stackConfig(folder), createLog('error'), () => limits),
+  startLocalCluster(stackConfig(folder), createLog('error'), () => ({ ...limits, ...collector.env })),
 );
 const cluster = typeof started === 'string' ? undefined : started;
 const why = typeof started === 'string' ? `: ${started}` : '';
@@ -24,7 +28,10 @@ describe.skipIf(cluster === undefined)(`a cluster on this machine${why}`, { time
     if (outcome.kind === 'refused') throw new Error(outcome.message);
     token = outcome.token;
   });
-  afterAll(() => cluster?.close(), 60_000);
+  afterAll(async () => {
+    await cluster?.close();
+    collector.close();
+  }, 60_000);
 
   async function ask(method: string, url: string, body?: object) {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json' };
@@ -62,6 +69,47 @@ describe.skipIf(cluster === undefined)(`a cluster on this machine${why}`, { time
   it('serves at one gateway what the other has just acknowledged', async () => {
     expect(await writeAndRead(named('calm'))).toEqual([]);
     expect(await recorded()).toBe(40);
+  });
+
+  it('traces a request through every service that it goes through, as one', async () => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/fhir+json',
+      traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    };
+    const body = JSON.stringify({ resourceType: 'Organization', name: 'Traced' });
+    const { status } = await fetch(`${one}/fhir/R4/Organization`, { method: 'POST', headers, body });
+    expect(status).toBe(201);
+    const steps = () => collector.spans().map(({ service, name }) => `${service} ${name}`);
+    await expect
+      .poll(() => new Set(steps()), { timeout: 20_000 })
+      .toEqual(
+        new Set([
+          'carelog-gateway received',
+          'carelog-writer accepted',
+          'carelog-writer recorded',
+          'carelog-relay relayed',
+          'carelog-projector projected',
+        ]),
+      );
+    expect(new Set(collector.spans().map(({ traceId }) => traceId)).size).toBe(1);
+  });
+
+  it('refuses at one gateway what was taken back at the other', async () => {
+    const outcome = await issueToken({ dataFolder: folder, personas, persona: 'gp', url: one });
+    const taken = outcome.kind === 'token' ? outcome.token : '';
+    const statusOf = async () =>
+      (await fetch(`${other}/fhir/R4/Patient?_count=0`, { headers: { authorization: `Bearer ${taken}` } })).status; // prettier-ignore
+    expect(await statusOf()).toBe(200);
+    const secrets = JSON.parse(readFileSync(join(folder, 'identity/client-secrets.json'), 'utf8')) as {
+      gp: string;
+    };
+    const headers = { authorization: `Basic ${btoa(`gp:${secrets.gp}`)}` };
+    const body = new URLSearchParams({ token: taken });
+    expect((await fetch(`${one}/openid/token/revocation`, { method: 'POST', headers, body })).status).toBe(
+      200,
+    );
+    await expect.poll(statusOf, { timeout: 30_000 }).toBe(401);
   });
 
   it.each(['writer 1', 'projector 2', 'relay 1'])(

@@ -1,4 +1,5 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -80,7 +81,7 @@ describe('two gateways on one folder', () => {
         routes(fastify, { url }) {
           identity.mount(fastify, url);
           fastify.get('/who', ({ caller }) => caller.subject);
-          fastify.server.once('listening', () => (port = fastify.addresses()[0]!.port));
+          fastify.server.once('listening', () => (port = (fastify.server.address() as AddressInfo).port));
         },
       });
       return { identity, service, at: `http://127.0.0.1:${port}` };

@@ -207,6 +207,7 @@ function issuerAt(url: string, reachedAt: string, folder: string) {
       url: `${reachedAt}/openid/token/introspection`,
       clientId: 'resource-server',
       secretFile: join(folder, '../identity/client-secrets.json'),
+      recheckSeconds: 5,
     },
     shapes: ['cis2', 'nhs-login', 'carelog'],
     careSettings,

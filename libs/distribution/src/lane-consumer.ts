@@ -30,7 +30,7 @@ export interface LaneConsumerOptions {
   readonly onFault?: (fault: Error) => void;
   /** Lanes worked on at the same time; 4 unless told. */
   readonly lanesAtOnce?: number;
-  /** A consumer from which nothing is heard for so long loses its lanes; 30 seconds unless told. */
+  /** A consumer from which nothing is heard for so long loses its lanes, and until then nobody has them; 10 seconds unless told. */
   readonly sessionMilliseconds?: number;
   readonly clientId?: string;
 }
@@ -79,7 +79,7 @@ async function consumeOnce(
   const { topic } = settings;
   const consumer = kafkaClient(settings, options.clientId ?? 'carelog-projector').consumer({
     groupId: options.group,
-    sessionTimeout: options.sessionMilliseconds ?? 30_000,
+    sessionTimeout: options.sessionMilliseconds ?? 10_000,
     // An idle consumer hears only between two fetches that the lanes are shared out anew, and all others wait for it.
     heartbeatInterval: 1_000,
     maxWaitTimeInMs: 500,

@@ -139,7 +139,7 @@ async function startCluster(config: Config): Promise<Started> {
     ['SYSTEMS', 'STAFF', 'PATIENTS', 'STRANGERS'].map((who) => [`CARELOG_LIMIT_${who}`, '10000/10000/512']),
   );
   const env = (first: string) => ({ ...limits, CARELOG_LOG: 'error', CARELOG_URL: first });
-  const { gateways, close } = await startLocalCluster(config, createLog('error'), env);
+  const { gateways, close } = await startLocalCluster(config, createLog('error'), { env });
   const url = gateways[0]!;
   let asked = 0;
   const urlOf = (method: string) =>

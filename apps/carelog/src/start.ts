@@ -75,7 +75,8 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     version,
   };
   await raiseTasks(gateway);
-  const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, projector };
+  const recordVersion = () => recordProjection.version;
+  const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, recordVersion, projector }; // prettier-ignore
   const release = async (): Promise<void> => {
     await accessLog.close();
     await projector.stop();

@@ -40,8 +40,14 @@ describe.skipIf(typeof first === 'string')(
       expect(second.url()).toBe(server.url());
       expect(await accepts(second.port)).toBe(true);
 
+      const { pid } = second;
       await second.kill();
       expect(await accepts(second.port)).toBe(false);
+      await second.start();
+      expect(await accepts(second.port)).toBe(true);
+      expect(second.pid).not.toBe(pid);
+
+      await second.stop();
       const third = await startPostgres({ folder });
       running.push(third);
       expect(await accepts(third.port)).toBe(true);

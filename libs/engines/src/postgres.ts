@@ -30,11 +30,14 @@ export interface Postgres {
   /** Of the superuser, for a database that is called `postgres` unless told. */
   url(database?: string): string;
   readonly port: number;
+  /** Another one after it was started again. */
   readonly pid: number;
   /** Ends sessions, checkpoints, and resolves when the server is gone. */
   stop(): Promise<void>;
   /** As `kill -9`: nothing is flushed. Resolves when the server is gone. */
   kill(): Promise<void>;
+  /** Starts it again after it was stopped or killed. Resolves when it accepts connections. */
+  start(): Promise<void>;
 }
 
 const settings = {
@@ -73,7 +76,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     ...options.settings,
     port: String(port),
   }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = await startServer(programs.postgres, ['-D', data, ...flags], folder, owner);
+  const start = () => startServer(programs.postgres, ['-D', data, ...flags], folder, owner);
+  let server = await start();
 
   async function end(signal: NodeJS.Signals): Promise<void> {
     if (server.exitCode !== null || server.signalCode !== null) return;
@@ -84,9 +88,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return {
     url: (database = 'postgres') => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`,
     port,
-    pid: server.pid!,
+    get pid() {
+      return server.pid!;
+    },
     stop: () => end('SIGINT'),
     kill: () => end('SIGKILL'),
+    async start() {
+      server = await start();
+    },
   };
 }
 

@@ -388,6 +388,21 @@ describe('health', () => {
 });
 
 describe('closing', () => {
+  it('says first that it is not ready, and still answers, on connections that end then', async () => {
+    const draining = await start({
+      config: { port: 0, host: '127.0.0.1', bodyLimit: 1024, drainSeconds: 1 },
+    });
+    const ask = (path: string) => fetch(`${draining.url()}${path}`);
+    expect((await ask('/health/ready')).status).toBe(200);
+    const closed = draining.close();
+    const ready = await ask('/health/ready');
+    expect(ready.status).toBe(503);
+    expect(ready.headers.get('connection')).toBe('close');
+    expect((await ask('/health/live')).status).toBe(200);
+    await closed;
+    await expect(ask('/health/live')).rejects.toThrow();
+  });
+
   it('answers what was accepted, then releases, then is gone', async () => {
     const closing = await start({ release: async () => void order.push('released') });
     const headers = { authorization: `Bearer ${await tokenFor('gp', closing)}` };

@@ -76,7 +76,7 @@ export async function startGatewayService(
       pressure: { waiting: 0, turnedAway: 0 },
       version,
     };
-    const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, projector: live.projected }; // prettier-ignore
+    const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected }; // prettier-ignore
     void raiseTasksInTime(gateway, log, ending.signal);
     const release = async (): Promise<void> => {
       await accessLog.close();

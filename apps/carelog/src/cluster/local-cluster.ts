@@ -19,6 +19,10 @@ export interface LocalCluster {
   readonly writers: readonly string[];
   /** By name, e.g. `writer 2`. */
   readonly services: ReadonlyMap<string, RunningService>;
+  /** One more, as `like` is but for these settings; resolves when it is ready. Not for gateways, whose folder is theirs alone. */
+  add(name: string, like: string, env?: ChildService['env']): Promise<RunningService>;
+  /** As an operator's commands take them, with the owner of the schemas in the addresses. */
+  readonly settings: Readonly<Record<string, string>>;
   /** Whether nothing had been recorded when it started. */
   readonly emptyLog: boolean;
   /** Ends services first, then what they stand on. */
@@ -29,14 +33,25 @@ const LANES = 12;
 const TOPIC = 'carelog.activities';
 const DATABASE = 'carelog';
 
-/**
- * Resolves when every service is ready; `env` is for all of them. Throws what keeps one from it, with everything ended;
- * `EngineMissing` names its remedy.
- */
+export interface LocalClusterOptions {
+  /** Settings for all services. */
+  readonly env?: (firstGateway: string) => Readonly<Record<string, string>>;
+  /** Settings of one service, in place of those that it would have. */
+  readonly settingsOf?: (child: ChildService) => Promise<ChildService['env']>;
+  /** Those that run already; whoever started them ends them. */
+  readonly engines?: RunningEngines;
+}
+
+export interface RunningEngines {
+  readonly postgres: Postgres;
+  readonly kafka: Kafka;
+}
+
+/** Resolves when every service is ready. Throws what keeps one from it, with everything ended; `EngineMissing` names its remedy. */
 export async function startLocalCluster(
   config: Config,
   log: Log,
-  env: (firstGateway: string) => Readonly<Record<string, string>> = () => ({}),
+  { env = () => ({}), settingsOf = async ({ env }) => env, engines }: LocalClusterOptions = {},
 ): Promise<LocalCluster> {
   const folder = join(config.dataFolder, 'cluster');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -45,7 +60,7 @@ export async function startLocalCluster(
     for (const end of closing.splice(0).reverse()) await end();
   };
   try {
-    const { postgres, kafka } = await startEngines(folder, closing);
+    const { postgres, kafka } = engines ?? (await startEngines(folder, closing));
     const secrets = makeSecrets(folder);
     const ownerUrl = await makeDatabase(postgres, secrets.passwords);
     await migrateCluster({ ownerUrl, masterKeyFile: secrets.masterKeyFile, policy: config.policy });
@@ -55,18 +70,28 @@ export async function startLocalCluster(
     const ports = { gateway: port, others: await Promise.all(Array.from({ length: 8 }, freePort)) };
     const shared = sharedSettings({ postgres, kafka, secrets, folder, port }, env(urlAt(port)));
     const { gateways, writers, others } = childrenOf(config, folder, shared, ports);
-    const start = (children: readonly ChildService[]): RunningService[] => {
-      const running = children.map((child) => new RunningService(child, log));
+    const start = async (children: readonly ChildService[]): Promise<RunningService[]> => {
+      const set = await Promise.all(children.map(async (it) => ({ ...it, env: await settingsOf(it) })));
+      const running = set.map((child) => new RunningService(child, log));
       closing.push(() => Promise.all(running.map((it) => it.stop())));
       return running;
     };
     // Those that are ended last are started first: gateways still write while they answer what they have in hand.
-    const running = [...start([...others, ...writers]), ...start(gateways)];
+    const running = [...(await start([...others, ...writers])), ...(await start(gateways))];
     await Promise.all(running.map((it) => it.ready()));
+    const services = new Map(running.map((service) => [service.name, service]));
     return {
       gateways: gateways.map((child) => urlAt(child.port)),
       writers: writers.map((child) => urlAt(child.port)),
-      services: new Map(running.map((service) => [service.name, service])),
+      services,
+      async add(name, like, env = {}) {
+        const service = services.get(like)!.alike({ name, port: await freePort(), env });
+        services.set(name, service);
+        closing.push(() => service.stop());
+        await service.ready();
+        return service;
+      },
+      settings: { ...shared('relay'), ...databasesAt(ownerUrl), CARELOG_DATA: folder },
       emptyLog,
       close,
     };
@@ -76,10 +101,7 @@ export async function startLocalCluster(
   }
 }
 
-async function startEngines(
-  folder: string,
-  closing: (() => Promise<unknown>)[],
-): Promise<{ postgres: Postgres; kafka: Kafka }> {
+async function startEngines(folder: string, closing: (() => Promise<unknown>)[]): Promise<RunningEngines> {
   const starting = [
     startPostgres({ folder: join(folder, 'postgres') }),
     startKafka({ folder: join(folder, 'kafka') }),
@@ -177,11 +199,7 @@ function sharedSettings(
     url.username = roleOf(service);
     url.password = secrets.passwords[service]!;
     return {
-      CARELOG_LOG_URL: url.href,
-      CARELOG_ACCESS_LOG_URL: url.href,
-      CARELOG_READ_MODELS_URL: url.href,
-      CARELOG_DISTRIBUTION_URL: url.href,
-      CARELOG_KEYRING_URL: url.href,
+      ...databasesAt(url.href),
       CARELOG_KEYRING_MASTER_KEY_FILE: secrets.masterKeyFile,
       CARELOG_SERVICE_KEY_FILE: secrets.serviceKeyFile,
       CARELOG_KAFKA_BROKERS: kafka.brokers.join(','),
@@ -194,6 +212,16 @@ function sharedSettings(
       HOST: '127.0.0.1',
       ...env,
     };
+  };
+}
+
+function databasesAt(url: string): Record<string, string> {
+  return {
+    CARELOG_LOG_URL: url,
+    CARELOG_ACCESS_LOG_URL: url,
+    CARELOG_READ_MODELS_URL: url,
+    CARELOG_DISTRIBUTION_URL: url,
+    CARELOG_KEYRING_URL: url,
   };
 }
 

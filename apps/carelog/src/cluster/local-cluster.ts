@@ -19,14 +19,18 @@ export interface LocalCluster {
   readonly writers: readonly string[];
   /** By name, e.g. `writer 2`. */
   readonly services: ReadonlyMap<string, RunningService>;
+  readonly engines: { readonly postgres: Postgres; readonly kafka: Kafka };
+  /** Of the database, as the role that owns what is in it. */
+  readonly ownerUrl: string;
   /** Whether nothing had been recorded when it started. */
   readonly emptyLog: boolean;
   /** Ends services first, then what they stand on. */
   close(): Promise<void>;
 }
 
-const LANES = 12;
-const TOPIC = 'carelog.activities';
+/** How the log is distributed in a local cluster. */
+export const TOPIC = 'carelog.activities';
+export const LANES = 12;
 const DATABASE = 'carelog';
 
 /**
@@ -67,6 +71,8 @@ export async function startLocalCluster(
       gateways: gateways.map((child) => urlAt(child.port)),
       writers: writers.map((child) => urlAt(child.port)),
       services: new Map(running.map((service) => [service.name, service])),
+      engines: { postgres, kafka },
+      ownerUrl,
       emptyLog,
       close,
     };

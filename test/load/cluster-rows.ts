@@ -4,24 +4,28 @@
  */
 import { openPostgresEventStore } from '@carelog/event-store';
 import { startRelay } from '@carelog/relay';
-import { bareConsume, bareDelays } from './bare-kafka.ts';
-import { LANES, startBenchCluster, TOPIC, type BenchCluster, type ProcessKind } from './bench-cluster.ts';
+import { bareConsume } from './bare-kafka.ts';
+import {
+  counting,
+  countingFrom,
+  LANES,
+  startBenchCluster,
+  TOPIC,
+  type BenchCluster,
+} from './bench-cluster.ts';
 import { openClient } from './client.ts';
 import { inFolder } from './folder.ts';
 import { startHttpFloor } from './http-floor.ts';
-import { laneRows, newTopic } from './lane-rows.ts';
+import { laneRows } from './lane-rows.ts';
 import { pacedPosts } from './paced-posts.ts';
-import { cellOf, cellsOf, type ClusterReport, type ProcessorColumn, type SingleRow } from './report.ts';
+import { cellOf, type ClusterReport, type ProcessorColumn, type SingleRow } from './report.ts';
 import type { Settings } from './settings.ts';
+import { steadyRates } from './steady-rows.ts';
 import { observation, person, send, transaction, TRANSACTION } from './targets.ts';
-import { watchView } from './view-lags.ts';
 
 const PEOPLE = 200;
 /** To each of the two gateways. */
 const CONNECTIONS = 16;
-const PACED = 16;
-const LAG_MAX_MS = 250;
-const RATES = [1_600, 1_200, 800, 400];
 /** Events that one projector finds in the lanes. */
 const BACKLOG = 10_000;
 
@@ -46,9 +50,9 @@ export function clusterRows(settings: Settings): Promise<ClusterReport> {
       const steady = await steadyRates(ground);
       const behind = await catchingUp(ground);
       const lanes = await laneRows(settings, { brokers: cluster.engines.kafka.brokers, ownerUrl: cluster.ownerUrl }); // prettier-ignore
-      const measured = [posts, transactions, ...steady, behind];
+      const measured = [posts, transactions, ...steady, behind, { singles: lanes, processors: [] }];
       return {
-        singles: [...measured.flatMap(({ singles }) => singles), ...lanes],
+        singles: measured.flatMap(({ singles }) => singles),
         processors: measured.flatMap(({ processors }) => processors),
       };
     } finally {
@@ -57,7 +61,7 @@ export function clusterRows(settings: Settings): Promise<ClusterReport> {
   });
 }
 
-interface Ground {
+export interface Ground {
   readonly cluster: BenchCluster;
   readonly settings: Settings;
   readonly bases: readonly string[];
@@ -131,62 +135,6 @@ async function saturated({ cluster, settings, bases }: Ground, writes: Writes): 
   };
 }
 
-/** At a steady rate; where the view falls behind, at lower ones until it does not. */
-async function steadyRates(ground: Ground): Promise<ClusterReport[]> {
-  const measured: ClusterReport[] = [];
-  for (const rate of RATES) {
-    const { p99, ...report } = await steady(ground, rate);
-    measured.push(report);
-    if (p99 <= LAG_MAX_MS) break;
-  }
-  return measured;
-}
-
-async function steady(
-  { cluster, settings, bases, people }: Ground,
-  rate: number,
-): Promise<ClusterReport & { readonly p99: number }> {
-  const { steadySeconds: seconds } = settings;
-  const name = `${rate.toLocaleString('en-GB')} events/s`;
-  settings.say(`cluster: log → record at ${name} for ${seconds} s`);
-  const bodies = people.map((id, index) => JSON.stringify(transaction(id, index, PACED)));
-  const pace = { bases, token: cluster.token, bodies, perSecond: rate / PACED };
-  const processors: ProcessorColumn[] = [];
-  let p99 = Infinity;
-  const cells = await cellsOf(['p50', 'p99'], async () => {
-    await pacedPosts({ ...pace, seconds: 3 });
-    const after = await cluster.settled();
-    const watch = await watchView(cluster);
-    const counted = await counting(cluster, async () => {
-      if (!(await pacedPosts({ ...pace, seconds })))
-        settings.say(`cluster: the gateways do not take ${name}`);
-    });
-    const lags = await watch.lags(after);
-    processors.push({ name, microseconds: counted });
-    p99 = at(lags, 0.99);
-    const topic = await newTopic({ brokers: cluster.engines.kafka.brokers, ownerUrl: cluster.ownerUrl });
-    const page = Array.from({ length: PACED }, () => ({ value: Buffer.alloc(MESSAGE_BYTES) }));
-    const floors = await bareDelays(topic, page, { perSecond: rate / PACED, seconds: Math.min(seconds, 10) });
-    return {
-      p50: { figures: [at(lags, 0.5)], floors: [at(floors, 0.5)] },
-      p99: { figures: [p99], floors: [at(floors, 0.99)] },
-    };
-  });
-  const row = (share: 'p50' | 'p99'): SingleRow => ({
-    name: `cluster, log → record at ${name} for ${seconds} s, ${share}`,
-    unit: 'ms',
-    cell: cells[share],
-    floor: 'bare kafkajs, from sending as many bytes to their coming',
-  });
-  return { singles: [row('p50'), row('p99')], processors, p99 };
-}
-
-/** Of one event in a lane. */
-const MESSAGE_BYTES = 1_450;
-
-const at = (sorted: readonly number[], share: number): number =>
-  sorted[Math.ceil(sorted.length * share) - 1] ?? Infinity;
-
 /** One projector, from what waits in the log: the relay was away. */
 async function catchingUp({ cluster, settings, bases, people }: Ground): Promise<ClusterReport> {
   settings.say('cluster: one projector catches up');
@@ -222,21 +170,4 @@ async function catchingUp({ cluster, settings, bases, people }: Ground): Promise
     floor: 'bare kafkajs consume of the same lanes',
   };
   return { singles: [row], processors };
-}
-
-/** Microseconds of processor for each event that is recorded meanwhile, the way into the view included. */
-async function counting(cluster: BenchCluster, work: () => Promise<void>) {
-  return countingFrom(await cluster.settled(), cluster, work);
-}
-
-async function countingFrom(
-  from: number,
-  cluster: BenchCluster,
-  work: () => Promise<void>,
-): Promise<ReadonlyMap<ProcessKind, number>> {
-  const before = cluster.processors();
-  await work();
-  const events = (await cluster.settled()) - from;
-  const after = cluster.processors();
-  return new Map([...after].map(([kind, taken]) => [kind, (taken - (before.get(kind) ?? 0)) / events]));
 }

@@ -13,7 +13,7 @@ export interface Pace {
 }
 
 /** With so many on their way the server is overrun, and what more is sent would only wait. */
-const UNDER_WAY_MAX = 400;
+const UNDER_WAY_MAX = 100;
 
 /** Resolves with whether the server kept up, once everything was answered. Throws where an answer is not 2xx. */
 export async function pacedPosts({ bases, token, bodies, perSecond, seconds }: Pace): Promise<boolean> {

@@ -2,11 +2,13 @@
 import { laneOf } from '@carelog/distribution';
 import { openPostgresEventStore } from '@carelog/event-store';
 import { PROJECTED_CHANNEL } from '@carelog/read-models';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { LANES, type BenchCluster } from './bench-cluster.ts';
 
 export interface ViewWatch {
-  /** Milliseconds of each event after this position, once the view has all; ends the watch. */
+  stop(): Promise<void>;
+  /** Milliseconds of each event after this position, which the view had all when the watch was stopped. */
   lags(after: number): Promise<number[]>;
 }
 
@@ -25,8 +27,12 @@ export async function watchView({ ownerUrl, view }: BenchCluster): Promise<ViewW
   await client.connect();
   await client.query(`LISTEN ${PROJECTED_CHANNEL}`);
   return {
-    async lags(after) {
+    // Hints come a moment after what they tell of.
+    async stop() {
+      await delay(100);
       await client.end();
+    },
+    async lags(after) {
       const store = await openPostgresEventStore({ url: ownerUrl });
       const lags: number[] = [];
       const next = notices.map(() => 0);

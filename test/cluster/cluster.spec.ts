@@ -1,4 +1,4 @@
-/** A whole cluster: what one gateway acknowledges another serves at once, once, whatever is killed; and it ends whole. */
+/** A whole cluster: what one gateway acknowledges, traces or takes back counts at the other; and it ends whole. */
 import { engineOrReason } from '@carelog/engines';
 import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { temporaryFolder } from '@carelog/testkit';
@@ -13,7 +13,9 @@ const folder = temporaryFolder();
 const collector = await startTraceCollector();
 const limits = { CARELOG_LOG: 'error', CARELOG_LIMIT_SYSTEMS: '10000/10000/512' };
 const started = await engineOrReason(() =>
-  startLocalCluster(stackConfig(folder), createLog('error'), () => ({ ...limits, ...collector.env })),
+  startLocalCluster(stackConfig(folder), createLog('error'), {
+    env: () => ({ ...limits, ...collector.env }),
+  }),
 );
 const cluster = typeof started === 'string' ? undefined : started;
 const why = typeof started === 'string' ? `: ${started}` : '';

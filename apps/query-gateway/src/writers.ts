@@ -174,13 +174,16 @@ class Writer {
 
 /** Undefined where it fails or takes longer. What comes of it later is nobody's any more. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  const overdue = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined).unref();
+  });
   try {
-    return await Promise.race([work, delay(ms, undefined, { signal: overdue.signal, ref: false })]);
+    return await Promise.race([work, overdue]);
   } catch {
     return undefined;
   } finally {
-    overdue.abort();
+    clearTimeout(timer);
   }
 }
 

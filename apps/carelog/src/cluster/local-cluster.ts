@@ -23,14 +23,18 @@ export interface LocalCluster {
   add(name: string, like: string, env?: ChildService['env']): Promise<RunningService>;
   /** As an operator's commands take them, with the owner of the schemas in the addresses. */
   readonly settings: Readonly<Record<string, string>>;
+  readonly engines: { readonly postgres: Postgres; readonly kafka: Kafka };
+  /** Of the database, as the role that owns what is in it. */
+  readonly ownerUrl: string;
   /** Whether nothing had been recorded when it started. */
   readonly emptyLog: boolean;
   /** Ends services first, then what they stand on. */
   close(): Promise<void>;
 }
 
-const LANES = 12;
-const TOPIC = 'carelog.activities';
+/** How the log is distributed in a local cluster. */
+export const TOPIC = 'carelog.activities';
+export const LANES = 12;
 const DATABASE = 'carelog';
 
 export interface LocalClusterOptions {
@@ -92,6 +96,8 @@ export async function startLocalCluster(
         return service;
       },
       settings: { ...shared('relay'), ...databasesAt(ownerUrl), CARELOG_DATA: folder },
+      engines: { postgres, kafka },
+      ownerUrl,
       emptyLog,
       close,
     };

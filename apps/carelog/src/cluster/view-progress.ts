@@ -73,6 +73,8 @@ export interface ViewProgress extends Projected {
 /** While somebody waits, or nothing was heard, the tables are read so often; notifications are only hints. */
 const WAITING_MS = 20;
 const IDLE_MS = 1_000;
+/** What is heard while nobody waits is looked at together. */
+const REST_MS = 50;
 
 /** Resolves when the tables were read once. */
 export async function followView(options: ViewProgressOptions): Promise<ViewProgress> {
@@ -135,11 +137,20 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
     lastHint = now;
     hint();
   }, WAITING_MS).unref();
-  const listening = [listenTo(distributionUrl, RELAYED, hint), listenTo(readModelsUrl, PROJECTED_CHANNEL, hint)]; // prettier-ignore
+  let resting: NodeJS.Timeout | undefined;
+  const hear = (): void => {
+    if (waiting.size > 0) return hint();
+    resting ??= setTimeout(() => {
+      resting = undefined;
+      hint();
+    }, REST_MS).unref();
+  };
+  const listening = [listenTo(distributionUrl, RELAYED, hear), listenTo(readModelsUrl, PROJECTED_CHANNEL, hear)]; // prettier-ignore
 
   async function close(): Promise<void> {
     isClosed = true;
     clearInterval(ticking);
+    clearTimeout(resting);
     await Promise.allSettled([...listening.map((it) => it.close()), relays.end(), views.end()]);
   }
 

@@ -39,6 +39,24 @@ export async function insertRows(
   });
 }
 
+/** Two equal dates of a resource have one row, and each its edge. */
+const REPEATING: ReadonlySet<IndexTable> = new Set(['patient_date']);
+
+/** As `insertRows`, of rows none of which is there: looking for them first is a third of what it costs. */
+export async function insertNewRows(
+  client: PoolClient,
+  table: IndexTable,
+  columns: readonly string[],
+  rows: readonly Row[],
+): Promise<void> {
+  if (REPEATING.has(table)) return insertRows(client, table, columns, rows);
+  await client.query({
+    name: `add ${table}`,
+    text: `INSERT INTO "${table}" (${columnsOf(columns)}) SELECT * FROM ${given(table, columns)}`,
+    values: arraysOf(columns, rows),
+  });
+}
+
 export async function removeRows(client: PoolClient, table: IndexTable, rows: readonly Row[]): Promise<void> {
   const columns = INDEX_COLUMNS[table];
   const same = columns.map((column) => `t."${column}" = u."${column}"`);

@@ -4,7 +4,7 @@ import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { temporaryFolder } from '@carelog/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
-import { stackConfig } from '../support/start-stack.ts';
+import { stackConfig } from '../support/stack-config.ts';
 
 const folder = temporaryFolder();
 const limits = { CARELOG_LOG: 'error', CARELOG_LIMIT_SYSTEMS: '10000/10000/512' };

@@ -29,10 +29,12 @@ const stages = {
   'on-cluster': {
     include: onEither,
     globalSetup: 'test/support/shared-cluster.ts',
+    // Two whole clusters at a time, and a third that both may ask.
+    hookTimeout: 240_000,
+    testTimeout: 240_000,
     env: Object.fromEntries(
       Object.entries(onCluster).map(([name, value]) => [name, process.env[name] ?? value]),
     ),
-    ...slow,
   },
   browser: { include: ['test/browser/**/*.spec.ts'], ...alone, ...slow },
 };

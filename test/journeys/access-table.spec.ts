@@ -574,12 +574,12 @@ describe('ids that are kept from somebody and ids that never were are answered a
         if (hidden !== unknown)
           wrong.push(`${kind.name}, ${name}: ${hidden.slice(0, 300)} | ${unknown.slice(0, 300)}`);
       };
-      const waiting = Object.entries(ways);
+      const waiting = Object.entries(ways).filter((_, number) => isTaken(number + met.size));
       while (waiting.length > 0) await Promise.all(waiting.splice(0, AT_ONCE).map(compare));
     }
     cells += compared;
     expect(wrong).toEqual([]);
-    expect(compared).toBeGreaterThan(['auditor', 'privacy-officer'].includes(asker.name) ? 30 : 60);
+    if (areAllTaken) expect(compared).toBeGreaterThan(['auditor', 'privacy-officer'].includes(asker.name) ? 30 : 60);
   });
 }); // prettier-ignore
 

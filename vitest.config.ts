@@ -10,8 +10,11 @@ const apart = ['test/{architecture,browser}/**'];
 /** What goes over HTTP, and holds of one process as of a cluster. */
 const onEither = [
   'test/journeys/{access-decisions,access-log,access-parameters,access-table,interactions,read-again,search,second-client,smart}.spec.ts',
-  'test/conformance/{access-oracle,search-oracle,search-paging}.spec.ts',
+  'test/conformance/{access-oracle,search-paging}.spec.ts',
 ];
+/** Of these there is no part: a cluster is asked them where it is asked everything. */
+const onEitherWhole = ['test/conformance/{real-data,search-oracle,search-parameters}.spec.ts'];
+const isWhole = process.env.CASES_EVERY === '1';
 /** A cluster is asked less of what is many, unless told. */
 const onCluster = { CARELOG_STACK: 'cluster', CASES_EVERY: '20', QUERIES: '150' };
 
@@ -27,7 +30,7 @@ const stages = {
     ...slow,
   },
   'on-cluster': {
-    include: onEither,
+    include: isWhole ? [...onEither, ...onEitherWhole] : onEither,
     globalSetup: 'test/support/shared-cluster.ts',
     // Two whole clusters at a time, and a third that both may ask.
     hookTimeout: 240_000,

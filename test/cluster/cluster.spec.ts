@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
-import { stackConfig } from '../support/start-stack.ts';
+import { stackConfig } from '../support/stack-config.ts';
 import { startTraceCollector } from '../support/trace-collector.ts';
 
 const folder = temporaryFolder();

@@ -1,7 +1,9 @@
 /** The local cluster as the bench looks at it: from outside, by its database and the processor time of its processes. */
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defaultPolicy } from '@carelog/access';
 import { readRelayCheckpoint } from '@carelog/distribution';
+import { startKafka, startPostgres } from '@carelog/engines';
 import { recordProjectionBy, schemaOf } from '@carelog/read-models';
 import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { Client } from 'pg';
@@ -13,7 +15,7 @@ import {
 } from '../../apps/carelog/src/cluster/local-cluster.ts';
 
 import { progressed, reached } from '../../apps/carelog/src/cluster/view-progress.ts';
-import { stackConfig } from '../support/start-stack.ts';
+import { stackConfig } from '../support/stack-config.ts';
 import { processorTimes } from './processor-time.ts';
 
 export { LANES, TOPIC };
@@ -23,6 +25,7 @@ export const PROCESSES = ['gateway', 'writer', 'PostgreSQL', 'relay', 'Kafka', '
 export type ProcessKind = (typeof PROCESSES)[number];
 
 export interface BenchCluster extends LocalCluster {
+  readonly brokers: readonly string[];
   readonly owner: Client;
   readonly token: string;
   /** As its schema is called. */
@@ -37,7 +40,12 @@ export interface BenchCluster extends LocalCluster {
 /** Resolves when every service is ready. */
 export async function startBenchCluster(folder: string): Promise<BenchCluster> {
   const env = (first: string) => ({ CARELOG_LOG: 'error', CARELOG_URL: first });
-  const cluster = await startLocalCluster(stackConfig(folder), createLog('error'), { env });
+  const [postgres, kafka] = await Promise.all([
+    startPostgres({ folder: join(folder, 'postgres') }),
+    startKafka({ folder: join(folder, 'kafka') }),
+  ]);
+  const engines = { postgresUrl: postgres.url(), brokers: kafka.brokers };
+  const cluster = await startLocalCluster(stackConfig(folder), createLog('error'), { env, engines });
   const owner = new Client(cluster.ownerUrl);
   await owner.connect();
   const url = cluster.gateways[0]!;
@@ -45,7 +53,7 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
   if (issued.kind === 'refused') throw new Error(issued.message);
   const { name, version } = recordProjectionBy(defaultPolicy());
   const view = schemaOf(name, version);
-  const { engines, services } = cluster;
+  const { services } = cluster;
 
   async function head(): Promise<number> {
     const { rows } = await owner.query<{ head: string }>('SELECT coalesce(max(position), 0) AS head FROM log.entry'); // prettier-ignore
@@ -63,6 +71,7 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
 
   return {
     ...cluster,
+    brokers: kafka.brokers,
     owner,
     token: issued.token,
     view,
@@ -74,8 +83,8 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
     },
     processors() {
       const pidsOf = (kind: ProcessKind) => {
-        if (kind === 'PostgreSQL') return [engines.postgres.pid];
-        const pids = kind === 'Kafka' ? [engines.kafka.pid()] : [...services.values()].filter((it) => it.name.startsWith(kind)).map((it) => it.pid); // prettier-ignore
+        if (kind === 'PostgreSQL') return [postgres.pid];
+        const pids = kind === 'Kafka' ? [kafka.pid()] : [...services.values()].filter((it) => it.name.startsWith(kind)).map((it) => it.pid); // prettier-ignore
         return pids.filter((pid) => pid !== undefined);
       };
       return processorTimes(new Map(PROCESSES.map((kind) => [kind, pidsOf(kind)])));
@@ -83,6 +92,7 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
     async close() {
       await owner.end();
       await cluster.close();
+      await Promise.all([postgres.stop(), kafka.stop()]);
     },
   };
 }

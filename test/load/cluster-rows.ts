@@ -49,7 +49,7 @@ export function clusterRows(settings: Settings): Promise<ClusterReport> {
       });
       const steady = await steadyRates(ground);
       const behind = await catchingUp(ground);
-      const lanes = await laneRows(settings, { brokers: cluster.engines.kafka.brokers, ownerUrl: cluster.ownerUrl }); // prettier-ignore
+      const lanes = await laneRows(settings, { brokers: cluster.brokers, ownerUrl: cluster.ownerUrl }); // prettier-ignore
       const measured = [posts, transactions, ...steady, behind, { singles: lanes, processors: [] }];
       return {
         singles: measured.flatMap(({ singles }) => singles),
@@ -146,7 +146,7 @@ async function catchingUp({ cluster, settings, bases, people }: Ground): Promise
     const seconds = BACKLOG / TRANSACTION / perSecond;
     await pacedPosts({ bases, token: cluster.token, bodies, perSecond, seconds });
     const url = cluster.ownerUrl;
-    const kafka = { brokers: cluster.engines.kafka.brokers, topic: TOPIC, lanes: LANES, replicas: 1 };
+    const kafka = { brokers: cluster.brokers, topic: TOPIC, lanes: LANES, replicas: 1 };
     let figure = 0;
     const counted = await countingFrom((await cluster.head()) - BACKLOG, cluster, async () => {
       const begun = performance.now();

@@ -49,7 +49,7 @@ async function steady(
     processors.push({ name, microseconds: counted });
     const p99 = at(lags, 0.99);
     isHeld = isKeptUp && p99 <= LAG_MAX_MS;
-    const topic = await newTopic({ brokers: cluster.engines.kafka.brokers, ownerUrl: cluster.ownerUrl });
+    const topic = await newTopic({ brokers: cluster.brokers, ownerUrl: cluster.ownerUrl });
     const page = Array.from({ length: PACED }, () => ({ value: Buffer.alloc(MESSAGE_BYTES) }));
     const floors = await bareDelays(topic, page, { perSecond: rate / PACED, seconds: Math.min(seconds, 10) });
     return {

@@ -9,7 +9,7 @@ import { expect, vi } from 'vitest';
 import type { ChildService } from '../../apps/carelog/src/cluster/child-services.ts';
 import { startLocalCluster, type LocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
 import { buildReadModel } from '../../apps/carelog/src/commands/read-models.ts';
-import { stackConfig } from './start-stack.ts';
+import { stackConfig } from './stack-config.ts';
 
 /** Who talks to whom: everything that a network can come between. */
 export const links = [
@@ -67,7 +67,7 @@ export async function startClusterScene(env: Readonly<Record<string, string>> = 
 
   const cluster = await startLocalCluster(stackConfig(folder), createLog('silent'), {
     env: () => ({ ...LIMITS, ...env }),
-    engines: { postgres, kafka },
+    engines: { postgresUrl: postgres.url(), brokers: kafka.brokers },
     settingsOf: throughProxies,
   });
 

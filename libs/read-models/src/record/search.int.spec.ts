@@ -1,6 +1,6 @@
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import { relationshipBases } from '@carelog/access';
-import { parseSearch } from '@carelog/fhir';
+import { compartmentCondition, parseSearch } from '@carelog/fhir';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
@@ -364,6 +364,24 @@ onEveryEngine(describe, engines, (engine) => {
       const page = await search(record, 'Patient', '_id=ada&_revinclude=Observation:subject');
       expect(page).toMatchObject({ count: 1, total: 1, included: 1_000, includesCut: true });
     });
+  });
+
+  it('finds what lies in the compartment of a Patient where no parameter but the subject can name one', async () => {
+    const report = (id: string, of: string): Resource => ({ resourceType: 'DiagnosticReport', id, status: 'final', code: { text: 'x' }, subject: { reference: `Patient/${of}` } }); // prettier-ignore
+    const own = new Log();
+    for (const who of ['ada', 'ben']) {
+      own.record(who, patient(who));
+      own.record(who, report(`of-${who}`, who));
+    }
+    const { record } = await recordOf(own);
+    const within = compartmentCondition('Patient', 'ada', 'DiagnosticReport')!;
+    const inAdas = async (text: string) => {
+      const { query } = parsed('DiagnosticReport', text);
+      const asked = { ...query, conditions: [...query.conditions, within] };
+      return idsOf(pageOf(await record.search(asked, { count: 10, base, includes: [] })));
+    };
+    expect(await inAdas('_id=of-ada')).toEqual(['of-ada']);
+    expect(await inAdas('_id=of-ben')).toEqual([]);
   });
 
   describe('the slow lane', () => {

@@ -54,7 +54,7 @@ export class BatchPlan {
   readonly morePatients: Row[] = [];
   readonly gone = new Map<IndexTable, Row[]>();
   readonly come = new Map<IndexTable, Row[]>();
-  /** Those of resources that are created: none of them can be there. */
+  /** Those of resources that are created: none of them is there where none of the resources was. */
   readonly first = new Map<IndexTable, Row[]>();
 
   constructor(changes: readonly Change[], names: Interning, policy: Policy) {

@@ -176,11 +176,13 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     await insertRows(client, 'person', ['partition', 'patient', 'lane'], plan.newPersons.map(([partition, patient]) => [partition, patient, lane])); // prettier-ignore
     for (const [table, rows] of plan.gone) await removeRows(client, table, rows);
     await insertRows(client, 'version', plan.versionColumns, plan.versions);
-    await insertRows(client, 'resource', [...plan.resourceColumns, 'lane'], plan.created.map((row) => [...row, lane])); // prettier-ignore
+    const created = await insertRows(client, 'resource', [...plan.resourceColumns, 'lane'], plan.created.map((row) => [...row, lane])); // prettier-ignore
     await this.#update(client, plan);
     await insertRows(client, 'more_patient', ['position', 'patient'], plan.morePatients);
     for (const [table, rows] of plan.come) await insertRows(client, table, plan.columnsOf(table), rows);
-    for (const [table, rows] of plan.first) await insertNewRows(client, table, plan.columnsOf(table), rows);
+    // Of a batch that comes a second time the resources are there, and what they are found by.
+    const add = created === plan.created.length ? insertNewRows : insertRows;
+    for (const [table, rows] of plan.first) await add(client, table, plan.columnsOf(table), rows);
     await insertRows(client, 'parked', ['partition', 'position', 'reason', 'lane'], parked.map((it) => [it.partition, it.position, it.reason, lane])); // prettier-ignore
     await insertRows(client, 'set_aside', ['stream', 'partition'], setAside.map((it) => [it.stream, it.partition])); // prettier-ignore
     // Last, for they may be shared with other lanes: whoever waits for them waits briefly.

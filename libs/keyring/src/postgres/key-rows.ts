@@ -41,6 +41,8 @@ export class KeyRows {
     this.#pool = new Pool({ ...this.#config, max: 4 });
     // A connection that breaks while nobody uses it is replaced when somebody does.
     this.#pool.on('error', () => {});
+    // One that breaks while it is used is told to nobody but its own listeners, and without one the process would end.
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   async masterKeyId(): Promise<string | undefined> {

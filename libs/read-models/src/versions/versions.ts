@@ -113,6 +113,7 @@ async function poolOf(url: string): Promise<Pool> {
   });
   // An idle connection that breaks is replaced by the next question.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

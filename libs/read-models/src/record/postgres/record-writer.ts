@@ -47,6 +47,8 @@ export function openPostgresRecordWriter({
     });
     // An idle connection that breaks is replaced by the next batch.
     made.on('error', () => {});
+    // One that breaks in the middle of a batch is told to nobody but its own listeners, and without one the process would end.
+    made.on('connect', (client) => client.on('error', () => {}));
     return made;
   };
   // Names have a connection of their own: a batch waits for them while it holds one.

@@ -1,28 +1,60 @@
 // One Vitest project for each stage of `npm test`: the place and suffix of a spec file say which it belongs to.
 import { defineConfig } from 'vitest/config';
 
+// Planted violations and started servers have the machine to themselves, and what looks at the clock or at memory.
+const alone = { fileParallelism: false };
+const slow = { testTimeout: 120_000 };
+const timed = ['test/conformance/{fuzz,search-hostile}.spec.ts'];
+const apart = ['test/{architecture,browser}/**'];
+
+/** What goes over HTTP, and holds of one process as of a cluster. */
+const onEither = [
+  'test/journeys/{access-decisions,access-log,access-table,interactions,read-again,search,second-client,smart}.spec.ts',
+  'test/conformance/search-paging.spec.ts',
+];
+/** These take long, or there is no part of them: a cluster is asked them where it is asked everything. */
+const onEitherWhole = [
+  'test/journeys/access-parameters.spec.ts',
+  'test/conformance/{access-oracle,real-data,search-oracle,search-parameters}.spec.ts',
+];
+const isWhole = process.env.CASES_EVERY === '1';
+/** A cluster is asked less of what is many, unless told. */
+const onCluster = { CARELOG_STACK: 'cluster', CASES_EVERY: '40' };
+
 const stages = {
   unit: { include: ['{apps,libs}/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'] },
-  integration: { include: ['{apps,libs}/**/*.int.spec.ts'], exclude: [] },
-  architecture: { include: ['test/architecture/**/*.spec.ts'], exclude: [] },
-  journeys: { include: ['test/**/*.spec.ts'], exclude: ['test/{architecture,browser}/**'] },
-  browser: { include: ['test/browser/**/*.spec.ts'], exclude: [] },
+  integration: { include: ['{apps,libs}/**/*.int.spec.ts'] },
+  architecture: { include: ['test/architecture/**/*.spec.ts'], ...alone, ...slow },
+  conformance: { include: ['test/conformance/**/*.spec.ts'], exclude: timed, ...slow },
+  journeys: {
+    include: ['test/**/*.spec.ts'],
+    exclude: [...apart, 'test/conformance/!(fuzz|search-hostile).spec.ts'],
+    ...alone,
+    ...slow,
+  },
+  'on-cluster': {
+    include: isWhole ? [...onEither, ...onEitherWhole] : onEither,
+    globalSetup: 'test/support/shared-cluster.ts',
+    // Two whole clusters at a time, and a third that both may ask.
+    hookTimeout: 240_000,
+    testTimeout: 240_000,
+    env: Object.fromEntries(
+      Object.entries(onCluster).map(([name, value]) => [name, process.env[name] ?? value]),
+    ),
+  },
+  browser: { include: ['test/browser/**/*.spec.ts'], ...alone, ...slow },
 };
-
-// Planted violations and started servers have the machine to themselves.
-const oneFileAtATime = new Set(['architecture', 'journeys', 'browser']);
 
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    projects: Object.entries(stages).map(([name, { include, exclude }]) => ({
+    projects: Object.entries(stages).map(([name, stage]) => ({
       test: {
         name,
-        include,
-        exclude: ['**/node_modules/**', ...exclude],
-        testTimeout: oneFileAtATime.has(name) ? 120_000 : 30_000,
+        testTimeout: 30_000,
         hookTimeout: 120_000,
-        fileParallelism: !oneFileAtATime.has(name),
+        ...stage,
+        exclude: ['**/node_modules/**', ...('exclude' in stage ? stage.exclude : [])],
       },
     })),
   },

@@ -24,7 +24,7 @@ export function installPrograms(names = programs.map(({ command }) => command)) 
   }
 }
 
-function isThere(command) {
+export function isThere(command) {
   return spawnSync('sh', ['-c', 'command -v "$0"', command], { stdio: 'ignore' }).status === 0;
 }
 

@@ -44,6 +44,33 @@ test('command-line.md lists every command', () => {
   expect(onPage.sort()).toEqual(inCode.filter((name) => name !== 'help').sort());
 });
 
+test('fault-matrix.md names every test of a fault, where it is and whether npm test runs it, and one script runs them all', () => {
+  const page = text('docs/reference/fault-matrix.md');
+  const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
+  const files = scripts['test:faults']!.match(/\btest\/\S+/g)!;
+  for (const file of files) expect(page).toContain(`../../${file}`);
+  const rows = [...page.matchAll(/^\|[^|]+\| `([^`]+)` +\| (yes|–) +\|$/gm)];
+  const onPage = rows.map(([, title, when]) => `${title}: ${when}`);
+  const inCode = files.flatMap((file) => {
+    if (file.endsWith('record-upgrade.spec.ts')) return [];
+    const [always = '', whole = ''] = text(file).split('if (!isWhole) return;');
+    const titled = (part: string, when: string) => titlesIn(part).map((title) => `${title}: ${when}`);
+    return [...titled(always, 'yes'), ...titled(whole, '–')];
+  });
+  expect(rows.length).toBeGreaterThan(20);
+  expect(onPage.filter((row) => !inCode.includes(row))).toEqual([]);
+  expect(inCode.filter((row) => !onPage.includes(row) && !withoutFault.test(row))).toEqual([]);
+});
+
+/** Tests of what there is to break. */
+const withoutFault =
+  /^(brings what is there|shows in every lane|has no right|whose number is no longer|keeps the view while everything is well)/;
+
+function titlesIn(code: string): string[] {
+  const titles = /\bit(?:\.each\([^]*?\))?\(\s*(?:'((?:[^'\\]|\\.)*)'|`((?:[^`])*)`)/g;
+  return [...code.matchAll(titles)].map(([, plain, template]) => plain ?? template ?? '');
+}
+
 test('no command takes a secret, which the list of processes would show', () => {
   const options = matches('apps/carelog/src/cli.ts', /--([a-z][a-z-]*)/g);
   expect(options.length).toBeGreaterThan(10);

@@ -1,15 +1,21 @@
-/** A whole cluster: what one gateway acknowledges another serves at once, once, whatever is killed; and it ends whole. */
+/** A whole cluster: what one gateway acknowledges, traces or takes back counts at the other; and it ends whole. */
 import { engineOrReason } from '@carelog/engines';
 import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { temporaryFolder } from '@carelog/testkit';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
-import { stackConfig } from '../support/start-stack.ts';
+import { stackConfig } from '../support/stack-config.ts';
+import { startTraceCollector } from '../support/trace-collector.ts';
 
 const folder = temporaryFolder();
+const collector = await startTraceCollector();
 const limits = { CARELOG_LOG: 'error', CARELOG_LIMIT_SYSTEMS: '10000/10000/512' };
 const started = await engineOrReason(() =>
-  startLocalCluster(stackConfig(folder), createLog('error'), () => limits),
+  startLocalCluster(stackConfig(folder), createLog('error'), {
+    env: () => ({ ...limits, ...collector.env }),
+  }),
 );
 const cluster = typeof started === 'string' ? undefined : started;
 const why = typeof started === 'string' ? `: ${started}` : '';
@@ -24,7 +30,10 @@ describe.skipIf(cluster === undefined)(`a cluster on this machine${why}`, { time
     if (outcome.kind === 'refused') throw new Error(outcome.message);
     token = outcome.token;
   });
-  afterAll(() => cluster?.close(), 60_000);
+  afterAll(async () => {
+    await cluster?.close();
+    collector.close();
+  }, 60_000);
 
   async function ask(method: string, url: string, body?: object) {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json' };
@@ -33,18 +42,13 @@ describe.skipIf(cluster === undefined)(`a cluster on this machine${why}`, { time
   }
 
   /** Writes at one gateway and reads each at the other right away; four at a time. What went wrong. */
-  async function writeAndRead(
-    names: readonly string[],
-    meanwhile: (written: number) => void = () => {},
-  ): Promise<string[]> {
+  async function writeAndRead(names: readonly string[]): Promise<string[]> {
     const wrong: string[] = [];
     const left = [...names];
-    let written = 0;
     const work = async (): Promise<void> => {
       for (let name = left.pop(); name !== undefined; name = left.pop()) {
         const body = { resourceType: 'Organization', identifier: [{ system: SYSTEM, value: name }], name };
         const { status, json } = await ask('POST', `${one}/fhir/R4/Organization`, body);
-        meanwhile((written += 1));
         if (status !== 201) wrong.push(`${name} written: ${status}`);
         else {
           const read = await ask('GET', `${other}/fhir/R4/Organization/${json.id}`);
@@ -56,34 +60,54 @@ describe.skipIf(cluster === undefined)(`a cluster on this machine${why}`, { time
     return wrong;
   }
 
-  const named = (prefix: string) => Array.from({ length: 40 }, (_, index) => `${prefix}-${index}`);
+  const names = Array.from({ length: 40 }, (_, index) => `calm-${index}`);
   const recorded = async () => (await ask('GET', `${other}/fhir/R4/Organization?identifier=${SYSTEM}%7C&_summary=count`)).json.total; // prettier-ignore
 
   it('serves at one gateway what the other has just acknowledged', async () => {
-    expect(await writeAndRead(named('calm'))).toEqual([]);
+    expect(await writeAndRead(names)).toEqual([]);
     expect(await recorded()).toBe(40);
   });
 
-  it.each(['writer 1', 'projector 2', 'relay 1'])(
-    'loses and doubles nothing, and fails nobody, while the %s is killed',
-    async (name) => {
-      const before = (await recorded()) ?? 0;
-      const service = cluster!.services.get(name)!;
-      const { pid } = service;
-      const wrong = await writeAndRead(
-        named(name),
-        (written) => written === 10 && process.kill(pid!, 'SIGKILL'),
+  it('traces a request through every service that it goes through, as one', async () => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/fhir+json',
+      traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    };
+    const body = JSON.stringify({ resourceType: 'Organization', name: 'Traced' });
+    const { status } = await fetch(`${one}/fhir/R4/Organization`, { method: 'POST', headers, body });
+    expect(status).toBe(201);
+    const steps = () => collector.spans().map(({ service, name }) => `${service} ${name}`);
+    await expect
+      .poll(() => new Set(steps()), { timeout: 20_000 })
+      .toEqual(
+        new Set([
+          'carelog-gateway received',
+          'carelog-writer accepted',
+          'carelog-writer recorded',
+          'carelog-relay relayed',
+          'carelog-projector projected',
+        ]),
       );
-      // A read that had to wait too long says so, and is right when it is asked again.
-      expect(wrong.filter((it) => !/read: 503/.test(it))).toEqual([]);
-      await service.ready();
-      await vi.waitFor(async () => expect(await recorded()).toBe(before + 40), {
-        timeout: 60_000,
-        interval: 500,
-      });
-      expect(service.pid).not.toBe(pid);
-    },
-  );
+    expect(new Set(collector.spans().map(({ traceId }) => traceId)).size).toBe(1);
+  });
+
+  it('refuses at one gateway what was taken back at the other', async () => {
+    const outcome = await issueToken({ dataFolder: folder, personas, persona: 'gp', url: one });
+    const taken = outcome.kind === 'token' ? outcome.token : '';
+    const statusOf = async () =>
+      (await fetch(`${other}/fhir/R4/Patient?_count=0`, { headers: { authorization: `Bearer ${taken}` } })).status; // prettier-ignore
+    expect(await statusOf()).toBe(200);
+    const secrets = JSON.parse(readFileSync(join(folder, 'identity/client-secrets.json'), 'utf8')) as {
+      gp: string;
+    };
+    const headers = { authorization: `Basic ${btoa(`gp:${secrets.gp}`)}` };
+    const body = new URLSearchParams({ token: taken });
+    expect((await fetch(`${one}/openid/token/revocation`, { method: 'POST', headers, body })).status).toBe(
+      200,
+    );
+    await expect.poll(statusOf, { timeout: 30_000 }).toBe(401);
+  });
 
   it('leaves no process behind', async () => {
     const pids = [...cluster!.services.values()].map(({ pid }) => pid!);

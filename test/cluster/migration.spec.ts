@@ -21,7 +21,7 @@ import { exportLogs } from '../../apps/carelog/src/commands/export.ts';
 import { compareViews, importLog } from '../../apps/carelog/src/commands/import-log.ts';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
 import { openViewGround } from '../../apps/projector/src/service.ts';
-import { startStack } from '../support/start-stack.ts';
+import { startEmptyStack } from '../support/start-stack.ts';
 
 const root = mkdtempSync(path.join(tmpdir(), 'carelog-migration-'));
 const started = await engineOrReason(() =>
@@ -52,7 +52,7 @@ beforeAll(async () => {
   if (postgres === undefined) return;
   vi.stubEnv('CARELOG_DATA', data);
   vi.stubEnv('CARELOG_KEYRING_MASTER_KEY_FILE', masterKeyFile);
-  const stack = await startStack(data);
+  const stack = await startEmptyStack(data);
   await loadPopulation({ url: stack.url, token: () => stack.token('publisher'), people: 12, seed: 7 });
   // Read, so that there are accesses too; and one person is erased.
   for (let index = 0; index < 20; index++) await stack.fhir('GET', '/Patient?_count=5', { as: 'gp' });
@@ -60,7 +60,7 @@ beforeAll(async () => {
   await stack.stop();
   await erase('Patient');
   // What was erased is gone from a view once it is built again.
-  const again = await startStack(data);
+  const again = await startEmptyStack(data);
   expect((await again.fhir('POST', `${again.url}/rebuild/record`, { as: 'operator' })).status).toBe(200);
   await again.stop();
   await exportLogs(exported, keys);

@@ -21,10 +21,9 @@ describe.skipIf(reason !== undefined)(
   () => {
     if (typeof postgres === 'string' || typeof kafka === 'string') return;
     const { brokers } = kafka;
-    let server = postgres;
     afterAll(async () => {
       await kafka.stop();
-      await server.stop();
+      await postgres.stop();
     });
 
     const scene = async (work: (it: ProjectorScene) => Promise<void>) => {
@@ -165,8 +164,8 @@ describe.skipIf(reason !== undefined)(
       scene(async (it) => {
         await it.startProjector();
         await it.recordAndSend(200);
-        await server.kill();
-        server = await startPostgres({ folder: `${folder}/postgres`, port: server.port });
+        await postgres.kill();
+        await postgres.start();
         await it.recordAndSend(200);
       }),
     );

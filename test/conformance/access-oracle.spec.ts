@@ -8,7 +8,7 @@ import { indexEntries } from '@carelog/fhir';
 import { AccessOracle, callerOf } from '../support/access-oracle.ts';
 import type { Json } from '../support/access-table.ts';
 import { madeRecords, randomOf, type Random } from '../support/made-records.ts';
-import { startStack, type Answer, type Stack, type TokenLimits } from '../support/start-stack.ts';
+import { startEmptyStack, type Answer, type Stack, type TokenLimits } from '../support/start-stack.ts';
 
 const seed = Number(process.env['QUERIES_SEED'] ?? 20_261_121);
 const count = Number(process.env['QUERIES'] ?? 300);
@@ -28,7 +28,7 @@ let records: Json[];
 let asking: Asking[];
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startEmptyStack();
   const made = madeRecords(randomOf(seed), PEOPLE, RECORDS);
   const entry = made.map((resource) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } })); // prettier-ignore
   const answer = await stack.fhir('POST', '', { body: { resourceType: 'Bundle', type: 'transaction', entry } });

@@ -17,7 +17,7 @@ import {
   tellingStrings,
   type RealFile,
 } from '../../libs/fhir/src/real-data.ts';
-import { startStack, type Answer, type Stack } from '../support/start-stack.ts';
+import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 const named = (what: string) => (realDataPresent ? what : `${what} (skipped: ../shared/data is not there)`);
 
@@ -33,7 +33,7 @@ interface Bundle {
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startEmptyStack();
 });
 afterAll(() => stack.remove());
 

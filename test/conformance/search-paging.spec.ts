@@ -12,7 +12,7 @@ const SEED = 20_261_121;
 
 let searched: SearchedServer;
 beforeAll(async () => {
-  searched = await startSearchedServer([], [{ resourceType: 'Patient', id: 'elsewhere' }]);
+  searched = await startSearchedServer([], [{ resourceType: 'Patient', id: 'elsewhere' }], 'others');
 });
 afterAll(() => searched.remove());
 

@@ -5,7 +5,7 @@
 import { refused, type RefusalCode } from '@carelog/access';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { background, consent, kinds, TRUST, WARD, type Json } from '../support/access-table.ts';
-import { startStack, type Answer, type Stack } from '../support/start-stack.ts';
+import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
 
@@ -14,7 +14,7 @@ const urlOf = ({ resourceType, id }: Json) => `${resourceType}/${id}`;
 const putOf = (resource: Json) => ({ resource, request: { method: 'PUT', url: urlOf(resource) } });
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startEmptyStack();
   const all = new Map([...background, ...kinds.map(({ resource }) => resource)].map((it) => [it.id, it]));
   const answer = await stack.fhir('POST', '', { body: bundle('transaction', [...all.values()].map(putOf)) });
   if (answer.status !== 200) throw new Error(answer.text);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { validateResource } from '@carelog/fhir';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from '../../apps/carelog/src/demo-population.ts';
-import { startStack, type Stack } from '../support/start-stack.ts';
+import { startEmptyStack, type Stack } from '../support/start-stack.ts';
 
 const ALERT = 'https://fhir.carelog.example/CodeSystem/task|broken-glass-review';
 
@@ -13,7 +13,7 @@ let own: string;
 let other: string;
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startEmptyStack();
   const person = (value: string, family: string) => ({ resourceType: 'Patient', identifier: [{ system: NHS_NUMBER, value }], name: [{ family }] }); // prettier-ignore
   own = (await stack.fhir('POST', '/Patient', { body: person(firstPersonNhsNumber(DEMO_SEED), 'Floor') }))
     .json.id;

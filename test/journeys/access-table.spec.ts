@@ -22,13 +22,14 @@ import {
   type Kind,
   type Outcome,
 } from '../support/access-table.ts';
-import { startStack, type Answer, type Stack } from '../support/start-stack.ts';
+import { areAllTaken, isTaken } from '../support/cases.ts';
+import { isCluster, startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
 let cells = 0;
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startEmptyStack();
   const all = new Map([...background, ...kinds.map(({ resource }) => resource)].map((it) => [it.id, it]));
   await must(200, 'POST', '', { body: bundle('transaction', [...all.values()].map(putOf)) });
   const parameter = [{ name: 'reason', valueCode: 'emergency' }, { name: 'text', valueString: 'Found collapsed' }]; // prettier-ignore
@@ -272,9 +273,28 @@ const byWay: Record<
       return [[403, 404].includes(answer.status), true];
     },
   },
+  $summary: {
+    about: ['summary'],
+    async cell(asker, kind, outcome) {
+      if (kind.of === undefined) return undefined;
+      const isOpen = (await ask(asker, 'GET', `/Patient/${kind.of}`)).status === 200;
+      const told: unknown[] = [];
+      for (const profile of ['general-practice', 'urgent-care', 'social-care', 'patient']) {
+        const answer = await ask(asker, 'GET', `/Patient/${kind.of}/$summary?profile=${profile}`);
+        if (!isOpen) told.push([403, 404].includes(answer.status) ? 200 : answer.status);
+        // What is shown may be on the page; what is not is nowhere in it.
+        else told.push(answer.status, !isShown(outcome) && answer.text.includes(`"${at(kind).slice(1)}"`));
+      }
+      return [[...new Set(told)].filter((it) => it !== 200 && it !== false), []];
+    },
+  },
 };
 
 const outcomeOf = (asker: Asker, kind: Kind): Outcome => seen.get(kind.name)![askers.indexOf(asker)]!;
+
+/** For each asker others, where a run does not go over all. */
+const kindsFor = (asker: Asker): readonly Kind[] =>
+  kinds.filter((_, number) => isTaken(number + askers.indexOf(asker)));
 
 /** As many as one caller may ask of what is costly. */
 const AT_ONCE = 4;
@@ -289,8 +309,9 @@ async function wrongCells(asker: Asker, cell: (typeof byWay)[string]['cell']): P
     return is === should ? [] : [`${kind.name} (${outcome}): ${is}, not ${should}`];
   };
   const wrong: string[] = [];
-  for (let at = 0; at < kinds.length; at += AT_ONCE)
-    wrong.push(...(await Promise.all(kinds.slice(at, at + AT_ONCE).map(wrongOf))).flat());
+  const taken = kindsFor(asker);
+  for (let at = 0; at < taken.length; at += AT_ONCE)
+    wrong.push(...(await Promise.all(taken.slice(at, at + AT_ONCE).map(wrongOf))).flat());
   return wrong;
 }
 
@@ -301,7 +322,7 @@ describe.each(askers.map((asker) => [asker.name, asker] as const))('%s', (_, ask
 
   it('is told, or has on record, the reason that the table gives', async () => {
     const wrong: string[] = [];
-    for (const kind of kinds) {
+    for (const kind of kindsFor(asker)) {
       const outcome = outcomeOf(asker, kind);
       const { status, text, json } = await ask(asker, 'GET', at(kind));
       cells += 1;
@@ -359,7 +380,8 @@ it('every kind of record has a row of who may change it', () => {
 describe.each(askers.map((writer, column) => [writer.name, writer, column] as const))('what %s may change', (_, writer, column) => {
   it.each(Object.keys(changes))('%s', async (name) => {
     const wrong: string[] = [];
-    for (const [kindName, outcomes] of changed) {
+    for (const [number, [kindName, outcomes]] of [...changed].entries()) {
+      if (!isTaken(number + column)) continue;
       const kind = kinds.find((it) => it.name === kindName)!;
       const outcome = outcomes[column]!;
       const [method, path, more, status = 200] = changes[name]!.of(kind, '1');
@@ -510,6 +532,7 @@ describe('ids that are kept from somebody and ids that never were are answered a
     'compartment by POST': (id) => ['POST', `/Patient/${id}/Observation/_search`, { body: '', headers: form }],
     'who looked': (id) => ['GET', `/AuditEvent?patient=${id}&_summary=count`],
     $everything: (id) => ['GET', `/Patient/${id}/$everything`],
+    $summary: (id) => ['GET', `/Patient/${id}/$summary?profile=acute`],
     'what points at it': (id) => ['GET', `/Observation?subject=Patient/${id}&_total=accurate`],
     update: (id, kind) => ['PUT', `/${type(kind)}/${id}`, { body: named(kind, id) }],
     'other update': (id, kind) => ['PUT', `/${type(kind)}/${id}`, { body: named(kind, id, { language: 'en' }) }],
@@ -534,7 +557,7 @@ describe('ids that are kept from somebody and ids that never were are answered a
       'deletion of a version that is not': (id: string, kind: Kind) => entry(mode, { method: 'DELETE', url: `${type(kind)}/${id}`, ifMatch: 'W/"99"' }),
     }).map(([name, way]) => [`${name} in a ${mode}`, way] as const))),
   };
-  const ofPatients = ['compartment', 'compartment by POST', 'who looked', '$everything', 'what points at it'];
+  const ofPatients = ['compartment', 'compartment by POST', 'who looked', '$everything', '$summary', 'what points at it'];
 
   it.each(asked.map((asker) => [asker.name, asker] as const))('to %s', async (_, asker) => {
     const wrong: string[] = [];
@@ -567,12 +590,12 @@ describe('ids that are kept from somebody and ids that never were are answered a
         if (hidden !== unknown)
           wrong.push(`${kind.name}, ${name}: ${hidden.slice(0, 300)} | ${unknown.slice(0, 300)}`);
       };
-      const waiting = Object.entries(ways);
+      const waiting = Object.entries(ways).filter((_, number) => isTaken(number + met.size));
       while (waiting.length > 0) await Promise.all(waiting.splice(0, AT_ONCE).map(compare));
     }
     cells += compared;
     expect(wrong).toEqual([]);
-    expect(compared).toBeGreaterThan(['auditor', 'privacy-officer'].includes(asker.name) ? 30 : 60);
+    if (areAllTaken) expect(compared).toBeGreaterThan(['auditor', 'privacy-officer'].includes(asker.name) ? 30 : 60);
   });
 }); // prettier-ignore
 
@@ -659,13 +682,17 @@ it('who lacks a scope is told which', async () => {
   cells += 6;
 }); // prettier-ignore
 
+/** The routes of a process, which are not to be had of another. */
+const isListed = !isCluster;
+
 describe('what the platform answers beside the record', () => {
-  it.each([
+  it.each<[string, string, Record<string, number>]>([
     ['GET', '/status', { operator: 200, auditor: 200, publisher: 200, research: 200 }],
     ['GET', '/metrics', { operator: 200, auditor: 200, publisher: 200, research: 200 }],
-    ['POST', '/rebuild/nothing', { operator: 404 }],
+    // A cluster builds a view anew beside the one that serves, and no gateway has a hand in it.
+    ...(isCluster ? [] : [['POST', '/rebuild/nothing', { operator: 404 }] as [string, string, Record<string, number>]]),
     ['POST', '/access-log/erase/2001-13', { operator: 400 }],
-  ] as const)('%s %s is for those who run it', async (method, path, may) => {
+  ])('%s %s is for those who run it', async (method, path, may) => {
     const is: Record<string, number> = {};
     for (const asker of askers) is[asker.name] = (await ask(asker, method, stack.url + path)).status;
     expect(is).toEqual({ ...Object.fromEntries(askers.map(({ name }) => [name, 403])), ...may });
@@ -688,7 +715,7 @@ describe('what the platform answers beside the record', () => {
     cells += personas.length + 1;
   });
 
-  it('what is open to everybody tells of nobody', async () => {
+  if (isListed) it('what is open to everybody tells of nobody', async () => {
     const open = stack.routes.filter((route) => route.open && route.method === 'GET' && !route.path.includes('*') && !route.path.includes(':'));
     const told: string[] = [];
     for (const { path } of open) {
@@ -701,7 +728,7 @@ describe('what the platform answers beside the record', () => {
 }); // prettier-ignore
 
 describe('nothing is served that was not asked here', () => {
-  it('by every asker, at every path of the record', () => {
+  if (areAllTaken) it('by every asker, at every path of the record', () => {
     for (const asker of askers) note(asker.name, 'GET', '/metadata');
     const missing = fhirPaths().flatMap((path) => {
       const names = askedAt.get(path) ?? new Set();
@@ -711,7 +738,7 @@ describe('nothing is served that was not asked here', () => {
     expect(missing).toEqual([]);
   });
 
-  it('nor at any other route that needs a token, nor is one open that is not known to be', () => {
+  if (isListed) it('nor at any other route that needs a token, nor is one open that is not known to be', () => {
     const others = stack.routes.filter(({ method, path, open }) => !open && method !== 'HEAD' && !/^\/fhir\/R4(\/\*)?$/.test(path));
     const unasked = others.filter(({ method, path }) => {
       const pattern = new RegExp(`^${method} ${path.replace(/:\w+/g, '[^/]+')}$`);
@@ -747,7 +774,7 @@ describe('the CapabilityStatement', () => {
     for (const { type, searchParam } of rest[0].resource as { type: string; searchParam: { name: string }[] }[]) {
       const kind = hidden.get(type);
       if (kind === undefined) continue;
-      for (const { name } of searchParam) {
+      for (const { name } of searchParam.filter((_, number) => isTaken(number))) {
         const totals = async (asker: Asker) => {
           const asked = ['true', 'false'].map((is) => ask(asker, 'GET', byId(kind, `&${name}:missing=${is}&_summary=count`)));
           return (await Promise.all(asked)).map(({ status, json }) => (status === 200 ? json.total : status));

@@ -204,10 +204,13 @@ test('status says what the server holds, and rebuild builds the view again', asy
   expect(stdout).toMatch(/^log +event \d+, epoch /m);
   expect(stdout).toMatch(/^view +record: at event \d+/m);
   const before = await resources();
+  const read = async () => (await get('/fhir/R4/Patient/corrected')).text();
+  const shown = await read();
   const rebuilt = await carelog(['rebuild', 'record']);
   expect(rebuilt.stderr + rebuilt.stdout).toContain('record is rebuilt');
   expect(rebuilt.code).toBe(0);
   expect(await resources()).toBe(before);
+  expect(await read()).toBe(shown);
 });
 
 test('replay lists the events of one patient in order, and opens them only when asked', async () => {

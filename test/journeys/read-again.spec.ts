@@ -81,15 +81,6 @@ it('what one caller has read is decided anew for the next', async () => {
   expect((await stack.fhir('GET', `/Patient/${id}`, { as: 'gp' })).status).toBe(200);
 });
 
-it('a rebuild of the view leaves nothing behind', async () => {
-  const id = await person();
-  const before = await stack.fhir('GET', `/Patient/${id}`);
-  const token = await stack.token('operator');
-  const rebuilt = await fetch(`${stack.url}/rebuild/record`, { method: 'POST', headers: { authorization: `Bearer ${token}` } }); // prettier-ignore
-  expect(rebuilt.status).toBe(200);
-  expect((await stack.fhir('GET', `/Patient/${id}`)).text).toBe(before.text);
-});
-
 const observation = (subject: string, value: number, more = {}) => ({
   resourceType: 'Observation',
   status: 'final',

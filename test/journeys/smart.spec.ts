@@ -7,7 +7,7 @@ import * as openid from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from '../../apps/carelog/src/demo-population.ts';
-import { startStack, type Stack } from '../support/start-stack.ts';
+import { startEmptyStack, type Stack } from '../support/start-stack.ts';
 import { visitPages, type PageVisitor, type Visit } from '../support/page-visitor.ts';
 
 const redirectUri = 'http://127.0.0.1:4713/callback';
@@ -16,7 +16,7 @@ let app: openid.Configuration;
 let practice: { family: string; id: string };
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startEmptyStack();
   app = await openid.discovery(
     new URL(`${stack.url}/openid`),
     'demo-app',

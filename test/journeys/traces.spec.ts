@@ -1,47 +1,25 @@
 // An activity as a collector of traces sees it, on the whole platform in processes and threads of its own.
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openSqliteLogReader } from '@carelog/event-store';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
-
-interface Span {
-  readonly name: string;
-  readonly traceId: string;
-}
+import { startTraceCollector } from '../support/trace-collector.ts';
 
 const CANARY = 'Canaryname';
 const NHS_NUMBER = '9990000018';
 const folder = mkdtempSync(path.join(tmpdir(), 'carelog-traces-'));
-const bodies: string[] = [];
-const collector = createServer((request, response) => {
-  const parts: Buffer[] = [];
-  request.on('data', (part: Buffer) => parts.push(part));
-  request.on('end', () => {
-    bodies.push(Buffer.concat(parts).toString());
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-  });
-});
+const collector = await startTraceCollector();
+const { spans } = collector;
 let server: ServerProcess;
 
 beforeAll(async () => {
-  collector.listen(0, '127.0.0.1');
-  await once(collector, 'listening');
-  const { port } = collector.address() as AddressInfo;
-  server = await startServer(folder, {
-    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
-    OTEL_TRACES_SAMPLER_ARG: '0',
-    OTEL_BSP_SCHEDULE_DELAY: '100',
-  });
+  server = await startServer(folder, collector.env);
 });
 afterAll(async () => {
   await server.kill();
-  collector.closeAllConnections();
   collector.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -62,7 +40,7 @@ it('a request that is traced is one trace from received to projected, with nothi
   const names = spans().filter(({ traceId }) => traceId === projected!.traceId).map(({ name }) => name); // prettier-ignore
   expect(new Set(names)).toEqual(new Set(['received', 'accepted', 'recorded', 'projected']));
   // The link to the client's own trace is theirs to fill; nothing else comes from them.
-  const said = bodies.join('').replaceAll(clients, '');
+  const said = collector.said().replaceAll(clients, '');
   expect(said).not.toMatch(new RegExp(`${CANARY}|${NHS_NUMBER}|1990-01-01`));
   expect(await traces()).toEqual([projected!.traceId]);
 });
@@ -78,13 +56,6 @@ it('a request that is not traced leaves nothing with the collector and nothing i
   expect(spans().length).toBe(before);
   expect((await traces()).length).toBe(1);
 });
-
-function spans(): Span[] {
-  return bodies.flatMap((body) => {
-    const { resourceSpans } = JSON.parse(body) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
-    return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
-  });
-}
 
 /** The traces that events of the log belong to. */
 async function traces(): Promise<string[]> {

@@ -1,16 +1,18 @@
 /**
- * `npm run bench`: every figure beside its floor, measured in the same run. `--quick` takes one short run of each at 32
- * connections; `--readme` puts the table into README.md. Exits with 1 when a row could not be measured.
+ * `npm run bench`: every figure beside its floor, measured in the same run. `--only server` leaves the cluster out, and
+ * `--only cluster` everything else; `--quick` takes one short run of each at 32 connections, without the cluster; `--readme`
+ * puts the tables into README.md. Exits with 1 when a row could not be measured.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { accessRows } from './access-rows.ts';
 import { accountRows } from './account-rows.ts';
+import { clusterRows } from './cluster-rows.ts';
 import { importRows } from './import-rows.ts';
 import { logRows } from './log-rows.ts';
 import { postgresLogRows } from './postgres-log-rows.ts';
-import { failures, markdown, putIntoPage } from './report.ts';
+import { clusterMarkdown, failures, markdown, putIntoPage } from './report.ts';
 import { requestRows } from './request-rows.ts';
 import { scaleRows } from './scale-rows.ts';
 import { settingsOf } from './settings.ts';
@@ -19,31 +21,48 @@ import { startRows } from './start-rows.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 const flag = { type: 'boolean', default: false } as const;
-const { values } = parseArgs({ options: { quick: flag, readme: flag } });
+const { values } = parseArgs({ options: { quick: flag, readme: flag, only: { type: 'string' } } });
 const settings = settingsOf(values);
-const { client, seconds, runs, connections, say } = settings;
+const { client, say } = settings;
 
-const requests = [
-  ...(await requestRows(settings)),
-  ...(await accessRows(settings)),
-  ...(await accountRows(settings)),
-];
-const singles = [
-  ...(await logRows(settings)),
-  ...(await postgresLogRows(settings)),
-  ...(await importRows(settings)),
-  ...(await startRows(settings)),
-];
-const scale = await scaleRows(settings);
-singles.push(...scale.singles);
-const report = { client: client.name, seconds, runs, connections, requests, singles, scale };
-
-process.stdout.write(`${markdown(report)}\n`);
+const parts = { server: benchServer, cluster: benchCluster };
+const chosen = Object.entries(parts).filter(([name]) => name === (values.only ?? (values.quick ? 'server' : name))); // prettier-ignore
+if (chosen.length === 0) throw new Error(`--only takes ${Object.keys(parts).join(' or ')}.`);
+const failed: string[] = [];
+for (const [, bench] of chosen) failed.push(...(await bench()));
 if (values.readme) {
-  const page = join(ROOT, 'README.md');
-  putIntoPage(page, markdown(report));
   const prettier = join(ROOT, 'node_modules/prettier/bin/prettier.cjs');
-  spawnSync(process.execPath, [prettier, '--write', page], { stdio: 'ignore' });
+  spawnSync(process.execPath, [prettier, '--write', join(ROOT, 'README.md')], { stdio: 'ignore' });
 }
-for (const failure of failures(report)) say(`failed: ${failure}`);
-process.exit(failures(report).length > 0 ? 1 : 0);
+for (const failure of failed) say(`failed: ${failure}`);
+process.exit(failed.length > 0 ? 1 : 0);
+
+/** Everything in one process. Gives what failed. */
+async function benchServer(): Promise<string[]> {
+  const requests = [
+    ...(await requestRows(settings)),
+    ...(await accessRows(settings)),
+    ...(await accountRows(settings)),
+  ];
+  const singles = [
+    ...(await logRows(settings)),
+    ...(await postgresLogRows(settings)),
+    ...(await importRows(settings)),
+    ...(await startRows(settings)),
+  ];
+  const scale = await scaleRows(settings);
+  singles.push(...scale.singles);
+  print(markdown({ ...settings, client: client.name, requests, singles, scale }), 'bench');
+  return failures([...requests, ...scale.rows], singles);
+}
+
+async function benchCluster(): Promise<string[]> {
+  const rows = await clusterRows(settings);
+  print(clusterMarkdown(client.name, rows), 'bench-cluster');
+  return failures([], rows.singles);
+}
+
+function print(text: string, name: string): void {
+  process.stdout.write(`${text}\n`);
+  if (values.readme) putIntoPage(join(ROOT, 'README.md'), text, name);
+}

@@ -25,7 +25,7 @@ import { exportLogs } from '../../apps/carelog/src/commands/export.ts';
 import { importLog } from '../../apps/carelog/src/commands/import-log.ts';
 import { openViewGround } from '../../apps/projector/src/service.ts';
 import { someEvent, to } from '../../libs/event-store/src/some-event.ts';
-import { startStack } from '../support/start-stack.ts';
+import { startEmptyStack } from '../support/start-stack.ts';
 
 const PEOPLE = 40;
 const LANES = 4;
@@ -66,7 +66,7 @@ try {
 /** A synthetic population, recorded by one machine and moved; how many messages it came in. */
 async function record(): Promise<number> {
   const data = join(folder, 'data');
-  const stack = await startStack(data);
+  const stack = await startEmptyStack(data);
   await loadPopulation({ url: stack.url, token: () => stack.token('publisher'), people: PEOPLE, seed: 7 });
   await stack.stop();
   const keys = join(folder, 'keys');

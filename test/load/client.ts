@@ -10,7 +10,8 @@ export interface Load {
   readonly method: 'GET' | 'POST';
   /** Below the base; each request takes one of them at random. */
   readonly paths: readonly string[];
-  readonly body?: string;
+  /** One, or several of which each request takes one at random. */
+  readonly body?: string | readonly string[];
   readonly token?: string;
   readonly connections: number;
   readonly seconds: number;
@@ -46,15 +47,19 @@ function wrk(folder: string): Client {
 function luaOf({ method, paths, body, token, base }: Load): string {
   const { pathname } = new URL(base);
   const urls = paths.map((path) => JSON.stringify(`${pathname === '/' ? '' : pathname}${path}`));
+  const bodies = [body ?? []].flat().map((it) => `[==[${it}]==]`);
   const headers = Object.entries(headersOf(token, body)).map(
     ([name, value]) => `wrk.headers["${name}"]="${value}"`,
   );
+  const add = (of: string) => `table.insert(requests,wrk.format(nil,url,nil,${of}))`;
   return [
     `wrk.method="${method}"`,
     ...headers,
-    ...(body === undefined ? [] : [`wrk.body=[==[${body}]==]`]),
     'local requests={}',
-    `function init() for i,url in ipairs({${urls.join(',')}}) do requests[i]=wrk.format(nil,url) end end`,
+    `local bodies={${bodies.join(',')}}`,
+    `function init() for _,url in ipairs({${urls.join(',')}}) do`,
+    bodies.length === 0 ? add('nil') : `for _,body in ipairs(bodies) do ${add('body')} end`,
+    'end end',
     'function request() return requests[math.random(#requests)] end',
     // wrk counts a status of 400 and above as an error; nothing here is redirected.
     'function done(s) local e=s.errors',
@@ -72,10 +77,12 @@ function autocannon(folder: string): Client {
     async rate(load) {
       const { base, method, paths, body, token, connections, seconds } = load;
       const headers = Object.entries(headersOf(token, body)).map(([name, value]) => ({ name, value }));
-      const sent = body === undefined ? {} : { postData: { text: body } };
-      const entries = Array.from({ length: paths.length === 1 ? 1 : SHUFFLED }, () => {
-        const path = paths[Math.floor(Math.random() * paths.length)]!;
-        return { request: { method, url: `${base}${path}`, headers, ...sent } };
+      const bodies = [body ?? []].flat();
+      const one = <Item>(of: readonly Item[]) => of[Math.floor(Math.random() * of.length)];
+      const entries = Array.from({ length: paths.length === 1 && bodies.length <= 1 ? 1 : SHUFFLED }, () => {
+        const text = one(bodies);
+        const sent = text === undefined ? {} : { postData: { text } };
+        return { request: { method, url: `${base}${one(paths)}`, headers, ...sent } };
       });
       const har = join(folder, 'load.har');
       writeFileSync(har, JSON.stringify({ log: { entries } }));
@@ -92,7 +99,7 @@ function autocannon(folder: string): Client {
   };
 }
 
-function headersOf(token: string | undefined, body: string | undefined): Record<string, string> {
+function headersOf(token: string | undefined, body: Load['body']): Record<string, string> {
   return {
     Accept: 'application/fhir+json',
     ...(token !== undefined && { Authorization: `Bearer ${token}` }),

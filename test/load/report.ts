@@ -31,6 +31,18 @@ export interface Report {
   readonly scale: { readonly sizes: readonly number[]; readonly rows: readonly RequestRow[] };
 }
 
+/** Of the cluster. */
+export interface ClusterReport {
+  readonly singles: readonly SingleRow[];
+  readonly processors: readonly ProcessorColumn[];
+}
+
+/** Microseconds of processor for each event, by kind of process. */
+export interface ProcessorColumn {
+  readonly name: string;
+  readonly microseconds: ReadonlyMap<string, number>;
+}
+
 /** What the runs gave; their medians count. */
 export interface Runs {
   readonly figures: readonly number[];
@@ -67,19 +79,19 @@ function median(figures: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-export function failures({ requests, singles, scale }: Report): string[] {
+/** Of each row that could not be measured, why. */
+export function failures(requests: readonly RequestRow[], singles: readonly SingleRow[]): string[] {
   return [
-    ...[...requests, ...scale.rows].flatMap((row) => row.cells.map((cell) => ({ name: row.name, cell }))),
+    ...requests.flatMap((row) => row.cells.map((cell) => ({ name: row.name, cell }))),
     ...singles,
   ].flatMap(({ name, cell }) => (cell.kind === 'failed' ? [`${name}: ${cell.why}`] : []));
 }
 
 export function markdown(report: Report): string {
   const { client, seconds, runs, connections, requests, singles, scale } = report;
-  const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? process.arch}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   const each = runs === 1 ? `one run of ${seconds} s` : `medians of ${runs} runs of ${seconds} s`;
   return [
-    `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}, ${process.platform}, Node ${process.versions.node}, ${client} on the same cores, ${each}.`,
+    `${measuredHere(client)}, ${each}.`,
     '',
     table(
       ['answers a second', ...connections.map((count) => `${count} connection${count === 1 ? '' : 's'}`)],
@@ -95,11 +107,41 @@ export function markdown(report: Report): string {
       scale.rows.map(requestTexts),
     ),
     '',
+    singlesTable(singles),
+  ].join('\n');
+}
+
+export function clusterMarkdown(client: string, { singles, processors }: ClusterReport): string {
+  const kinds = [...new Set(processors.flatMap(({ microseconds }) => [...microseconds.keys()]))];
+  const sum = (of: ReadonlyMap<string, number>) => [...of.values()].reduce((a, b) => a + b, 0);
+  const row = (name: string, of: (column: ProcessorColumn) => number) => [name, ...processors.map((column) => number(of(column)))]; // prettier-ignore
+  return [
+    `${measuredHere(client)}, all processes on the same cores.`,
+    '',
+    singlesTable(singles),
+    '',
+    'What an event takes of the processors, by process, until it is in the record:',
+    '',
     table(
-      ['', 'Carelog', 'floor', 'ratio', 'the floor is'],
-      singles.map(({ name, unit, cell, floor }) => [name, ...singleTexts(cell, unit), floor]),
+      ['µs for each event', ...processors.map(({ name }) => name)],
+      [
+        ...kinds.map((kind) => row(kind, ({ microseconds }) => microseconds.get(kind) ?? 0)),
+        row('together', ({ microseconds }) => sum(microseconds)),
+      ],
     ),
   ].join('\n');
+}
+
+function measuredHere(client: string): string {
+  const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? process.arch}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  return `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}, ${process.platform}, Node ${process.versions.node}, ${client} on the same cores`;
+}
+
+function singlesTable(singles: readonly SingleRow[]): string {
+  return table(
+    ['', 'Carelog', 'floor', 'ratio', 'the floor is'],
+    singles.map(({ name, unit, cell, floor }) => [name, ...singleTexts(cell, unit), floor]),
+  );
 }
 
 function requestTexts({ name, cells }: RequestRow): string[] {
@@ -128,14 +170,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return all.map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
-const BEGIN = '<!-- bench:begin -->';
-const END = '<!-- bench:end -->';
-
-/** Puts the text between the markers of the page. Throws where they are missing. */
-export function putIntoPage(path: string, text: string): void {
+/** Puts the text between the markers of the page that are called so. Throws where they are missing. */
+export function putIntoPage(path: string, text: string, name = 'bench'): void {
+  const [first, last] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
   const page = readFileSync(path, 'utf8');
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`${path} has no ${BEGIN} … ${END}.`);
-  writeFileSync(path, `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`);
+  const begin = page.indexOf(first);
+  const end = page.indexOf(last);
+  if (begin < 0 || end < begin) throw new Error(`${path} has no ${first} … ${last}.`);
+  writeFileSync(path, `${page.slice(0, begin + first.length)}\n\n${text}\n\n${page.slice(end)}`);
 }

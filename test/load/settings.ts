@@ -8,6 +8,8 @@ export interface Settings {
   readonly runs: number;
   readonly connections: readonly number[];
   readonly lagSeconds: number;
+  /** Of the cluster at a steady rate. */
+  readonly steadySeconds: number;
   readonly scale: {
     /** Sizes of the record at which is measured. */
     readonly people: readonly number[];
@@ -20,8 +22,6 @@ export interface Settings {
 
 export interface Arguments {
   readonly quick: boolean;
-  /** Write the table into README.md. */
-  readonly readme: boolean;
 }
 
 export function settingsOf({ quick }: Arguments): Settings {
@@ -35,6 +35,7 @@ export function settingsOf({ quick }: Arguments): Settings {
         runs: 1,
         connections: [32],
         lagSeconds: 5,
+        steadySeconds: 5,
         scale: { people: [1_000], loadingSeconds: 60 },
       }
     : {
@@ -44,6 +45,7 @@ export function settingsOf({ quick }: Arguments): Settings {
         runs: 3,
         connections: [1, 8, 32],
         lagSeconds: 60,
+        steadySeconds: 30,
         scale: { people: [1_000, 10_000, 100_000], loadingSeconds: 600 },
       };
 }

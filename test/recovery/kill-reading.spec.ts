@@ -19,7 +19,7 @@ import { readLog } from '../support/read-log.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 import type { TokenLimits } from '../support/start-stack.ts';
 
-const rounds = Number(process.env['ROUNDS'] ?? 5);
+const rounds = Number(process.env['ROUNDS'] ?? 3);
 const folder = mkdtempSync(join(tmpdir(), 'carelog-kill-reading-'));
 const paths = dataPaths(folder);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -12,7 +12,7 @@ import { readLog } from '../support/read-log.ts';
 import { recordHash } from '../support/record-hash.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 
-const rounds = Number(process.env['ROUNDS'] ?? 6);
+const rounds = Number(process.env['ROUNDS'] ?? 4);
 const folder = mkdtempSync(join(tmpdir(), 'carelog-kill-'));
 const paths = dataPaths(folder);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

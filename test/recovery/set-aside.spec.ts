@@ -9,11 +9,11 @@ import { rebuild } from '@carelog/projector';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
 import { readLog } from '../support/read-log.ts';
 import { recordHash } from '../support/record-hash.ts';
-import { startStack, type Answer, type Stack } from '../support/start-stack.ts';
+import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startEmptyStack();
   for (const id of ['ann', 'ben', 'eve']) {
     await put('Patient', { resourceType: 'Patient', id, name: [{ family: id }] });
     await put('Observation', observation(`${id}-pulse`, id, 70));
@@ -76,7 +76,7 @@ describe('an event whose content opens but is no resource', () => {
     ({ position } = store.head());
     await store.close();
     keyring.close();
-    stack = await startStack(stack.folder);
+    stack = await startEmptyStack(stack.folder);
     // Recorded all the same: a fact does not wait for a view.
     await put('Observation', observation('ann-later', 'ann', 71));
   });
@@ -185,6 +185,6 @@ it('a rebuild of the stopped server equals the view that the running one rebuilt
   const online = await recordHash(paths.record);
   await rebuild({ paths });
   expect(await recordHash(paths.record)).toBe(online);
-  stack = await startStack(stack.folder);
+  stack = await startEmptyStack(stack.folder);
   expect((await stack.fhir('GET', '/Observation/ben-pulse')).status).toBe(200);
 });

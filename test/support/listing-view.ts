@@ -49,6 +49,8 @@ export async function openListingView(
     lock_timeout: 20_000,
   });
   pool.on('error', () => {});
+  // A server that goes away while a client is ours breaks the next question; it must not end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   await pool.query(`
     SELECT pg_advisory_lock(7);
     CREATE SCHEMA IF NOT EXISTS ${schema};
@@ -128,8 +130,6 @@ export async function openListingView(
     parked: (lane) => parkedIn(pool, lane),
     async apply(lane: number, work: LaneWork<string>) {
       const client = await pool.connect();
-      // A server that goes away while the client is ours breaks the next question; it must not end the process.
-      client.on('error', () => {});
       try {
         await client.query('BEGIN');
         await client.query(`INSERT INTO ${schema}.checkpoint (lane) VALUES ($1) ON CONFLICT DO NOTHING`, [

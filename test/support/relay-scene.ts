@@ -30,8 +30,7 @@ export interface Database {
 
 /** A server with the schema of the distribution. */
 export async function startDatabase(folder: string): Promise<Database> {
-  const options = { folder: path.join(folder, 'postgres'), sync: false };
-  let postgres = await startPostgres(options);
+  const postgres = await startPostgres({ folder: path.join(folder, 'postgres'), sync: false });
   const owner = new pg.Pool({ connectionString: postgres.url(), max: 1 });
   owner.on('error', () => {});
   const password = newEventId();
@@ -48,7 +47,7 @@ export async function startDatabase(folder: string): Promise<Database> {
     run: (sql, values) => owner.query(sql, values),
     async kill() {
       await postgres.kill();
-      postgres = await startPostgres({ ...options, port: postgres.port });
+      await postgres.start();
     },
     async stop() {
       await owner.end();

@@ -7,12 +7,12 @@ import { generatePopulation } from '@carelog/synthetic';
 import { realDataPresent } from '../../libs/fhir/src/real-data.ts';
 import type { Resource } from './search-oracle-definitions.ts';
 import type { Searchable } from './search-queries.ts';
-import { startServer, type ServerProcess } from './server-process.ts';
+import { startServer } from './server-process.ts';
+import { isCluster, startEmptyStack, startStack, type Stack } from './start-stack.ts';
 
 const data = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
 
 export interface SearchedServer {
-  readonly server: ServerProcess;
   readonly base: string;
   readonly resources: readonly Resource[];
   readonly searchable: Searchable;
@@ -30,21 +30,27 @@ export interface Answer {
   readonly json: any;
 }
 
-/** Loads transactions and single resources through the front door; what is refused is left out. */
+/**
+ * Loads transactions and single resources through the front door; what is refused is left out. `among`: whether the server may
+ * hold what other specs recorded.
+ */
 export async function startSearchedServer(
   transactions: readonly object[],
   singles: readonly Partial<Resource>[],
+  among: 'nothing else' | 'others' = 'nothing else',
 ): Promise<SearchedServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'carelog-searched-'));
-  const server = await startServer(folder);
-  const base = `${server.url}/fhir/R4`;
+  const { url, urlOf, token, remove } = await (isCluster ? startCluster(among) : startProcess());
+  const base = `${url}/fhir/R4`;
   const tokens = new Map<string, string>();
   const call = async (method: string, path: string, type: string, body?: string, as = 'publisher') => {
-    const token = tokens.get(as) ?? (await server.token(as));
-    tokens.set(as, token);
-    const headers = { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': type }) };
-    const url = path.startsWith('http') ? path : base + path;
-    const response = await fetch(url, { method, headers, ...(body !== undefined && { body }) });
+    const bearer = tokens.get(as) ?? (await token(as));
+    tokens.set(as, bearer);
+    const headers = {
+      authorization: `Bearer ${bearer}`,
+      ...(body !== undefined && { 'content-type': type }),
+    };
+    const address = path.startsWith('http') ? path : `${urlOf(method)}/fhir/R4${path}`;
+    const response = await fetch(address, { method, headers, ...(body !== undefined && { body }) });
     const text = await response.text();
     return { status: response.status, json: text === '' ? undefined : (JSON.parse(text) as unknown) };
   };
@@ -58,7 +64,6 @@ export async function startSearchedServer(
     rest: [{ resource: { type: string; searchParam?: { name: string }[] }[] }];
   };
   return {
-    server,
     base,
     resources: await readAll([...names], send),
     searchable: new Map(
@@ -68,11 +73,24 @@ export async function startSearchedServer(
     ask: (type, query, as) =>
       call('POST', `/${type}/_search`, 'application/x-www-form-urlencoded', query.toString(), as),
     send,
-    async remove() {
-      await server.kill();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    remove,
   };
+}
+
+type Started = Pick<Stack, 'url' | 'urlOf' | 'token' | 'remove'>;
+
+const startCluster = (among: 'nothing else' | 'others'): Promise<Started> =>
+  among === 'others' ? startStack() : startEmptyStack();
+
+/** Of its own, so that a spec asks while it is busy. */
+async function startProcess(): Promise<Started> {
+  const folder = mkdtempSync(join(tmpdir(), 'carelog-searched-'));
+  const { url, token, kill } = await startServer(folder);
+  const remove = async (): Promise<void> => {
+    await kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { url, urlOf: () => url, token, remove };
 }
 
 /** Patients first, so that references to them resolve; then the rest, which keep the ids they have. */

@@ -3,13 +3,14 @@
  * `CARELOG_STACK=cluster` as a cluster whose gateways take turns to answer what is read, with `CARELOG_STACK=gateway` as a cluster
  * of which one gateway is asked.
  */
-import { defaultPolicy } from '@carelog/access';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createLog, defaultAllowances, issueToken, personas, type Config, type ServedRoute } from '@carelog/service-kit'; // prettier-ignore
-import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
+import { basename, join } from 'node:path';
+import { createLog, issueToken, personas, type Config, type ServedRoute } from '@carelog/service-kit'; // prettier-ignore
+import { startLocalCluster, type LocalEngines } from '../../apps/carelog/src/cluster/local-cluster.ts';
 import { startCarelog } from '../../apps/carelog/src/start.ts';
+import { SHARED_CLUSTER, SHARED_ENGINES, type SharedCluster } from './shared-cluster.ts';
+import { stackConfig, stackSettings } from './stack-config.ts';
 
 export interface Stack {
   /** Everything that the server serves, where it is this process. */
@@ -19,6 +20,8 @@ export interface Stack {
   readonly folder: string;
   /** `limits`: the role of a persona that has several, SMART scopes, a purpose. */
   token(persona: string, limits?: TokenLimits): Promise<string>;
+  /** Where a request with this method goes next. */
+  urlOf(method: string): string;
   /** A FHIR request; the body is sent as JSON unless it is text. */
   fhir(method: string, path: string, options?: FhirOptions): Promise<Answer>;
   /** Stops; `restart` continues on the same data. */
@@ -50,9 +53,24 @@ export interface Answer {
   readonly json: any;
 }
 
-export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-stack-'))): Promise<Stack> {
+/** One that may hold what other specs recorded, where a run has one for them all. */
+export async function startStack(): Promise<Stack> {
+  const shared = process.env[SHARED_CLUSTER];
+  if (shared === undefined) return startEmptyStack();
+  const { folder, gateways } = JSON.parse(shared) as SharedCluster;
+  const stack = stackOn(folder, { ...gatewaysOf(gateways), close: async () => {} });
+  return { ...stack, remove: async () => {} };
+}
+
+/** One that holds nothing but what was recorded in this folder. */
+export async function startEmptyStack(
+  folder = mkdtempSync(join(tmpdir(), 'carelog-stack-')),
+): Promise<Stack> {
   const config = stackConfig(folder);
-  const { routes, url, urlOf, close } = await (isCluster ? startCluster(config) : startOne(config));
+  return stackOn(folder, await (isCluster ? startCluster(config) : startOne(config)));
+}
+
+function stackOn(folder: string, { routes, url, urlOf, close }: Started): Stack {
   const tokens = new Map<string, Promise<string>>();
   const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
     const key = JSON.stringify([persona, limits]);
@@ -66,6 +84,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     base: `${url}/fhir/R4`,
     folder,
     token,
+    urlOf,
     async fhir(method, path, { as = 'publisher', limits = {}, body, headers } = {}) {
       const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
       const response = await fetch(path.startsWith('http') ? path : `${urlOf(method)}/fhir/R4${path}`, {
@@ -84,7 +103,7 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
     stop: close,
     async restart() {
       await close();
-      return startStack(folder);
+      return startEmptyStack(folder);
     },
     async remove() {
       await close();
@@ -93,31 +112,8 @@ export async function startStack(folder = mkdtempSync(join(tmpdir(), 'carelog-st
   };
 }
 
-export function stackConfig(folder: string): Config {
-  return {
-    port: 0,
-    host: '127.0.0.1',
-    dataFolder: folder,
-    demo: false,
-    logLevel: 'error',
-    accessLog: 'written',
-    bodyLimit: 32 * 1024 * 1024,
-    embeddedIdentity: true,
-    issuers: [],
-    policy: defaultPolicy(),
-    // Tests ask faster than people do.
-    allowances: {
-      ...defaultAllowances,
-      patients: defaultAllowances.staff,
-      strangers: defaultAllowances.staff,
-    },
-    corsOrigins: [],
-    trustedProxies: [],
-  };
-}
-
 const kind = process.env['CARELOG_STACK'];
-const isCluster = kind === 'cluster' || kind === 'gateway';
+export const isCluster = kind === 'cluster' || kind === 'gateway';
 
 interface Started {
   readonly routes: readonly ServedRoute[];
@@ -133,19 +129,23 @@ async function startOne(config: Config): Promise<Started> {
   return { routes: service.routes, url, urlOf: () => url, close: () => service.close() };
 }
 
-/** Every gateway calls itself by the address of the first, as behind one front: a page begun at one goes on at another. */
 async function startCluster(config: Config): Promise<Started> {
-  const limits = Object.fromEntries(
-    ['SYSTEMS', 'STAFF', 'PATIENTS', 'STRANGERS'].map((who) => [`CARELOG_LIMIT_${who}`, '10000/10000/512']),
-  );
-  const env = (first: string) => ({ ...limits, CARELOG_LOG: 'error', CARELOG_URL: first });
-  const { gateways, close } = await startLocalCluster(config, createLog('error'), env);
+  const shared = process.env[SHARED_ENGINES];
+  const given = shared && { engines: JSON.parse(shared) as LocalEngines, name: basename(config.dataFolder) };
+  const cluster = await startLocalCluster(config, createLog('error'), {
+    env: stackSettings,
+    ...(given || {}),
+  });
+  return { ...gatewaysOf(cluster.gateways), close: () => cluster.close() };
+}
+
+function gatewaysOf(gateways: readonly string[]): Omit<Started, 'close'> {
   const url = gateways[0]!;
   let asked = 0;
   const urlOf = (method: string) =>
     method === 'GET' && kind === 'cluster' ? gateways[(asked += 1) % gateways.length]! : url;
   // Those of another process are not to be had.
-  return { routes: [], url, urlOf, close };
+  return { routes: [], url, urlOf };
 }
 
 async function tokenOf(

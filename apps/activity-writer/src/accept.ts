@@ -39,7 +39,10 @@ export interface AcceptedEntry {
   readonly parsed?: ParsedResource;
   /** Found once, as they were received: a plan that is made again resolves them again. */
   readonly references: References;
-  /** Its content as it was received, before references are resolved; only where the event id can come again. */
+  /**
+   * Its content as it was received, before references are resolved; only where the event id can come again. Canonical where a
+   * client sends it again; what a gateway named is sent again letter by letter.
+   */
   readonly receivedContent?: string;
   readonly eventId?: string;
   /** Valid NHS numbers of a Patient that are in use. */
@@ -68,8 +71,9 @@ export function accept(
   const fullUrls = new Set(
     request.entries.flatMap(({ fullUrl }) => (fullUrl === undefined ? [] : [fullUrl])),
   );
+  const mayWrite = decisionsFor(request.caller, policy);
   for (const [index, entry] of request.entries.entries()) {
-    const decision = mayWrite(request.caller, entry, policy);
+    const decision = mayWrite(entry);
     if (!decision.permit) withheld ??= { reason: decision.code };
     const outcome = decision.permit
       ? acceptEntry(entry, decision.basis, fullUrls, eventIdOf(entry, index))
@@ -123,8 +127,10 @@ function acceptEntry(
   if (problems.length > 0) return { problems };
   const { valid, invalid } = nhsNumbersOf(parsed.value);
   if (invalid.length > 0) return { problems: invalid };
-  const receivedContent =
-    eventId === undefined ? {} : { eventId, receivedContent: canonicalContent(parsed.value, parsed.exact) };
+  const isNamed = entry.eventId !== undefined && typeof entry.resource === 'string';
+  const received = () =>
+    isNamed ? (entry.resource as string) : canonicalContent(parsed.value, parsed.exact);
+  const receivedContent = eventId === undefined ? {} : { eventId, receivedContent: received() };
   return {
     problems: [],
     accepted: {
@@ -139,13 +145,23 @@ function acceptEntry(
   };
 }
 
-function mayWrite(caller: Caller, entry: RecordEntry, policy: Policy) {
-  const actions: Record<RecordEntry['method'], AccessAction> = {
-    POST: 'create',
-    PUT: 'update',
-    DELETE: 'delete',
+const ACTIONS: Record<RecordEntry['method'], AccessAction> = {
+  POST: 'create',
+  PUT: 'update',
+  DELETE: 'delete',
+};
+
+/** Entries of a Bundle are often of one kind, of which is decided once. */
+function decisionsFor(caller: Caller, policy: Policy) {
+  const made = new Map<string, ReturnType<typeof restrictionOf>>();
+  return ({ method, type }: RecordEntry) => {
+    const kind = `${method} ${type}`;
+    const known = made.get(kind);
+    if (known !== undefined) return known;
+    const decision = restrictionOf(caller, ACTIONS[method], type, noCallerFacts, policy);
+    made.set(kind, decision);
+    return decision;
   };
-  return restrictionOf(caller, actions[entry.method], entry.type, noCallerFacts, policy);
 }
 
 function forbidden({ reason, remedy }: AccessRefusal): Problem {

@@ -66,7 +66,7 @@ export async function startFront(
       ...(readiness !== undefined && { readiness }),
       issuers: (url) => [
         ...(embedded === undefined ? [] : [embedded.issuer(url)]),
-        ...config.issuers.map((settings) => trustedIssuer(settings, url + FHIR_BASE)),
+        ...config.issuers.map((settings) => trustedIssuer(settings, url + FHIR_BASE, log)),
       ],
       routes(server, { url, requestMetrics }) {
         embedded?.mount(server, url);

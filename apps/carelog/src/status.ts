@@ -13,6 +13,8 @@ export interface Running {
   readonly policy: Policy;
   readonly store: EventStore;
   readonly record: RecordQueries;
+  /** Of the record that answers now. */
+  readonly recordVersion: () => number;
   /** `rebuild` where a view is built anew in its own place. */
   readonly projector: Pick<Projector, 'position'> & Partial<Pick<Projector, 'rebuild'>>;
 }
@@ -25,6 +27,7 @@ export interface Status {
   readonly resources: number;
   readonly projections: readonly {
     readonly name: string;
+    readonly version: number;
     readonly position: number;
     readonly lag: number;
     /** Partitions that stopped at an event which could not be projected. */
@@ -36,12 +39,15 @@ export interface Status {
   }[];
 }
 
-export async function statusOf({ version, startedAt, store, record, projector }: Running): Promise<Status> {
+export async function statusOf(running: Running): Promise<Status> {
+  const { version, startedAt, store, record, recordVersion, projector } = running;
   const { people, resources } = await record.stats();
   const log = store.head();
   const position = projector.position();
   const lag = Math.max(0, log.position - position);
-  const projections = [{ name: 'record', position, lag, parked: await record.parked() }];
+  const projections = [
+    { name: 'record', version: recordVersion(), position, lag, parked: await record.parked() },
+  ];
   return { version, startedAt, log, people, resources, projections };
 }
 

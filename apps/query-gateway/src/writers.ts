@@ -54,7 +54,7 @@ const FAULTS_MAX = 3;
 export function connectWriters(options: WritersOptions): Writers {
   const { addresses, serviceKey, log, patienceMs = PATIENCE_MS } = options;
   Logger.overrideLogger(nestLog(log));
-  const writers = addresses.map((address) => new Writer(address, serviceKey));
+  const writers = addresses.map((address) => new Writer(address, serviceKey, log));
   const asking = setInterval(() => writers.forEach((writer) => void writer.ask()), ASK_MS).unref();
   writers.forEach((writer) => void writer.ask());
 
@@ -103,15 +103,24 @@ function leastBusy(writers: readonly Writer[]): Writer {
   return idle[Math.floor(Math.random() * idle.length)]!;
 }
 
+/** Whoever waits for an answer hears what becomes of its connection; the log says it once, by whom the writer is asked whether it is there. */
+class QuietClient extends ClientTCP {
+  override handleError(): void {}
+}
+
 class Writer {
   readonly #client: ClientTCP;
+  readonly #log: Log;
+  readonly #place: string;
   #restsUntil = 0;
   #askedAt: number | undefined;
   inHand = 0;
   isAlive = false;
 
-  constructor({ host, port }: WriterAddress, serviceKey: Buffer) {
-    this.#client = new ClientTCP({ host, port, tlsOptions: tlsToServices(serviceKey) });
+  constructor({ host, port }: WriterAddress, serviceKey: Buffer, log: Log) {
+    this.#log = log;
+    this.#place = `${host}:${port}`;
+    this.#client = new QuietClient({ host, port, tlsOptions: tlsToServices(serviceKey) });
   }
 
   get isResting(): boolean {
@@ -138,6 +147,7 @@ class Writer {
   async ask(): Promise<void> {
     if (this.#askedAt !== undefined) return this.#letGoOfSilent(this.#askedAt);
     this.#askedAt = performance.now();
+    const wasAlive = this.isAlive;
     try {
       await this.#client.connect();
       this.isAlive = await firstValueFrom(this.#client.send<boolean>(ALIVE_PATTERN, true));
@@ -146,6 +156,9 @@ class Writer {
     } finally {
       this.#askedAt = undefined;
     }
+    if (wasAlive && !this.isAlive)
+      this.#log.warn({ writer: this.#place }, 'a writer does not answer any more');
+    if (!wasAlive && this.isAlive) this.#log.info({ writer: this.#place }, 'a writer answers');
   }
 
   /** Whoever waits for it then hears that the connection is closed. */
@@ -161,13 +174,16 @@ class Writer {
 
 /** Undefined where it fails or takes longer. What comes of it later is nobody's any more. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  const overdue = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined).unref();
+  });
   try {
-    return await Promise.race([work, delay(ms, undefined, { signal: overdue.signal, ref: false })]);
+    return await Promise.race([work, overdue]);
   } catch {
     return undefined;
   } finally {
-    overdue.abort();
+    clearTimeout(timer);
   }
 }
 

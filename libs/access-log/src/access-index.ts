@@ -1,5 +1,5 @@
 /**
- * Where in the access log to look: for each event, who is in it and about whom, by ordinals. It holds no record itself, so what
+ * Where in the access log to look: for each event, who is in it, about whom and when. It holds no record itself, so what
  * was asked and shown stays sealed; it is a view and can be built again from the log.
  */
 import { rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { isHiddenFromPatients, type RecordedAccess, type Who } from './access-re
 import { recordsOf } from './take-over.ts';
 
 /** Changes when the tables or what is put in them change; an index of another version is built anew. */
-const INDEX_VERSION = 3;
+const INDEX_VERSION = 4;
 const EVENTS_AT_ONCE = 200;
 
 /** What records can be looked for by. */
@@ -31,10 +31,11 @@ export function agentsOf({ subject, organisation }: Who): ReadonlySet<string> {
   return new Set([subject.toLowerCase(), organisation.toLowerCase()]);
 }
 
-/** Ordinals of one event, in order. */
-export interface Posting {
+/** When the first and the last record of an event were taken. */
+export interface IndexedEvent {
   readonly event: number;
-  readonly ordinals: readonly number[];
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface Counted {
@@ -76,21 +77,23 @@ export class AccessIndex {
     }
   }
 
-  /** Postings of a term, newest event first, from this event on downwards. */
-  postings(term: Term, from: number, limit: number): Posting[] {
-    const rows = this.#statements.postings.all(term, from, limit) as unknown as PostingRow[];
-    return rows.map(({ event, ordinals }) => ({ event, ordinals: JSON.parse(`[${ordinals}]`) as number[] }));
-  }
-
-  /** Events that have a record between two instants (milliseconds, both inclusive), newest first, from this event on downwards. */
-  events(since: number, until: number, from: number, limit: number): number[] {
-    const rows = this.#statements.events.all(since, until, from, limit) as unknown as { event: number }[];
-    return rows.map(({ event }) => event);
-  }
-
-  /** When the first and the last record of an event were taken. */
-  span(event: number): { readonly first: number; readonly last: number } | undefined {
-    return this.#statements.span.get(event) as { first: number; last: number } | undefined;
+  /**
+   * Events of a term, or all, that have a record between two instants (milliseconds, both inclusive): at most `limit` after
+   * `below`, by their last records, latest first.
+   */
+  events(
+    term: Term | undefined,
+    since: number,
+    until: number,
+    below: IndexedEvent | undefined,
+    limit: number,
+  ): IndexedEvent[] {
+    const about = term === undefined ? [] : [term];
+    const statement = this.#statements[term === undefined ? 'allEvents' : 'events'];
+    // An event that begins by then ends no later than the longest of them lasts.
+    const { longest } = this.#statements.longest.get() as { longest: number };
+    const from = below ?? { last: Math.min(until + longest, Number.MAX_SAFE_INTEGER), event: Number.MAX_SAFE_INTEGER }; // prettier-ignore
+    return statement.all(...about, from.last, from.event, since, until, limit) as unknown as IndexedEvent[];
   }
 
   /**
@@ -124,68 +127,57 @@ export class AccessIndex {
 
   #add(event: number, records: readonly RecordedAccess[]): void {
     if (records.length === 0) return;
-    const byTerm = new Map<Term, { readonly ordinals: number[]; accesses: number }>();
+    const byTerm = new Map<Term, number>();
     let accesses = 0;
     for (const record of records) {
       const ofRecord = Math.max(1, record.patients.length);
       accesses += ofRecord;
-      for (const term of termsOf(record)) {
-        const posting = byTerm.get(term) ?? { ordinals: [], accesses: 0 };
-        byTerm.set(term, posting);
-        posting.ordinals.push(record.ordinal);
-        posting.accesses += isOfPatient(term) ? 1 : ofRecord;
-      }
-    }
-    for (const [term, posting] of byTerm) {
-      this.#statements.addTerm.run(term);
-      this.#statements.addPosting.run(event, posting.accesses, posting.ordinals.join(','), term);
+      for (const term of termsOf(record))
+        byTerm.set(term, (byTerm.get(term) ?? 0) + (isOfPatient(term) ? 1 : ofRecord));
     }
     const times = records.map(({ at }) => at);
-    this.#statements.addSpan.run(event, Math.min(...times), Math.max(...times), accesses);
+    const [first, last] = [Math.min(...times), Math.max(...times)];
+    for (const [term, count] of byTerm) {
+      this.#statements.addTerm.run(term);
+      this.#statements.addPosting.run(last, event, first, count, term);
+    }
+    this.#statements.addSpan.run(last, event, first, accesses);
   }
 }
 
 /** A record that is about several patients is an access of each. */
 const isOfPatient = (term: Term): boolean => term.startsWith('patient ') || term.startsWith('hidden ');
 
-interface PostingRow {
-  readonly event: number;
-  readonly ordinals: string;
-}
-
 const SCHEMA = `
 CREATE TABLE term (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE posting (term INTEGER NOT NULL, event INTEGER NOT NULL, count INTEGER NOT NULL, ordinals TEXT NOT NULL, PRIMARY KEY (term, event)) STRICT, WITHOUT ROWID;
-CREATE TABLE span (event INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, accesses INTEGER NOT NULL) STRICT;
-CREATE INDEX span_last ON span (last, first);
+CREATE TABLE posting (term INTEGER NOT NULL, last INTEGER NOT NULL, event INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (term, last, event)) STRICT, WITHOUT ROWID;
+CREATE TABLE span (last INTEGER NOT NULL, event INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (last, event)) STRICT, WITHOUT ROWID;
+CREATE INDEX span_length ON span (last - first);
 CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, position INTEGER NOT NULL, epoch TEXT NOT NULL) STRICT;
 PRAGMA user_version = ${INDEX_VERSION};
 `;
 const EMPTY = 'DELETE FROM term; DELETE FROM posting; DELETE FROM span; DELETE FROM checkpoint;';
 
-const OF_TERM = 'posting.term = (SELECT id FROM term WHERE name = ?)';
+const OF_TERM = 'term = (SELECT id FROM term WHERE name = ?)';
 const WHOLE = 'first >= ? AND last <= ?';
-const IN_PART = 'last >= ? AND first <= ? AND NOT (first >= ? AND last <= ?) ORDER BY event DESC LIMIT ?';
+const LATEST_FIRST =
+  '(last, event) < (?, ?) AND last >= ? AND first <= ? ORDER BY last DESC, event DESC LIMIT ?';
+const IN_PART =
+  'last >= ? AND first <= ? AND NOT (first >= ? AND last <= ?) ORDER BY last DESC, event DESC LIMIT ?';
 
 function prepare(db: DatabaseSync) {
   return {
     checkpoint: db.prepare('SELECT position, epoch FROM checkpoint'),
     move: db.prepare('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)'),
     addTerm: db.prepare('INSERT INTO term (name) VALUES (?) ON CONFLICT DO NOTHING'),
-    addPosting: db.prepare('INSERT OR REPLACE INTO posting SELECT id, ?, ?, ? FROM term WHERE name = ?'),
+    addPosting: db.prepare('INSERT OR REPLACE INTO posting SELECT id, ?, ?, ?, ? FROM term WHERE name = ?'),
     addSpan: db.prepare('INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?)'),
-    postings: db.prepare(
-      'SELECT event, ordinals FROM posting WHERE term = (SELECT id FROM term WHERE name = ?) AND event <= ? ORDER BY event DESC LIMIT ?',
-    ),
-    events: db.prepare(
-      'SELECT event FROM span WHERE last >= ? AND first <= ? AND event <= ? ORDER BY event DESC LIMIT ?',
-    ),
-    span: db.prepare('SELECT first, last FROM span WHERE event = ?'),
-    count: db.prepare(
-      `SELECT coalesce(sum(posting.count), 0) AS count FROM posting JOIN span USING (event) WHERE ${OF_TERM} AND ${WHOLE}`,
-    ),
-    cut: db.prepare(`SELECT event FROM posting JOIN span USING (event) WHERE ${OF_TERM} AND ${IN_PART}`),
-    countAll: db.prepare(`SELECT coalesce(sum(accesses), 0) AS count FROM span WHERE ${WHOLE}`),
+    longest: db.prepare('SELECT coalesce(max(last - first), 0) AS longest FROM span'),
+    events: db.prepare(`SELECT event, first, last FROM posting WHERE ${OF_TERM} AND ${LATEST_FIRST}`),
+    allEvents: db.prepare(`SELECT event, first, last FROM span WHERE ${LATEST_FIRST}`),
+    count: db.prepare(`SELECT coalesce(sum(count), 0) AS count FROM posting WHERE ${OF_TERM} AND ${WHOLE}`),
+    cut: db.prepare(`SELECT event FROM posting WHERE ${OF_TERM} AND ${IN_PART}`),
+    countAll: db.prepare(`SELECT coalesce(sum(count), 0) AS count FROM span WHERE ${WHOLE}`),
     cutAll: db.prepare(`SELECT event FROM span WHERE ${IN_PART}`),
   };
 }

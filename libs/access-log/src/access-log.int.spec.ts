@@ -19,7 +19,7 @@ import { openKeyring, type Keyring } from '@carelog/keyring';
 import { openAccessLog, type AccessLog } from './access-log.ts';
 import type { Answered } from './access-record.ts';
 import { openBrokenGlass } from './broken-glass.ts';
-import type { AccessPlace, AccessQuery, FoundAccess } from './find-accesses.ts';
+import type { AccessCursor, AccessQuery, FoundAccess } from './find-accesses.ts';
 import { partitionAt } from './journal.ts';
 
 const ground = { policy: '1', view: 'record 2', epoch: 'e' };
@@ -101,7 +101,7 @@ it('finds what was recorded, newest first, whole', async () => {
 /** Every page after the first is asked for from where the one before ended. */
 async function allOf(log: AccessLog, query: Partial<AccessQuery>, count = 50): Promise<FoundAccess[]> {
   const found: FoundAccess[] = [];
-  for (let after: AccessPlace | undefined; ;) {
+  for (let after: AccessCursor | undefined; ;) {
     const page = await log.find({ hiddenToo: true, count, ...query, ...(after !== undefined && { after }) });
     expect(page!.found.length).toBeLessThanOrEqual(count);
     found.push(...page!.found);

@@ -5,7 +5,7 @@
 import type { Caller } from '@carelog/access';
 import type { AccessLog } from './access-log.ts';
 import type { Answered, RecordedAccess, Who } from './access-record.ts';
-import type { AccessPlace } from './find-accesses.ts';
+import type { AccessCursor } from './find-accesses.ts';
 
 export interface Break {
   /** Id of the Patient. */
@@ -120,7 +120,7 @@ function keyOf({ kind, subject, organisation, roleProfile = '' }: Who): string {
 
 async function* recordedBreaks(log: AccessLog): AsyncGenerator<RecordedAccess> {
   const since = Date.now() - LOOKED_BACK_MS;
-  for (let after: AccessPlace | undefined, more = true; more;) {
+  for (let after: AccessCursor | undefined, more = true; more;) {
     const page = await log.find({ interaction: BREAK_GLASS, since, hiddenToo: true, count: PAGE, ...(after !== undefined && { after }) }); // prettier-ignore
     if (page === undefined) throw new Error('The access log cannot be looked through for broken glass. See the warnings above.'); // prettier-ignore
     // A refused attempt is a record of the same interaction.

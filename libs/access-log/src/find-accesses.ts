@@ -1,7 +1,10 @@
-/** Looks records up in the access log, newest first. */
+/**
+ * Looks records up in the access log, newest first by the time that each has. Events of several gateways lie over each other in
+ * time, so what was opened waits until no event that is still to come may hold something newer.
+ */
 import type { EventStore } from '@carelog/event-store';
 import type { Keyring } from '@carelog/keyring';
-import { agentsOf, type AccessIndex, type Term } from './access-index.ts';
+import { agentsOf, type AccessIndex, type IndexedEvent, type Term } from './access-index.ts';
 import { isHiddenFromPatients, type RecordedAccess } from './access-record.ts';
 import { recordsOf } from './take-over.ts';
 
@@ -20,8 +23,8 @@ export interface AccessQuery {
   readonly count: number;
   /** The total is wanted even where it takes looking through what is found. */
   readonly counted?: boolean;
-  /** Only what comes after this place. */
-  readonly after?: AccessPlace | undefined;
+  /** Only what comes after the end of this page. */
+  readonly after?: AccessCursor | undefined;
 }
 
 /** One access of one patient: a record that is about several is found once for each, one about nobody once. */
@@ -34,10 +37,13 @@ export interface FoundAccess {
 /** Event, ordinal and index. */
 export type AccessPlace = readonly [number, number, number];
 
+/** Where a page ended: the time of an access, in milliseconds, and its place. */
+export type AccessCursor = readonly [number, ...AccessPlace];
+
 export interface FoundAccesses {
   readonly found: readonly FoundAccess[];
-  /** There may be more: after this place. */
-  readonly next?: AccessPlace;
+  /** There may be more: after this one. */
+  readonly next?: AccessCursor;
   /** How many there are in all, where that is known without looking through too much. */
   readonly total?: number;
 }
@@ -58,31 +64,35 @@ export async function findAccesses(reading: AccessReading, query: AccessQuery): 
 }
 
 async function pageOf(reading: AccessReading, query: AccessQuery): Promise<Omit<FoundAccesses, 'total'>> {
-  const { index } = reading;
   const found: FoundAccess[] = [];
   if (query.count === 0 || query.patients?.length === 0) return { found };
-  let last: AccessPlace | undefined = query.after;
-  let opened = 0;
-  const more = () => ({ found, ...(last !== undefined && { next: last }) });
-  for (const event of candidates(index, query)) {
-    if (!isWithin(index, event, query)) continue;
-    if (opened === OPENED_MAX) return more();
-    opened += 1;
-    for (const access of accessesOf(await recordsAt(reading, event), query)) {
-      if (found.length === query.count) return more();
-      found.push(access);
-      last = placeOf(access);
+  /** Opened and not given yet, newest last. */
+  const waiting: FoundAccess[] = [];
+  const isFull = (floor: AccessCursor): boolean => {
+    while (waiting.length > 0 && isAfter(floor, cursorOf(waiting.at(-1)!))) {
+      if (found.length === query.count) return true;
+      found.push(waiting.pop()!);
     }
-    // Where nothing of this event is left, the page after begins below it.
-    last = [event, -1, -1];
+    return false;
+  };
+  const more = () => ({ found, next: cursorOf(found.at(-1)!) });
+  let opened = 0;
+  for (const event of candidates(reading.index, query)) {
+    const top: AccessCursor = [event.last, event.event, ANY, ANY];
+    if (isFull(top)) return more();
+    // What reaches up into the page before is opened again, and does not count: so each page comes further than the last.
+    const isNew = query.after === undefined || isAfter(top, query.after);
+    if (isNew && opened === OPENED_MAX) return { found, next: top };
+    opened += Number(isNew);
+    waiting.push(...accessesOf(await recordsAt(reading, event.event), query));
+    waiting.sort((one, other) => (isAfter(cursorOf(one), cursorOf(other)) ? -1 : 1));
   }
-  return { found };
+  return isFull(END) ? more() : { found };
 }
 
-function isWithin(index: AccessIndex, event: number, { since = 0, until = Infinity }: AccessQuery): boolean {
-  const span = index.span(event);
-  return span !== undefined && span.last >= since && span.first <= until;
-}
+/** Above every ordinal and every index; and below everything that there is. */
+const ANY = Number.MAX_SAFE_INTEGER;
+const END: AccessCursor = [-1, -1, -1, -1];
 
 /** One access by its place; undefined where there is none. */
 export async function readAccess(
@@ -94,26 +104,30 @@ export async function readAccess(
   return { record, index };
 }
 
-export const placeOf = ({ record, index }: FoundAccess): AccessPlace => [record.event, record.ordinal, index];
+const cursorOf = ({ record: { at, event, ordinal }, index }: FoundAccess): AccessCursor => [at, event, ordinal, index]; // prettier-ignore
 
 const AT_ONCE = 100;
 
-/** Events that may hold what is asked for, newest first. */
-function* candidates(index: AccessIndex, query: AccessQuery): Generator<number> {
+/** Events that may hold what is asked for, those first that reach up to the latest. */
+function* candidates(index: AccessIndex, query: AccessQuery): Generator<IndexedEvent> {
   const terms = termsIn(query);
-  let from = query.after?.[0] ?? Number.MAX_SAFE_INTEGER;
-  for (;;) {
-    const lists = terms.length === 0
-      ? [index.events(query.since ?? 0, query.until ?? Number.MAX_SAFE_INTEGER, from, AT_ONCE)]
-      : terms.map((term) => index.postings(term, from, AT_ONCE).map((posting) => posting.event)); // prettier-ignore
-    const full = lists.filter((list) => list.length === AT_ONCE);
+  const about = terms.length === 0 ? [undefined] : terms;
+  const { since = 0, until = ANY, after } = query;
+  const upTo = Math.min(until, after?.[0] ?? ANY);
+  for (let below: IndexedEvent | undefined; ;) {
+    const lists = about.map((term) => index.events(term, since, upTo, below, AT_ONCE));
+    const ends = lists.flatMap((list) => (list.length === AT_ONCE ? list.at(-1)! : []));
     // Below the end of a list that was cut another one may have more.
-    const floor = full.length === 0 ? 0 : Math.max(...full.map((list) => list.at(-1)!));
-    yield* [...new Set(lists.flat())].filter((event) => event >= floor).sort((a, b) => b - a);
-    if (full.length === 0) return;
-    from = floor - 1;
+    const floor = ends.sort(byLast)[0];
+    const events = new Map(lists.flat().map((event) => [event.event, event]));
+    yield* [...events.values()].filter((event) => floor === undefined || byLast(event, floor) <= 0).sort(byLast); // prettier-ignore
+    if (floor === undefined) return;
+    below = floor;
   }
 }
+
+const byLast = (one: IndexedEvent, other: IndexedEvent): number =>
+  other.last - one.last || other.event - one.event;
 
 /** Those of which every record that is asked for has one; none where all events have to be looked at. */
 function termsIn({ patients, agent, interaction, hiddenToo }: AccessQuery): Term[] {
@@ -142,11 +156,10 @@ async function totalOf(reading: AccessReading, query: AccessQuery): Promise<numb
   const counted = isKnown ? terms.map((term) => index.count(term, since, until, COUNTED_MAX + 1)) : [];
   const events = isKnown
     ? new Set(counted.flatMap(({ inPart }) => inPart))
-    : candidates(index, { ...query, after: undefined });
+    : candidates(index, { ...query, after: undefined }).map(({ event }) => event);
   let total = counted.reduce((sum, { count }) => sum + count, 0);
   let opened = 0;
   for (const event of events) {
-    if (!isWithin(index, event, query)) continue;
     if (opened === COUNTED_MAX) return undefined;
     opened += 1;
     total += [...accessesOf(await recordsAt(reading, event), { ...query, after: undefined })].length;
@@ -154,13 +167,12 @@ async function totalOf(reading: AccessReading, query: AccessQuery): Promise<numb
   return total;
 }
 
-/** Last ones first. */
 function* accessesOf(records: readonly RecordedAccess[], query: AccessQuery): Generator<FoundAccess> {
-  for (const record of records.toReversed()) {
+  for (const record of records) {
     if (!isAsked(record, query)) continue;
-    for (let index = Math.max(1, record.patients.length) - 1; index >= 0; index -= 1) {
+    for (let index = 0; index < Math.max(1, record.patients.length); index += 1) {
       if (query.patients !== undefined && !query.patients.includes(record.patients[index]!)) continue;
-      if (query.after === undefined || isAfter(placeOf({ record, index }), query.after))
+      if (query.after === undefined || isAfter(cursorOf({ record, index }), query.after))
         yield { record, index };
     }
   }
@@ -175,9 +187,9 @@ function isAsked(record: RecordedAccess, query: AccessQuery): boolean {
   return query.hiddenToo || !isHiddenFromPatients(record);
 }
 
-/** Newest first: what comes after lies at a lower place. */
-function isAfter(place: AccessPlace, after: AccessPlace): boolean {
-  for (const [i, number] of place.entries()) if (number !== after[i]) return number < after[i]!;
+/** Newest first: what comes after is older, or lies at a lower place. */
+function isAfter(cursor: AccessCursor, after: AccessCursor): boolean {
+  for (const [i, number] of cursor.entries()) if (number !== after[i]) return number < after[i]!;
   return false;
 }
 

@@ -56,8 +56,11 @@ export function partitionAt(at: number): string {
   return partitionOf(new Date(at).toISOString().slice(0, 7));
 }
 
+/** What the names of their partitions begin with. */
+export const ACCESS_PARTITIONS = 'access/';
+
 /** `month`: as in `2018-03`. */
-export const partitionOf = (month: string): string => `access/${month}`;
+export const partitionOf = (month: string): string => `${ACCESS_PARTITIONS}${month}`;
 
 export class Journal {
   readonly #options: JournalOptions;

@@ -1,6 +1,7 @@
 /** Two gateways with one access log in PostgreSQL: each finds what both recorded, and knows at once whose glass either broke. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '@carelog/access';
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import { migrateEventStore, openPostgresEventStore, type PostgresEventStore } from '@carelog/event-store';
@@ -12,6 +13,7 @@ import { openAccessLog, type AccessLog } from './access-log.ts';
 import type { Answered } from './access-record.ts';
 import type { BrokenGlass } from './broken-glass.ts';
 import { openSharedBrokenGlass } from './cluster-broken-glass.ts';
+import type { AccessCursor } from './find-accesses.ts';
 
 const folder = temporaryFolder();
 const engine = await engineOrReason(() => startPostgres({ folder: join(folder, 'postgres'), sync: false }));
@@ -114,6 +116,30 @@ describe.skipIf(postgres === undefined)(
       const { record, index } = page!.found[0]!;
       expect(await other.log.read([record.event, record.ordinal, index])).toEqual(page!.found[0]);
       expect(readdirSync(join(one.folder, 'journal'))).toEqual([]);
+    });
+
+    it('is found newest first, whichever gateway answered, on one page or on many', async () => {
+      const gateways = [await open('one'), await open('other')];
+      const recorded: string[] = [];
+      for (let n = 0; n < 30; n += 1) {
+        // No two in one millisecond, so that there is one order only.
+        for (const at = Date.now(); Date.now() === at;) await setImmediate();
+        await kept(gateways[((n * n) % 3) % 2]!, n);
+        recorded.unshift(`Patient/p${n}`);
+        if (n % 11 === 10) await gateways[0]!.log.find({ hiddenToo: true, count: 0 });
+      }
+      for (const [index, { log }] of gateways.entries()) {
+        for (const count of [1, 7, 100]) {
+          const found: string[] = [];
+          for (let after: AccessCursor | undefined; ;) {
+            const page = await log.find({ hiddenToo: true, count, after });
+            found.push(...page!.found.map(({ record }) => record.query));
+            after = page!.next;
+            if (after === undefined) break;
+          }
+          expect([index, count, found]).toEqual([index, count, recorded]);
+        }
+      }
     });
 
     it('takes over what a gateway left in its journal when it starts again', async () => {

@@ -12,6 +12,8 @@ export interface KafkaSettings {
   readonly replicas: number;
   readonly ssl?: NonNullable<KafkaConfig['ssl']>;
   readonly sasl?: SASLOptions;
+  /** With it every message is sealed, and one that is not counts as unreadable. No part of what the environment says. */
+  readonly sealKey?: Uint8Array;
 }
 
 export type KafkaSettingsOutcome =

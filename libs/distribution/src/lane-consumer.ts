@@ -6,8 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { kafkaClient } from './kafka-client.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
+import { isSealed } from './message-seal.ts';
 import { decodeMessage } from './message.ts';
-import type { Delivered } from './message.ts';
+import type { Delivered, ReceivedMessage } from './message.ts';
 
 export interface LaneBatch {
   readonly lane: number;
@@ -30,7 +31,7 @@ export interface LaneConsumerOptions {
   readonly onFault?: (fault: Error) => void;
   /** Lanes worked on at the same time; 4 unless told. */
   readonly lanesAtOnce?: number;
-  /** A consumer from which nothing is heard for so long loses its lanes; 30 seconds unless told. */
+  /** A consumer from which nothing is heard for so long loses its lanes; 8 seconds unless told. */
   readonly sessionMilliseconds?: number;
   readonly clientId?: string;
 }
@@ -40,6 +41,11 @@ export interface LaneConsumer {
   close(): Promise<void>;
 }
 
+/**
+ * Above the 6 seconds that brokers allow at least, and many times what a batch keeps a processor without a pause: heartbeats
+ * go out while it works. One that loses its lanes though it lives only does work twice.
+ */
+const SESSION_MILLISECONDS = 8_000;
 const commitEveryMilliseconds = 1_000;
 const pauseMilliseconds = { first: 200, longest: 10_000 };
 
@@ -79,7 +85,7 @@ async function consumeOnce(
   const { topic } = settings;
   const consumer = kafkaClient(settings, options.clientId ?? 'carelog-projector').consumer({
     groupId: options.group,
-    sessionTimeout: options.sessionMilliseconds ?? 30_000,
+    sessionTimeout: options.sessionMilliseconds ?? SESSION_MILLISECONDS,
     // An idle consumer hears only between two fetches that the lanes are shared out anew, and all others wait for it.
     heartbeatInterval: 1_000,
     maxWaitTimeInMs: 500,
@@ -103,7 +109,7 @@ async function consumeOnce(
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: options.lanesAtOnce ?? 4,
-      eachBatch: (payload) => work(payload, consumer, options, closing, committed),
+      eachBatch: (payload) => work(payload, consumer, { ...options, settings }, closing, committed),
     });
     await over.promise;
   } finally {
@@ -116,7 +122,7 @@ async function consumeOnce(
 async function work(
   { batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload,
   consumer: Consumer,
-  { onBatch }: LaneConsumerOptions,
+  { onBatch, settings }: LaneConsumerOptions & { readonly settings: KafkaSettings },
   closing: AbortSignal,
   committed: Map<number, number>,
 ): Promise<void> {
@@ -127,7 +133,7 @@ async function work(
   // kafkajs sends one only as often as it must. A failure says that the group is being shared out anew.
   const beat = setInterval(() => void heartbeat().catch((fault: unknown) => stopping.abort(fault)), 500);
   try {
-    const messages = batch.messages.map(decodeMessage);
+    const messages = batch.messages.map((message) => deliveredOf(message, batch.partition, settings));
     const behind = Number(batch.offsetLag());
     await onBatch({ lane: batch.partition, messages, behind, signal: stopping.signal });
   } finally {
@@ -142,4 +148,13 @@ async function work(
   committed.set(batch.partition, now);
   const offset = String(BigInt(last) + 1n);
   await consumer.commitOffsets([{ topic: batch.topic, partition: batch.partition, offset }]).catch(() => {});
+}
+
+function deliveredOf(
+  message: ReceivedMessage,
+  lane: number,
+  { topic, sealKey: key }: KafkaSettings,
+): Delivered {
+  if (key === undefined || isSealed(message, { key, topic, lane })) return decodeMessage(message);
+  return { kind: 'unreadable', reason: 'it was not sealed for this lane with the key of our services' };
 }

@@ -7,6 +7,7 @@
 import type { RecordMetadata } from 'kafkajs';
 import { kafkaClient } from './kafka-client.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
+import { sealMessage } from './message-seal.ts';
 import type { LaneMessage } from './message.ts';
 
 /** Messages for each lane, in order. */
@@ -36,7 +37,7 @@ export async function openLaneProducer(
   } = {},
 ): Promise<LaneProducer> {
   const patience = options.patienceMilliseconds ?? 10_000;
-  const { topic } = settings;
+  const { topic, sealKey: key } = settings;
   const producer = kafkaClient(settings, options.clientId ?? 'carelog-relay', patience).producer({
     idempotent: false,
     maxInFlightRequests: 1,
@@ -58,7 +59,12 @@ export async function openLaneProducer(
     async send(page) {
       if (state !== 'ready') throw new SendDoubt(`A producer that is ${state} was asked to send.`);
       state = 'sending';
-      const messages = [...page].flatMap(([partition, own]) => own.map((each) => ({ ...each, partition })));
+      const messages = [...page].flatMap(([partition, own]) =>
+        own.map((each) => {
+          const message = key === undefined ? each : sealMessage(each, { key, topic, lane: partition });
+          return { ...message, partition };
+        }),
+      );
       try {
         const sent = producer.send({
           topic,

@@ -1,9 +1,14 @@
 /** Producer, topic and consumer against a real broker. */
 import { createMemoryEventStore } from '@carelog/event-store';
 import type { RecordedEvent } from '@carelog/event-store';
-import { engineOrReason, startKafka } from '@carelog/engines';
+import { engineOrReason, freePort, startKafka } from '@carelog/engines';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { anEvent, temporaryFolder } from '@carelog/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readKafkaSettings } from './kafka-settings.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
 import { consumeLanes } from './lane-consumer.ts';
 import type { LaneConsumer } from './lane-consumer.ts';
@@ -11,10 +16,13 @@ import { openLaneProducer, SendDoubt } from './lane-producer.ts';
 import type { LanePage } from './lane-producer.ts';
 import { laneOf } from './lanes.ts';
 import { encodeHeartbeat, encodeMessage } from './message.ts';
+import { sealMessage } from './message-seal.ts';
 import type { Delivered } from './message.ts';
 import { ensureTopic, TopicMismatch } from './topic.ts';
 
-const kafka = await engineOrReason(() => startKafka({ folder: temporaryFolder() }));
+const folder = temporaryFolder();
+const securePort = await freePort();
+const kafka = await engineOrReason(async () => startKafka({ folder, settings: await secureListener() }));
 const reason = typeof kafka === 'string' ? kafka : undefined;
 afterAll(async () => {
   if (typeof kafka !== 'string') await kafka.stop();
@@ -90,6 +98,60 @@ describe.skipIf(reason !== undefined)(`lanes of a real Kafka${reason ? `: ${reas
     await consumer.close();
   });
 
+  it('let nobody put in a word, or move one to another lane, who lacks the key of the services', async () => {
+    const settings = { ...(await aTopic('sealed')), sealKey: Buffer.alloc(32, 1) };
+    const beat = (position: number) => encodeHeartbeat(position, { epoch: 'epoch-1', previous: 0 });
+    const say = async (as: KafkaSettings, page: LanePage) => {
+      const producer = await openLaneProducer(as);
+      await producer.send(page);
+      await producer.close();
+    };
+    const place = { key: settings.sealKey, topic: settings.topic, lane: 1 };
+    await say(settings, new Map([[0, [beat(1)]]]));
+    await say({ ...settings, sealKey: Buffer.alloc(32, 2) }, new Map([[0, [beat(2)]]]));
+    const { sealKey: _, ...keyless } = settings;
+    await say(keyless, new Map([[0, [beat(3), sealMessage(beat(4), place)]]]));
+    await say(settings, new Map([[0, [beat(5)]]]));
+
+    const { byLane, close } = consume(settings, 'wary');
+    await until(() => counted(byLane) === 5);
+    await close();
+    const unsealed = { kind: 'unreadable', reason: expect.stringContaining('sealed') as string };
+    expect(byLane.get(0)).toMatchObject([{ position: 1 }, unsealed, unsealed, unsealed, { position: 5 }]);
+  });
+
+  it('are reached by TLS and with a password as the settings say, and not without', async () => {
+    const secured = {
+      CARELOG_KAFKA_BROKERS: `127.0.0.1:${securePort}`,
+      CARELOG_KAFKA_TOPIC: 'secured',
+      CARELOG_KAFKA_LANES: '4',
+      CARELOG_KAFKA_TLS: 'on',
+      CARELOG_KAFKA_CA_FILE: join(folder, 'certificate.pem'),
+      CARELOG_KAFKA_SASL: 'plain',
+      CARELOG_KAFKA_USER: 'relay',
+      CARELOG_KAFKA_PASSWORD_FILE: fileWith('password', 'a secret'),
+    };
+    const settings = settingsIn(secured);
+    await ensureTopic(settings);
+    const producer = await openLaneProducer(settings);
+    await producer.send(pageOf(await someEvents(20), settings.lanes, new Map()));
+    await producer.close();
+    const { byLane, close } = consume(settings, 'secured');
+    await until(() => counted(byLane) === 20);
+    await close();
+
+    const other = { ...secured, CARELOG_KAFKA_PASSWORD_FILE: fileWith('other', 'another') };
+    const untrusted = { ...secured, CARELOG_KAFKA_CA_FILE: '' };
+    const plain = { CARELOG_KAFKA_BROKERS: secured.CARELOG_KAFKA_BROKERS };
+    for (const [env, why] of [
+      [other, /authentication/i],
+      [untrusted, /self.signed/i],
+      [plain, /./],
+    ] as const)
+      // prettier-ignore
+      await expect(openLaneProducer(settingsIn(env), { patienceMilliseconds: 2_000 })).rejects.toThrow(why);
+  });
+
   it('keep their number: a topic of another one is refused', async () => {
     const settings = await aTopic('fixed');
     await ensureTopic(settings);
@@ -105,6 +167,42 @@ describe.skipIf(reason !== undefined)(`lanes of a real Kafka${reason ? `: ${reas
     await producer.close();
   });
 });
+
+/** Beside that without: for users with a password, behind a certificate that is its own authority. */
+async function secureListener(): Promise<Readonly<Record<string, string>>> {
+  const store = join(folder, 'broker.p12');
+  const certificate = join(folder, 'certificate.pem');
+  const common = ['-keystore', store, '-storetype', 'PKCS12', '-storepass', 'changeit', '-alias', 'broker'];
+  const made = ['-genkeypair', ...common, '-keyalg', 'EC', '-dname', 'CN=broker', '-ext', 'san=ip:127.0.0.1'];
+  const keytool = (args: readonly string[]) => promisify(execFile)('keytool', args);
+  // Where it is missing the broker cannot be started either, and says so.
+  await keytool(made).then(() => keytool(['-exportcert', ...common, '-rfc', '-file', certificate]), () => {}); // prettier-ignore
+  const ours = 'PLAINTEXT://127.0.0.1:@PORT@';
+  const secure = `SECURE://127.0.0.1:${securePort}`;
+  const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_relay="a secret";';
+  return {
+    listeners: `${ours},CONTROLLER://127.0.0.1:@CONTROLLER_PORT@,${secure}`,
+    'advertised.listeners': `${ours},${secure}`,
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL',
+    'ssl.keystore.type': 'PKCS12',
+    'ssl.keystore.location': store,
+    'ssl.keystore.password': 'changeit',
+    'listener.name.secure.sasl.enabled.mechanisms': 'PLAIN',
+    'listener.name.secure.plain.sasl.jaas.config': login,
+  };
+}
+
+function fileWith(name: string, text: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+function settingsIn(env: Readonly<Record<string, string>>): KafkaSettings {
+  const outcome = readKafkaSettings(env);
+  if (outcome.kind === 'invalid') throw new Error(outcome.problems.join(' '));
+  return outcome.settings;
+}
 
 async function aTopic(topic: string): Promise<KafkaSettings> {
   if (typeof kafka === 'string') throw new Error(kafka);

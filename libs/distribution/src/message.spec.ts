@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { laneOf } from './lanes.ts';
 import { decodeMessage, encodeHeartbeat, encodeMessage } from './message.ts';
+import { isSealed, sealMessage } from './message-seal.ts';
 import type { LaneMessage, ReceivedMessage } from './message.ts';
 
 const epoch = '01a1fdf0-ab8c-7000-807f-5abe7a93ef82';
@@ -40,6 +41,29 @@ describe('a message', () => {
         expect(decodeMessage({ ...message, key: Buffer.from('another partition') })).toMatchObject({
           kind: 'unreadable',
         });
+      }),
+    );
+  });
+
+  it('is known by its seal, until a header of it, its topic or its lane is another', async () => {
+    await fc.assert(
+      fc.asyncProperty(anEvent, fc.boolean(), fc.nat(), async (special, isBeat, of) => {
+        const event = await recorded(special);
+        const place = { epoch, previous: 1 };
+        const message = isBeat ? encodeHeartbeat(event.position, place) : encodeMessage(event, place);
+        const sealing = { key: Buffer.alloc(32, 7), topic: 'a topic', lane: 3 };
+        const sealed = received(sealMessage(message, sealing));
+        expect(isSealed(sealed, sealing)).toBe(true);
+        expect(isSealed(received(message), sealing)).toBe(false);
+        expect(isSealed(sealed, { ...sealing, key: Buffer.alloc(32, 8) })).toBe(false);
+        expect(isSealed(sealed, { ...sealing, topic: 'another' })).toBe(false);
+        expect(isSealed(sealed, { ...sealing, lane: 4 })).toBe(false);
+        const names = Object.keys(sealed.headers!);
+        const other = { ...sealed.headers, [names[of % names.length]!]: Buffer.from('77') };
+        expect(isSealed({ ...sealed, headers: other }, sealing)).toBe(false);
+        expect(isSealed({ ...sealed, headers: { ...sealed.headers, heartbeat: undefined } }, sealing)).toBe(
+          !isBeat,
+        );
       }),
     );
   });

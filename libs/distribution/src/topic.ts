@@ -1,4 +1,6 @@
 /** The topic of a log. The number of its lanes is fixed: with another one, a patient's events would change lanes. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Admin } from 'kafkajs';
 import { kafkaClient } from './kafka-client.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
 
@@ -10,6 +12,8 @@ export class TopicMismatch extends Error {
 /** An event of the largest content that the store takes, and a page of the relay, fit in. */
 const maxMessageBytes = 20 * 1024 * 1024;
 const retentionMilliseconds = 7 * 24 * 60 * 60 * 1000;
+/** Brokers hear of a new topic within moments; those that take longer than this have another trouble. */
+const KNOWN_WITHIN_MS = 30_000;
 
 /**
  * Makes the topic where there is none: with as many replicas as the settings say, of which all but one must have a message
@@ -32,10 +36,10 @@ export async function ensureTopic(settings: KafkaSettings): Promise<void> {
       // False where somebody else has just made it, which is as good.
       await admin.createTopics({
         topics: [{ topic, numPartitions: lanes, replicationFactor: replicas, configEntries }],
+        waitForLeaders: false,
       });
     }
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const found = topics[0]?.partitions.length ?? 0;
+    const found = await partitionsOf(admin, topic);
     if (found !== lanes) {
       throw new TopicMismatch(
         `The topic ${topic} has ${found} partitions, and CARELOG_KAFKA_LANES says ${lanes}. Set it to ${found}; for more lanes name a new topic in CARELOG_KAFKA_TOPIC, which a relay fills from the first event.`,
@@ -43,5 +47,19 @@ export async function ensureTopic(settings: KafkaSettings): Promise<void> {
     }
   } finally {
     await admin.disconnect();
+  }
+}
+
+/** Asks again while brokers do not know yet what was made a moment ago, or who leads it. */
+async function partitionsOf(admin: Admin, topic: string): Promise<number> {
+  for (const until = performance.now() + KNOWN_WITHIN_MS; ;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]?.partitions.length ?? 0;
+    } catch (fault) {
+      const isKnownSoon = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes((fault as { type?: string }).type ?? ''); // prettier-ignore
+      if (!isKnownSoon || performance.now() > until) throw fault;
+      await delay(100);
+    }
   }
 }

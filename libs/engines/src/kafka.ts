@@ -2,19 +2,19 @@
  * Real Kafka brokers (KRaft) as child processes, out of the jars that Maven fetches once into `.cache/`: for tests and for
  * a cluster on a developer's machine. `infra/kafka` holds the list of jars, the settings, and a script that does it by hand.
  */
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import { EngineMissing } from './engine-missing.ts';
 import { freePort } from './free-port.ts';
+import { spawnServer } from './spawn-server.ts';
 
 export interface KafkaOptions {
   /** Made where it is missing; holds ports, data and a log of each broker, and is used again by the next start. */
@@ -25,6 +25,11 @@ export interface KafkaOptions {
   readonly brokers?: 1 | 3;
   /** Ports that clients are told to find the brokers at, e.g. of proxies before them; their own unless told. */
   readonly advertised?: readonly number[];
+  /**
+   * Server settings beside ours, or instead of them. In values `@PORT@`, `@CONTROLLER_PORT@` and what else stands so in
+   * `infra/kafka/server.properties` is filled in as there.
+   */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface Kafka {
@@ -145,7 +150,7 @@ async function fetchJars(): Promise<string> {
 /** Clients and other brokers know a broker by its port, so it keeps the port it had. */
 async function nodesOf(
   folder: string,
-  { port, brokers = 1, advertised = [] }: KafkaOptions,
+  { port, brokers = 1, advertised = [], settings: more = {} }: KafkaOptions,
 ): Promise<readonly Node[]> {
   const file = join(folder, 'ports.json');
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as [number, number][]) : [];
@@ -155,7 +160,8 @@ async function nodesOf(
     ports.push([port === undefined ? own : port + broker, controller]);
   }
   await writeFile(file, JSON.stringify(ports));
-  const template = readFileSync(join(infra, 'server.properties'), 'utf8');
+  const added = Object.entries(more).map(([name, value]) => `${name}=${value}\n`);
+  const template = [readFileSync(join(infra, 'server.properties'), 'utf8'), ...added].join('');
   const voters = ports.map(([, controller], broker) => `${broker + 1}@127.0.0.1:${controller}`).join(',');
   return ports.map(([own, controller], broker) => {
     const home = join(folder, `broker-${broker + 1}`);
@@ -200,23 +206,13 @@ async function prepare(nodes: readonly Node[], jars: string): Promise<void> {
   );
 }
 
-/**
- * The broker ends with us, however we end: a subshell waits for the other end of a pipe to close. It has a process group of
- * its own, because ctrl-C in a terminal must reach those who use it before it does.
- */
 function launch({ folder }: Node, jars: string): ChildProcess {
-  const log = openSync(join(folder, 'kafka.log'), 'a', 0o600);
-  const watched = '(cat <&3 >/dev/null; kill -TERM $$) 2>/dev/null & exec "$@" 3<&-';
-  const java = ['java', ...machine, '-cp', `${infra}:${jars}/*`, 'kafka.Kafka', 'server.properties'];
-  const server = spawn('sh', ['-c', watched, 'sh', ...java], {
-    cwd: folder,
-    detached: true,
-    stdio: ['ignore', log, log, 'pipe'],
+  return spawnServer({
+    command: ['java', ...machine, '-cp', `${infra}:${jars}/*`, 'kafka.Kafka', 'server.properties'],
+    folder,
+    log: join(folder, 'kafka.log'),
+    endSignal: 'TERM',
   });
-  closeSync(log);
-  const pipe = server.stdio[3] as Duplex;
-  server.once('exit', () => pipe.destroy());
-  return server;
 }
 
 /** Whether all of these brokers are one cluster that knows who keeps a consumer group's offsets. */

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { engineOrReason } from './engine-missing.ts';
 import { startPostgres } from './postgres.ts';
 import type { Postgres } from './postgres.ts';
@@ -13,6 +14,8 @@ const running: Postgres[] = typeof first === 'string' ? [] : [first];
 
 afterEach(async () => {
   await Promise.all(running.splice(0).map((postgres) => postgres.stop()));
+});
+afterAll(() => {
   rmSync(join(folder, '..'), { recursive: true, force: true });
 });
 
@@ -37,12 +40,37 @@ describe.skipIf(typeof first === 'string')(
       expect(second.url()).toBe(server.url());
       expect(await accepts(second.port)).toBe(true);
 
+      const { pid } = second;
       await second.kill();
       expect(await accepts(second.port)).toBe(false);
+      await second.start();
+      expect(await accepts(second.port)).toBe(true);
+      expect(second.pid).not.toBe(pid);
+
+      await second.stop();
       const third = await startPostgres({ folder });
       running.push(third);
       expect(await accepts(third.port)).toBe(true);
       expect(third.pid).not.toBe(second.pid);
+    });
+
+    it('ends in good order when whoever started it is killed', async () => {
+      const start = `
+        import { startPostgres } from ${JSON.stringify(new URL('./postgres.ts', import.meta.url).href)};
+        const { port } = await startPostgres({ folder: ${JSON.stringify(folder)} });
+        process.stdout.write(String(port));`;
+      const starter = spawn(process.execPath, ['--input-type=module', '--eval', start], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const port = await new Promise<number>((resolve) =>
+        starter.stdout.once('data', (text) => resolve(Number(text))),
+      );
+      expect(await accepts(port)).toBe(true);
+
+      starter.kill('SIGKILL');
+      const log = () => readFileSync(join(folder, 'postgres.log'), 'utf8').trimEnd();
+      await expect.poll(log, { timeout: 20_000 }).toMatch(/database system is shut down$/);
+      expect(await accepts(port)).toBe(false);
     });
   },
 );

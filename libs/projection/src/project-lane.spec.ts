@@ -259,11 +259,28 @@ describe('projectLane', () => {
   it('refuses what the store does not hold, and keeps what it has', async () => {
     await record('a', '1');
     await projectLane(1, await sent(1), options());
-    const unknown = { epoch: log.head().epoch, after: 7, until: 7, events: [] };
+    const [event] = await log.readAll();
+    const unknown = { epoch: log.head().epoch, after: 7, until: 8, events: [{ ...event!, position: 8 }] };
     await expect(projectLane(1, [unknown], options())).rejects.toThrow(
       'The log ends at event 1, but lane 1 was sent word of event 7.',
     );
     expect(readModel.lines(1)).toEqual(['1 1']);
+  });
+
+  it.each([
+    ['this lane’s last event', 1],
+    ['an event that nobody has', 7],
+  ])('believes no heartbeat beyond the log, after %s: what comes later is not left out', async (_, after) => {
+    await record('a', '1');
+    await projectLane(1, await sent(1), options());
+    const beat = { epoch: log.head().epoch, after, until: 7, events: [] };
+    expect(await projectLane(1, [beat], options())).toMatchObject({ stale: 1, restarts: 0 });
+    expect(notices).toEqual([
+      expect.stringContaining('The log ends at event 1, but lane 1 was sent word of event 7.'),
+    ]);
+    await record('a', '2');
+    expect(await projectLane(1, await sent(1), options())).toMatchObject({ applied: 1 });
+    expect(readModel.lines(1)).toEqual(['1 1', '2 2']);
   });
 
   it('parks the partition of a poison event, leaves it parked, and goes on with others', async () => {

@@ -37,7 +37,7 @@ export interface LaneOutcome {
   readonly repeated: number;
   /** Events that were read from the store because they did not come; they count as applied too. */
   readonly refilled: number;
-  /** Stretches of another epoch than the store's. */
+  /** Stretches of another epoch than the store's, or that claim more than the store has. */
   readonly stale: number;
   /** How often the lane was forgotten and begun again, because the store is not the one it was built from. */
   readonly restarts: number;
@@ -162,7 +162,7 @@ async function planFrom<Change>(
   stretches: readonly Stretch[],
   from: number,
   { lane, reached }: Standing,
-  { store, laneOf, batchSize = BATCH }: LanesOptions<Change>,
+  { store, laneOf, batchSize = BATCH, onNotice = () => {} }: LanesOptions<Change>,
 ): Promise<Plan> {
   let asked: Head | undefined;
   const head = async () => (asked ??= await store.freshHead());
@@ -180,6 +180,14 @@ async function planFrom<Change>(
     if (stretch.epoch !== epoch) {
       const why = contradiction({ position, epoch }, await head());
       if (why !== undefined) return { kind: 'restart', why };
+      stale += 1;
+      continue;
+    }
+    // There is no event to show for it: where the log ends is for the log to say.
+    if (stretch.events.length === 0 && stretch.until > position && stretch.until > (await head()).position) {
+      const why = contradiction({ position, epoch }, await head());
+      if (why !== undefined) return { kind: 'restart', why };
+      onNotice(endsEarly(lane, (await head()).position, stretch.until).message);
       stale += 1;
       continue;
     }

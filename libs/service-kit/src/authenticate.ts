@@ -25,6 +25,8 @@ export interface TrustedIssuer {
   readonly recheckSeconds?: number;
   /** Whether a token with these claims was taken back before its end. */
   readonly revoked?: (claims: JWTPayload) => boolean;
+  /** Asks the issuer whether this token, which is its own, is still good. */
+  readonly isActive?: (token: string) => Promise<boolean>;
   /** Calls back whenever tokens that were good may not be any more: keys were replaced, tokens revoked. */
   readonly onChange?: (listener: () => void) => void;
 }
@@ -87,6 +89,7 @@ export function createAuthenticator(
     const trusted = byIssuer.get(unverifiedIssuer(token) ?? '');
     if (trusted === undefined) throw new Refused(foreignIssuer);
     const claims = await verified(token, trusted);
+    if (trusted.isActive !== undefined && !(await trusted.isActive(token))) throw new Refused(revoked);
     if (trusted.revoked?.(claims) === true) throw new Refused(revoked);
     const outcome = callerFrom(claims, trusted.claims);
     if (outcome.kind === 'refused') throw new Refused(outcome.refusal);

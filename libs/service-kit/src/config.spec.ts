@@ -80,6 +80,7 @@ describe('the settings', () => {
     ['CARELOG_LOG', 'everything'],
     ['CARELOG_BODY_LIMIT_MB', '0'],
     ['CARELOG_BODY_LIMIT_MB', '1.5'],
+    ['CARELOG_DRAIN_SECONDS', '-1'],
     ['CARELOG_EMBEDDED_IDENTITY', 'maybe'],
     ['CARELOG_LIMIT_STAFF', '20'],
     ['CARELOG_LIMIT_STAFF', '20/0/8'],

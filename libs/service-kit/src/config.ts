@@ -28,6 +28,8 @@ export interface Config {
   readonly accessLog: (typeof accessLogModes)[number];
   /** Whole months that access records are kept at least, after the month that they are of; 96 unless told. */
   readonly accessLogMonths?: number;
+  /** Told to end, a service says for so long that it is not ready, and still answers; not at all unless told. */
+  readonly drainSeconds?: number;
   /** Who may see and do what. */
   readonly policy: Policy;
   /** Whether the identity provider with personas runs; its tokens are good for everything, so never by oversight. */
@@ -79,6 +81,11 @@ const environment = z.object({
     .transform(Number)
     .refine((size) => size >= 1, 'must be a whole number of megabytes from 1 to 999')
     .default(32),
+  CARELOG_DRAIN_SECONDS: z
+    .string()
+    .regex(/^\d{1,2}$/, 'must be a whole number of seconds from 0 to 99')
+    .transform(Number)
+    .optional(),
   CARELOG_EMBEDDED_IDENTITY: z.enum(['on', 'off'], 'must be on or off').optional(),
   CARELOG_APPS: z.string().optional(),
   CARELOG_ISSUERS: z.string().optional(),
@@ -159,6 +166,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     return { kind: 'invalid', problems };
   const { PORT, HOST, CARELOG_DATA, CARELOG_DEMO, CARELOG_URL, CARELOG_LOG } = parsed.data;
   const { CARELOG_ACCESS_LOG, CARELOG_ACCESS_LOG_MONTHS: months, CARELOG_BODY_LIMIT_MB } = parsed.data;
+  const { CARELOG_DRAIN_SECONDS: drainSeconds } = parsed.data;
   const embeddedIdentity = embeddedIn(set);
   return {
     kind: 'valid',
@@ -172,6 +180,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       logLevel: CARELOG_LOG,
       accessLog: CARELOG_ACCESS_LOG,
       ...(months === undefined ? {} : { accessLogMonths: months }),
+      ...(drainSeconds === undefined ? {} : { drainSeconds }),
       policy: policy.settings,
       bodyLimit: CARELOG_BODY_LIMIT_MB * mebibyte,
       embeddedIdentity,

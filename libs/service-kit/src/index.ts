@@ -13,7 +13,7 @@ export { describeFault, FHIR_JSON, outcomeText, sendProblems, statusOf } from '.
 export { sendBytes } from './request-hooks.ts';
 export { defaultAllowances } from './request-limits.ts';
 export type { Allowance, Allowances } from './request-limits.ts';
-export { makeServiceKey, readServiceKey, tlsForServices, tlsToServices } from './service-key.ts';
+export { makeServiceKey, readServiceKey, sealKeyOf, tlsForServices, tlsToServices } from './service-key.ts';
 export { closeOnSignal, nestLog, startService } from './start-service.ts';
 export type { RouteWiring, ServedRoute, Service, ServiceOptions, Wiring } from './start-service.ts';
 export { spanIn, startTracing } from './tracing.ts';

@@ -63,6 +63,8 @@ export function faultHandler(log: Log) {
   return (fault: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = problemsOf(fault);
     if (known !== undefined) {
+      // Fastify would hang up on who still sends a body, and what they are told would be lost with the connection.
+      reply.removeHeader('connection');
       sendAccounted(request, reply, known);
       return;
     }

@@ -2,7 +2,7 @@
  * How our services know each other: TLS with a pre-shared key (RFC 5489) out of one file that each of them has. Whoever has
  * not got it is not answered, and cannot read along; keys of past connections do not follow from it.
  */
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { ConnectionOptions, TlsOptions } from 'node:tls';
 
@@ -37,6 +37,11 @@ export function makeServiceKey(path: string): void {
   } catch (fault) {
     if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw fault;
   }
+}
+
+/** The key that messages between services are sealed with, which tells nothing of the service key. */
+export function sealKeyOf(serviceKey: Buffer): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', serviceKey, '', 'carelog messages in lanes', KEY_BYTES));
 }
 
 /** For a server that answers our services only. */

@@ -313,6 +313,19 @@ describe('a request that cannot be served', () => {
     expect(answer).toContain('OperationOutcome');
   });
 
+  it('because its body is too large hears so while it sends, and the connection is good for the next', async () => {
+    const socket = connect(Number(new URL(service.url()).port), '127.0.0.1');
+    let heard = '';
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    const head = `Host: x\r\nAuthorization: Bearer ${await tokenFor('publisher')}\r\n`;
+    const half = 'x'.repeat(1 << 20);
+    socket.write(`POST /fhir/R4/bytes HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: ${2 * half.length}\r\n\r\n${half}`); // prettier-ignore
+    await expect.poll(() => heard).toMatch(/^HTTP\/1.1 413 [^]+too-long/);
+    socket.write(`${half}GET /fhir/R4/greeting HTTP/1.1\r\n${head}\r\n`);
+    await expect.poll(() => heard).toMatch(/HTTP\/1.1 200 [^]+hello/);
+    socket.destroy();
+  });
+
   it('because of a defect names an id, under which the stack is logged without the message', async () => {
     const text = await (await authorised('/fhir/R4/fault')).text();
     const id = /fault ([\da-f-]{36})/.exec(text)?.[1];
@@ -388,6 +401,21 @@ describe('health', () => {
 });
 
 describe('closing', () => {
+  it('says first that it is not ready, and still answers, on connections that end then', async () => {
+    const draining = await start({
+      config: { port: 0, host: '127.0.0.1', bodyLimit: 1024, drainSeconds: 1 },
+    });
+    const ask = (path: string) => fetch(`${draining.url()}${path}`);
+    expect((await ask('/health/ready')).status).toBe(200);
+    const closed = draining.close();
+    const ready = await ask('/health/ready');
+    expect(ready.status).toBe(503);
+    expect(ready.headers.get('connection')).toBe('close');
+    expect((await ask('/health/live')).status).toBe(200);
+    await closed;
+    await expect(ask('/health/live')).rejects.toThrow();
+  });
+
   it('answers what was accepted, then releases, then is gone', async () => {
     const closing = await start({ release: async () => void order.push('released') });
     const headers = { authorization: `Bearer ${await tokenFor('gp', closing)}` };

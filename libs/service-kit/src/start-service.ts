@@ -3,6 +3,7 @@
  * of Nest lies in a request's path. Every route needs a token unless it says `config: { open: true }`.
  */
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   DynamicModule,
   InjectionToken,
@@ -27,7 +28,7 @@ import { isTracing } from './tracing.ts';
 
 export interface ServiceOptions {
   readonly config: Pick<Config, 'port' | 'host' | 'bodyLimit' | 'publicUrl'> &
-    Partial<Pick<Config, 'allowances' | 'corsOrigins' | 'trustedProxies'>>;
+    Partial<Pick<Config, 'allowances' | 'corsOrigins' | 'trustedProxies' | 'drainSeconds'>>;
   readonly log: Log;
   readonly providers?: readonly Provider[];
   /** Whose tokens are accepted; asked once, when the service's own address is known. */
@@ -54,7 +55,7 @@ export interface RouteWiring extends Wiring {
 export interface Service extends Wiring {
   /** Every route that is served, so that a test can tell which of them are open. */
   readonly routes: readonly ServedRoute[];
-  /** Stops accepting, answers what was accepted, releases. May be called again; the same ending is awaited. */
+  /** Drains for as long as the settings say, stops accepting, answers what was accepted, releases. May be called again; the same ending is awaited. */
   close(): Promise<void>;
 }
 
@@ -66,7 +67,7 @@ export interface ServedRoute {
   readonly open: boolean;
 }
 
-const drainMillisecondsMax = 15_000;
+const endMillisecondsMax = 15_000;
 const idleMilliseconds = 50;
 
 /**
@@ -116,15 +117,18 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     route.onRequest = [open ? admitStranger : requireCaller, ...[route.onRequest ?? []].flat()];
   });
   shareWith(server, config.corsOrigins ?? []);
-  healthRoutes(server, () => options.readiness?.(get) ?? []);
   let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => (closing ??= drain(app, server).then(() => options.release?.(get)));
+  const close = (): Promise<void> =>
+    (closing ??= drain(server, config.drainSeconds ?? 0)
+      .then(() => end(app, server))
+      .then(() => options.release?.(get)));
+  healthRoutes(server, () => (closing === undefined ? (options.readiness?.(get) ?? []) : [ENDING]));
   try {
     await options.routes(server, { get, url, requestMetrics: () => metrics.samples() });
     await app.listen(config.port, config.host);
     url();
   } catch (fault) {
-    await drain(app, server);
+    await end(app, server);
     throw fault;
   }
   return { get, url, routes, close };
@@ -196,11 +200,24 @@ function boundUrl(server: FastifyInstance): string {
   return `http://${host}:${port}`;
 }
 
-async function drain(app: INestApplication, server: FastifyInstance): Promise<void> {
+const ENDING: Problem = {
+  category: 'unavailable',
+  code: 'transient',
+  message: 'It is about to end, and takes no more soon. Ask another one.',
+};
+
+/** Whoever shares requests out learns by itself that they are to go elsewhere, and clients connect anew. */
+async function drain({ server: http }: FastifyInstance, seconds: number): Promise<void> {
+  if (seconds === 0) return;
+  http.prependListener('request', (_request, response) => (response.shouldKeepAlive = false));
+  await delay(seconds * 1_000);
+}
+
+async function end(app: INestApplication, server: FastifyInstance): Promise<void> {
   const { server: http } = server;
   // A connection whose last answer was on its way when closing began is kept alive, and would keep us waiting.
   const idle = setInterval(() => http.closeIdleConnections(), idleMilliseconds);
-  const overdue = setTimeout(() => http.closeAllConnections(), drainMillisecondsMax);
+  const overdue = setTimeout(() => http.closeAllConnections(), endMillisecondsMax);
   try {
     await app.close();
   } finally {

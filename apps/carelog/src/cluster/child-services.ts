@@ -57,10 +57,26 @@ export class RunningService {
     throw new Error(`The ${name} was not ready within ${READY_MAX_MS / 1_000} s.`);
   }
 
-  async stop(): Promise<void> {
+  /** Starts another one like it, with these settings besides. */
+  alike({ name, port, env }: Pick<ChildService, 'name' | 'port' | 'env'>): RunningService {
+    const own = { ...this.#child.env, PORT: String(port), ...env };
+    return new RunningService({ ...this.#child, name, port, env: own }, this.#log);
+  }
+
+  /** Ends it in good order, and starts it again. Resolves when it is ready, with the exit code of the one that ended. */
+  async replace(): Promise<number | null> {
+    const code = await this.stop();
+    this.#isWanted = true;
+    this.#process = this.#start();
+    await this.ready();
+    return code;
+  }
+
+  /** Resolves with the exit code; null where it was killed. */
+  async stop(): Promise<number | null> {
     this.#isWanted = false;
     const child = this.#process;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
     const gone = once(child, 'exit');
     const overdue = setTimeout(() => {
       this.#log.warn({ service: this.#child.name }, 'did not end in time and is killed');
@@ -69,6 +85,7 @@ export class RunningService {
     child.kill('SIGTERM');
     await gone;
     clearTimeout(overdue);
+    return child.exitCode;
   }
 
   /** A group of its own, because ctrl-C is for us: we say in which order they end. Without us they end by themselves. */

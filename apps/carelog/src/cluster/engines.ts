@@ -4,6 +4,7 @@ import { openSharedBrokenGlass, type BrokenGlass } from '@carelog/access-log';
 import { openKurrentEventStore, openPostgresEventStore, type EventStore, type PostgresEventStore } from '@carelog/event-store'; // prettier-ignore
 import { openPostgresKeyring, type PostgresKeyring } from '@carelog/keyring';
 import type { Gateway } from '@carelog/query-gateway';
+import { recordProjection } from '@carelog/read-models';
 import type { ClusterSettings, Log } from '@carelog/service-kit';
 import { openLiveRecord, type LiveRecord } from './live-record.ts';
 import { refusingWhileAway } from './out-of-reach.ts';
@@ -105,7 +106,7 @@ export async function openLog(
 function groundOf(policy: Policy, live: LiveRecord, store: EventStore): () => Ground {
   let ground: Ground | undefined;
   return () => {
-    const view = live.view();
+    const view = `${recordProjection.name} ${live.version()}`;
     const { epoch } = store.head();
     if (ground?.view !== view || ground.epoch !== epoch) ground = { policy: policy.version, view, epoch };
     return ground;

@@ -22,7 +22,11 @@ import { followView, type ViewProgress } from './view-progress.ts';
 
 export const GATEWAY_SETTINGS = [...ENGINE_SETTINGS, 'writers'] as const;
 
-const THREADS_MAX = 4;
+/**
+ * Questions that are answered at a time. Each has two threads, one that reads and one that holds its connection: on a machine
+ * that has the database and other services too, more of them than half of its processors only take turns.
+ */
+const readers = (processors: number): number => Math.min(4, Math.max(2, Math.floor(processors / 2)));
 const TASKS_AGAIN_MS = 5_000;
 
 /** Resolves when requests are accepted. Its access journal lies in the data folder: no two gateways may share one. */
@@ -33,7 +37,7 @@ export async function startGatewayService(
 ): Promise<Service> {
   const { policy } = config;
   const serviceKey = readServiceKey(settings.serviceKeyFile);
-  const threads = Math.min(THREADS_MAX, availableParallelism());
+  const threads = readers(availableParallelism());
   const engines = await openEngines(settings, { policy, threads, log });
   const { store, keyring, live, ground, reading } = engines;
   const ending = new AbortController();
@@ -87,7 +91,7 @@ export async function startGatewayService(
       pressure: { waiting: 0, turnedAway: 0 },
       version,
     };
-    const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, projector: live.projected }; // prettier-ignore
+    const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected }; // prettier-ignore
     void raiseTasksInTime(gateway, log, ending.signal);
     const alerting = startAlerting(gateway, log);
     const release = async (): Promise<void> => {

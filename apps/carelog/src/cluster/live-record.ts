@@ -1,4 +1,5 @@
 /** The record as the version that is live answers it; when another version takes over, from then on by that. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseSearch } from '@carelog/fhir';
 import type { RecordQueries, ReadModelVersions } from '@carelog/read-models';
 import { openPostgresRecord, openVersions, recordProjection, schemaOf, type PostgresRecordOptions } from '@carelog/read-models'; // prettier-ignore
@@ -8,8 +9,8 @@ import { followView, type ViewProgress, type ViewProgressOptions } from './view-
 export interface LiveRecord {
   readonly record: RecordQueries;
   readonly projected: ViewProgress;
-  /** As access records name the view. */
-  view(): string;
+  /** By which it answers now. */
+  version(): number;
   close(): Promise<void>;
 }
 
@@ -20,6 +21,7 @@ export interface LiveRecordOptions extends Omit<ViewProgressOptions, 'schema'> {
 
 /** What was asked of the version before is answered by it still. */
 const OLD_VERSION_MS = 30_000;
+const AGAIN_MS = 1_000;
 
 /** Throws where no version of the record is live. */
 export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRecord> {
@@ -43,27 +45,45 @@ export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRe
     throw fault;
   }
 
-  let turning = Promise.resolve();
-  const turnTo = async (next: number | undefined): Promise<void> => {
-    if (next === undefined || next === version || ending.signal.aborted) return;
+  const turnTo = async (next: number, signal: AbortSignal): Promise<void> => {
     const schema = schemaOf(recordProjection.name, next);
     const opened = await openWarm({ url, schema, threads });
-    await projected.turnTo(schema, () => {
+    const take = (): void => {
       const before = current;
       current = opened;
       version = next;
       setTimeout(() => before.close(), OLD_VERSION_MS).unref();
-    });
+    };
+    try {
+      await projected.turnTo(schema, take, signal);
+    } finally {
+      if (current !== opened) opened.close();
+    }
   };
+  let wish = new AbortController();
+  let turning = Promise.resolve();
+  /** Until it has, or something else is wanted: one that never gets as far must not keep those after it waiting. */
   const turned = (next: number | undefined): void => {
-    turning = turning.then(() => turnTo(next)).catch((fault: unknown) => log.warn(`Another version of the record could not be turned to: ${(fault as Error).name}.`)); // prettier-ignore
+    wish.abort();
+    wish = new AbortController();
+    const signal = AbortSignal.any([wish.signal, ending.signal]);
+    turning = turning.then(async () => {
+      while (next !== undefined && next !== version && !signal.aborted) {
+        try {
+          await turnTo(next, signal);
+        } catch (fault) {
+          log.warn(`Another version of the record could not be turned to yet: ${(fault as Error).name}.`);
+          await delay(AGAIN_MS, undefined, { signal }).catch(() => {});
+        }
+      }
+    });
   };
   await versions.follow(recordProjection.name, turned, { signal: ending.signal });
 
   return {
     record: refusingWhileAway(() => current, 'The record'),
     projected,
-    view: () => `${recordProjection.name} ${version}`,
+    version: () => version,
     async close() {
       ending.abort();
       await projected.close();

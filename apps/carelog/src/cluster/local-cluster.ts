@@ -2,12 +2,12 @@
  * A whole cluster on one machine: PostgreSQL and Kafka as they are, and every service as a process of its own, two of each that
  * share their work. For developers; a site has its own engines and starts the same services.
  */
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHmac } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ensureTopic } from '@carelog/distribution';
-import { startKafka, startPostgres, type Kafka, type Postgres } from '@carelog/engines';
+import { startKafka, startPostgres } from '@carelog/engines';
 import { makeMasterKey } from '@carelog/keyring';
 import { careSettings, makeServiceKey, type Config, type Log } from '@carelog/service-kit';
 import { Client } from 'pg';
@@ -19,24 +19,50 @@ export interface LocalCluster {
   readonly writers: readonly string[];
   /** By name, e.g. `writer 2`. */
   readonly services: ReadonlyMap<string, RunningService>;
+  /** One more, as `like` is but for these settings; resolves when it is ready. Not for gateways, whose folder is theirs alone. */
+  add(name: string, like: string, env?: ChildService['env']): Promise<RunningService>;
+  /** As an operator's commands take them, with the owner of the schemas in the addresses. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Of the database, as the role that owns what is in it. */
+  readonly ownerUrl: string;
   /** Whether nothing had been recorded when it started. */
   readonly emptyLog: boolean;
   /** Ends services first, then what they stand on. */
   close(): Promise<void>;
 }
 
-const LANES = 12;
-const TOPIC = 'carelog.activities';
-const DATABASE = 'carelog';
+/** How the log is distributed in a local cluster. */
+export const TOPIC = 'carelog.activities';
+export const LANES = 12;
 
-/**
- * Resolves when every service is ready; `env` is for all of them. Throws what keeps one from it, with everything ended;
- * `EngineMissing` names its remedy.
- */
+/** What a cluster stands on. Several may stand on the same PostgreSQL and Kafka, each with a database and a topic of its own. */
+export interface LocalEngines {
+  /** Of the superuser. */
+  readonly postgresUrl: string;
+  readonly brokers: readonly string[];
+}
+
+export interface LocalClusterOptions {
+  /** Settings for all services. */
+  readonly env?: (firstGateway: string) => Readonly<Record<string, string>>;
+  /** Settings of one service, in place of those that it would have. */
+  readonly settingsOf?: (child: ChildService) => Promise<ChildService['env']>;
+  /** Those that run already, and are left running. */
+  readonly engines?: LocalEngines;
+  /** Of the database, and what the topic's name begins with; `carelog` unless told. */
+  readonly name?: string;
+}
+
+/** Resolves when every service is ready. Throws what keeps one from it, with everything ended; `EngineMissing` names its remedy. */
 export async function startLocalCluster(
   config: Config,
   log: Log,
-  env: (firstGateway: string) => Readonly<Record<string, string>> = () => ({}),
+  {
+    env = () => ({}),
+    settingsOf = async ({ env }) => env,
+    engines: given,
+    name = 'carelog',
+  }: LocalClusterOptions = {},
 ): Promise<LocalCluster> {
   const folder = join(config.dataFolder, 'cluster');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -45,28 +71,40 @@ export async function startLocalCluster(
     for (const end of closing.splice(0).reverse()) await end();
   };
   try {
-    const { postgres, kafka } = await startEngines(folder, closing);
-    const secrets = makeSecrets(folder);
-    const ownerUrl = await makeDatabase(postgres, secrets.passwords);
+    const { postgresUrl, brokers } = given ?? (await startEngines(folder, closing));
+    const topic = name === 'carelog' ? TOPIC : `${name}.activities`;
+    const secrets = makeSecrets(folder, postgresUrl);
+    const ownerUrl = await makeDatabase(postgresUrl, name, secrets.passwords);
     await migrateCluster({ ownerUrl, masterKeyFile: secrets.masterKeyFile, policy: config.policy });
-    await ensureTopic({ brokers: kafka.brokers, topic: TOPIC, lanes: LANES, replicas: 1 });
+    await ensureTopic({ brokers, topic, lanes: LANES, replicas: 1 });
     const emptyLog = await isEmpty(ownerUrl);
     const port = config.port === 0 ? await freePort() : config.port;
     const ports = { gateway: port, others: await Promise.all(Array.from({ length: 8 }, freePort)) };
-    const shared = sharedSettings({ postgres, kafka, secrets, folder, port }, env(urlAt(port)));
+    const shared = sharedSettings({ ownerUrl, brokers, topic, secrets, folder, port }, env(urlAt(port)));
     const { gateways, writers, others } = childrenOf(config, folder, shared, ports);
-    const start = (children: readonly ChildService[]): RunningService[] => {
-      const running = children.map((child) => new RunningService(child, log));
+    const start = async (children: readonly ChildService[]): Promise<RunningService[]> => {
+      const set = await Promise.all(children.map(async (it) => ({ ...it, env: await settingsOf(it) })));
+      const running = set.map((child) => new RunningService(child, log));
       closing.push(() => Promise.all(running.map((it) => it.stop())));
       return running;
     };
     // Those that are ended last are started first: gateways still write while they answer what they have in hand.
-    const running = [...start([...others, ...writers]), ...start(gateways)];
+    const running = [...(await start([...others, ...writers])), ...(await start(gateways))];
     await Promise.all(running.map((it) => it.ready()));
+    const services = new Map(running.map((service) => [service.name, service]));
     return {
       gateways: gateways.map((child) => urlAt(child.port)),
       writers: writers.map((child) => urlAt(child.port)),
-      services: new Map(running.map((service) => [service.name, service])),
+      services,
+      async add(name, like, env = {}) {
+        const service = services.get(like)!.alike({ name, port: await freePort(), env });
+        services.set(name, service);
+        closing.push(() => service.stop());
+        await service.ready();
+        return service;
+      },
+      settings: { ...shared('relay'), ...databasesAt(ownerUrl), CARELOG_DATA: folder },
+      ownerUrl,
       emptyLog,
       close,
     };
@@ -76,10 +114,7 @@ export async function startLocalCluster(
   }
 }
 
-async function startEngines(
-  folder: string,
-  closing: (() => Promise<unknown>)[],
-): Promise<{ postgres: Postgres; kafka: Kafka }> {
+async function startEngines(folder: string, closing: (() => Promise<unknown>)[]): Promise<LocalEngines> {
   const starting = [
     startPostgres({ folder: join(folder, 'postgres') }),
     startKafka({ folder: join(folder, 'kafka') }),
@@ -89,7 +124,7 @@ async function startEngines(
   closing.push(() => Promise.all(started.map((engine) => engine.stop())));
   if (postgres.status === 'rejected') throw postgres.reason;
   if (kafka.status === 'rejected') throw kafka.reason;
-  return { postgres: postgres.value, kafka: kafka.value };
+  return { postgresUrl: postgres.value.url(), brokers: kafka.value.brokers };
 }
 
 interface Secrets {
@@ -99,32 +134,34 @@ interface Secrets {
   readonly passwords: Readonly<Record<string, string>>;
 }
 
-/** In files of mode 0600, made once. */
-function makeSecrets(folder: string): Secrets {
+/** The keys in files of mode 0600, made once. Passwords follow from the server's own, so that all who start on it know them. */
+function makeSecrets(folder: string, postgresUrl: string): Secrets {
   const keys = join(folder, 'keys');
   mkdirSync(keys, { recursive: true, mode: 0o700 });
   const masterKeyFile = join(keys, 'master.key');
   const serviceKeyFile = join(keys, 'service.key');
-  const passwordFile = join(keys, 'passwords.json');
   makeMasterKey(masterKeyFile);
   makeServiceKey(serviceKeyFile);
-  if (!existsSync(passwordFile)) {
-    const made = Object.fromEntries(
-      serviceRoles.map((role) => [role, randomBytes(24).toString('base64url')]),
-    );
-    writeFileSync(passwordFile, JSON.stringify(made), { mode: 0o600 });
-  }
-  const passwords = JSON.parse(readFileSync(passwordFile, 'utf8')) as Record<string, string>;
+  const { password } = new URL(postgresUrl);
+  const passwords = Object.fromEntries(
+    serviceRoles.map((role) => [role, createHmac('sha256', password).update(role).digest('base64url')]),
+  );
   return { masterKeyFile, serviceKeyFile, passwords };
 }
 
 /** The owner's URL. Each service has a role of its own. */
-async function makeDatabase(postgres: Postgres, passwords: Secrets['passwords']): Promise<string> {
-  const server = new Client(postgres.url());
+async function makeDatabase(
+  postgresUrl: string,
+  name: string,
+  passwords: Secrets['passwords'],
+): Promise<string> {
+  const server = new Client(postgresUrl);
   await server.connect();
   try {
-    const { rowCount } = await server.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
-    if (rowCount === 0) await server.query(`CREATE DATABASE ${DATABASE}`);
+    // Whoever else starts on the same server makes the same roles.
+    await server.query("SELECT pg_advisory_lock(hashtext('carelog roles'))");
+    const { rowCount } = await server.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+    if (rowCount === 0) await server.query(`CREATE DATABASE ${server.escapeIdentifier(name)}`);
     for (const service of serviceRoles) {
       const role = roleOf(service);
       const { rowCount: known } = await server.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
@@ -134,7 +171,9 @@ async function makeDatabase(postgres: Postgres, passwords: Secrets['passwords'])
   } finally {
     await server.end();
   }
-  return postgres.url(DATABASE);
+  const url = new URL(postgresUrl);
+  url.pathname = `/${name}`;
+  return url.href;
 }
 
 async function isEmpty(ownerUrl: string): Promise<boolean> {
@@ -146,8 +185,9 @@ async function isEmpty(ownerUrl: string): Promise<boolean> {
 }
 
 interface Ground {
-  readonly postgres: Postgres;
-  readonly kafka: Kafka;
+  readonly ownerUrl: string;
+  readonly brokers: readonly string[];
+  readonly topic: string;
   readonly secrets: Secrets;
   readonly folder: string;
   /** Of the first gateway. */
@@ -157,33 +197,31 @@ interface Ground {
 type Shared = (service: (typeof serviceRoles)[number]) => Record<string, string>;
 
 function sharedSettings(
-  { postgres, kafka, secrets, folder, port }: Ground,
+  { ownerUrl, brokers, topic, secrets, folder, port }: Ground,
   env: Readonly<Record<string, string>>,
 ): Shared {
   const issuers = join(folder, 'issuers.json');
   writeFileSync(
     issuers,
     JSON.stringify({
-      issuers: [issuerAt(env['CARELOG_URL'] ?? process.env['CARELOG_URL'] ?? urlAt(port), urlAt(port))],
+      issuers: [
+        issuerAt(env['CARELOG_URL'] ?? process.env['CARELOG_URL'] ?? urlAt(port), urlAt(port), folder),
+      ],
     }),
     {
       mode: 0o600,
     },
   );
   return (service) => {
-    const url = new URL(postgres.url(DATABASE));
+    const url = new URL(ownerUrl);
     url.username = roleOf(service);
     url.password = secrets.passwords[service]!;
     return {
-      CARELOG_LOG_URL: url.href,
-      CARELOG_ACCESS_LOG_URL: url.href,
-      CARELOG_READ_MODELS_URL: url.href,
-      CARELOG_DISTRIBUTION_URL: url.href,
-      CARELOG_KEYRING_URL: url.href,
+      ...databasesAt(url.href),
       CARELOG_KEYRING_MASTER_KEY_FILE: secrets.masterKeyFile,
       CARELOG_SERVICE_KEY_FILE: secrets.serviceKeyFile,
-      CARELOG_KAFKA_BROKERS: kafka.brokers.join(','),
-      CARELOG_KAFKA_TOPIC: TOPIC,
+      CARELOG_KAFKA_BROKERS: brokers.join(','),
+      CARELOG_KAFKA_TOPIC: topic,
       CARELOG_KAFKA_LANES: String(LANES),
       CARELOG_EMBEDDED_IDENTITY: 'off',
       CARELOG_ISSUERS: issuers,
@@ -195,12 +233,28 @@ function sharedSettings(
   };
 }
 
+function databasesAt(url: string): Record<string, string> {
+  return {
+    CARELOG_LOG_URL: url,
+    CARELOG_ACCESS_LOG_URL: url,
+    CARELOG_READ_MODELS_URL: url,
+    CARELOG_DISTRIBUTION_URL: url,
+    CARELOG_KEYRING_URL: url,
+  };
+}
+
 /** The first gateway's own provider, as the others trust it. */
-function issuerAt(url: string, reachedAt: string) {
+function issuerAt(url: string, reachedAt: string, folder: string) {
   return {
     issuer: `${url}/openid`,
     audience: `${url}/fhir/R4`,
     keysUrl: `${reachedAt}/openid/jwks`,
+    introspection: {
+      url: `${reachedAt}/openid/token/introspection`,
+      clientId: 'resource-server',
+      secretFile: join(folder, '../identity/client-secrets.json'),
+      recheckSeconds: 5,
+    },
     shapes: ['cis2', 'nhs-login', 'carelog'],
     careSettings,
     scopesRequired: false,

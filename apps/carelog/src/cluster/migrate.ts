@@ -1,5 +1,6 @@
 /** The schemas of a cluster in one PostgreSQL database, and what each kind of service may do there. Run by their owner. */
 import type { Policy } from '@carelog/access';
+import { ACCESS_PARTITIONS } from '@carelog/access-log';
 import { migrateDistribution } from '@carelog/distribution';
 import { migrateEventStore } from '@carelog/event-store';
 import { migrateKeyring } from '@carelog/keyring';
@@ -42,7 +43,9 @@ export async function migrateCluster({ ownerUrl, masterKeyFile, policy }: Migrat
     for (const readerRole of [gateway, projector, relay]) await migrateEventStore(owner, { readerRole });
     await migrateEventStore(owner, { writerRole: writer });
     await migrateEventStore(owner, { schema: ACCESS_LOG_SCHEMA, writerRole: gateway, readerRole: writer });
-    const roles = { makers: [gateway, writer], readers: [projector] };
+    // A gateway ends the keeping of a month of access records when an operator asks it to.
+    const erasers = [{ role: gateway, prefix: ACCESS_PARTITIONS }];
+    const roles = { makers: [gateway, writer], readers: [projector], erasers };
     await migrateKeyring(owner, { masterKeyFile, roles });
     await migrateDistribution(owner, { relays: [relay], readers: [gateway, writer] });
     const schema = schemaOf(recordProjection.name, recordProjection.version);

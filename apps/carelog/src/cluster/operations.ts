@@ -31,7 +31,7 @@ export async function startOperations(options: OperationsOptions): Promise<Servi
     return await startService({
       config,
       log,
-      issuers: (url) => config.issuers.map((issuer) => trustedIssuer(issuer, url + FHIR_BASE)),
+      issuers: (url) => config.issuers.map((issuer) => trustedIssuer(issuer, url + FHIR_BASE, log)),
       readiness,
       routes(server, { requestMetrics }) {
         server.get('/metrics', (request, reply) => {

@@ -11,6 +11,7 @@ describe('an engine that is away', () => {
     new Error('Connection terminated unexpectedly'),
     new Error('connect ECONNREFUSED 127.0.0.1:5432'),
     new Error('the database system is starting up'),
+    new Error('canceling statement due to statement timeout'),
   ])('is something to try again: $message', async (fault) => {
     await expect(engine(fault).ask()).rejects.toMatchObject({ category: 'unavailable', code: 'transient' });
   });

@@ -3,7 +3,7 @@ import { StoreFault } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 
 /** Faults cross threads as text alone. */
-const AWAY = /connect|terminat|ECONN|EPIPE|ETIMEDOUT|timeout|shutting down|starting up|recovery mode|not heard|too many clients|was closed/i; // prettier-ignore
+const AWAY = /connect|terminat|canceling statement|ECONN|EPIPE|ETIMEDOUT|timeout|shutting down|starting up|recovery mode|not heard|too many clients|was closed/i; // prettier-ignore
 
 /**
  * Each method of the one that `current` gives at that moment. Where the engine behind it is out of reach, the promise rejects

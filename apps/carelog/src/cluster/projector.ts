@@ -1,7 +1,7 @@
 /** A projector of a cluster: keeps its share of the record's lanes. */
 import type { KafkaSettings } from '@carelog/distribution';
 import { startProjectorService } from '@carelog/projector';
-import type { ClusterSettings, Config, Log, Service } from '@carelog/service-kit';
+import { readServiceKey, sealKeyOf, type ClusterSettings, type Config, type Log, type Service } from '@carelog/service-kit'; // prettier-ignore
 import { notReady, startOperations } from './operations.ts';
 
 export const PROJECTOR_SETTINGS = [
@@ -9,6 +9,7 @@ export const PROJECTOR_SETTINGS = [
   'readModelsUrl',
   'keyringUrl',
   'masterKeyFile',
+  'serviceKeyFile',
   'recordVersion',
 ] as const;
 
@@ -19,11 +20,11 @@ export async function startProjectorOf(
   kafka: KafkaSettings,
   log: Log,
 ): Promise<Service> {
-  const { recordVersion, ...urls } = settings;
+  const { recordVersion, serviceKeyFile, ...urls } = settings;
   const projector = await startProjectorService({
     ...urls,
     ...(recordVersion !== 'own' && { recordVersion }),
-    kafka,
+    kafka: { ...kafka, sealKey: sealKeyOf(readServiceKey(serviceKeyFile)) },
     policy: config.policy,
     log,
   });

@@ -1,11 +1,11 @@
 /** The relay of a cluster: brings the log to Kafka, or stands by while another one does. */
 import type { KafkaSettings } from '@carelog/distribution';
 import { startRelay } from '@carelog/relay';
-import type { ClusterSettings, Config, Log, Service } from '@carelog/service-kit';
+import { readServiceKey, sealKeyOf, type ClusterSettings, type Config, type Log, type Service } from '@carelog/service-kit'; // prettier-ignore
 import { openLog } from './engines.ts';
 import { notReady, startOperations } from './operations.ts';
 
-export const RELAY_SETTINGS = ['logUrl', 'distributionUrl'] as const;
+export const RELAY_SETTINGS = ['logUrl', 'distributionUrl', 'serviceKeyFile'] as const;
 
 export async function startRelayOf(
   config: Config,
@@ -14,7 +14,7 @@ export async function startRelayOf(
   log: Log,
 ): Promise<Service> {
   const relay = startRelay({
-    kafka,
+    kafka: { ...kafka, sealKey: sealKeyOf(readServiceKey(settings.serviceKeyFile)) },
     databaseUrl: settings.distributionUrl,
     openStore: () => openLog(settings.logUrl, 'carelog relay'),
     log,

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { reached } from './view-progress.ts';
+import { progressed, reached } from './view-progress.ts';
 
-const relay = { epoch: 'e', eventId: undefined, position: 100, positions: [90, 97, 0] };
+const relayAt = (position: number, ...positions: number[]) => ({
+  epoch: 'e',
+  eventId: undefined,
+  position,
+  positions,
+});
+const relay = relayAt(100, 90, 97, 0);
 const lanes = (...positions: (number | undefined)[]) =>
   new Map(positions.flatMap((position, lane) => (position === undefined ? [] : [[lane, { position, epoch: 'e' }] as const]))); // prettier-ignore
 
@@ -13,15 +19,32 @@ describe('a view has reached', () => {
     ['not further by lanes that have all they were sent', lanes(90, 40), 40],
     ['nothing while a lane has nothing of what was sent to it', lanes(90), 0],
   ])('%s', (_, has, position) => {
-    expect(reached(relay, has, 'e')).toBe(position);
+    expect(reached(progressed([], relay, has, 'e'))).toBe(position);
+  });
+
+  it('what it had reached, also when more was sent to a lane that had been quiet for long', () => {
+    const before = progressed([], relayAt(1000, 5, 997), lanes(5, 997), 'e');
+    expect(reached(before)).toBe(1000);
+    const sent = progressed(before, relayAt(1010, 1009, 997), lanes(5, 997), 'e');
+    expect(reached(sent)).toBe(1000);
+    const other = progressed(sent, relayAt(1020, 1009, 1015), lanes(1009, 997), 'e');
+    expect(reached(other)).toBe(1010);
+  });
+
+  it('no more than it has, when a lane is built again', () => {
+    const before = progressed([], relay, lanes(90, 97), 'e');
+    expect(reached(progressed(before, relay, lanes(90, 30), 'e'))).toBe(30);
+    const begun = progressed(before, relay, lanes(90), 'e');
+    expect(reached(progressed(begun, relay, lanes(90, 96), 'e'))).toBe(96);
   });
 
   it('nothing of a log that was restored until relay and lanes know its epoch', () => {
+    const before = progressed([], relay, lanes(90, 97), 'e');
     const has = new Map(
       [...lanes(90, 97)].map(([lane, at]) => [lane, { ...at, epoch: lane === 0 ? 'new' : 'e' }]),
     );
-    expect(reached(relay, lanes(90, 97), 'new')).toBe(0);
-    expect(reached({ ...relay, epoch: 'new' }, has, 'new')).toBe(0);
-    expect(reached(undefined, has, 'e')).toBe(0);
+    expect(reached(progressed(before, relay, lanes(90, 97), 'new'))).toBe(0);
+    expect(reached(progressed(before, { ...relay, epoch: 'new' }, has, 'new'))).toBe(0);
+    expect(reached(progressed(before, undefined, has, 'e'))).toBe(0);
   });
 });

@@ -14,24 +14,40 @@ export interface LaneCheckpoint {
   readonly epoch: string;
 }
 
+/** How far a view certainly reflects one lane. */
+export interface LaneProgress {
+  readonly epoch: string;
+  /** Its last event there, or what a heartbeat said. */
+  readonly at: number;
+  /** It has everything of the lane up to this position of the log. */
+  readonly complete: number;
+}
+
 /**
- * Position up to which a view certainly reflects the log of this epoch: where the relay is when the view has everything that
- * the relay sent, else where the lane is that is furthest behind.
+ * What is known of each lane now, with what was known `before`. A view that has the last event that was sent to a lane has all
+ * of the lane up to where the relay is; and it keeps that when more is sent, unless the lane itself went back. Empty while
+ * the relay is in another epoch of the log.
  */
-export function reached(
+export function progressed(
+  before: readonly LaneProgress[],
   relay: RelayCheckpoint | undefined,
   lanes: ReadonlyMap<number, LaneCheckpoint>,
   epoch: string,
-): number {
-  if (relay?.epoch !== epoch) return 0;
-  let position = relay.position;
-  for (const [lane, sent] of relay.positions.entries()) {
-    const at = lanes.get(lane);
-    const has = at?.epoch === epoch ? at.position : 0;
-    if (has < sent) position = Math.min(position, has);
-  }
-  return position;
+): readonly LaneProgress[] {
+  if (relay?.epoch !== epoch) return [];
+  return relay.positions.map((sent, lane) => {
+    const known = lanes.get(lane);
+    const at = known?.epoch === epoch ? known.position : 0;
+    if (at >= sent) return { epoch, at, complete: Math.max(at, relay.position) };
+    const last = before[lane];
+    const isKept = last?.epoch === epoch && last.at <= at;
+    return { epoch, at, complete: isKept ? Math.max(at, last.complete) : at };
+  });
 }
+
+/** Position up to which the view certainly reflects the log. */
+export const reached = (lanes: readonly LaneProgress[]): number =>
+  lanes.length === 0 ? 0 : Math.min(...lanes.map(({ complete }) => complete));
 
 export interface ViewProgressOptions {
   readonly distributionUrl: string;
@@ -49,14 +65,16 @@ type Projected = Gateway['projected'];
 export interface ViewProgress extends Projected {
   /** Milliseconds since the tables were last read. */
   age(): number;
-  /** Another version answers from now on: resolves, and calls `take` in the same turn, once it is as far as the one before. */
-  turnTo(schema: string, take: () => void): Promise<void>;
+  /** Lets another version answer: resolves, and calls `take` in the same turn, once it is as far as the one before; or when `signal` is aborted. */
+  turnTo(schema: string, take: () => void, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
 /** While somebody waits, or nothing was heard, the tables are read so often; notifications are only hints. */
 const WAITING_MS = 20;
 const IDLE_MS = 1_000;
+/** What is heard while nobody waits is looked at together. */
+const REST_MS = 50;
 
 /** Resolves when the tables were read once. */
 export async function followView(options: ViewProgressOptions): Promise<ViewProgress> {
@@ -65,13 +83,14 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
   const views = poolOf(readModelsUrl);
   const waiting = new Set<{ readonly position: number; readonly done: () => void }>();
   let schema = options.schema;
+  let progress: readonly LaneProgress[] = [];
   let position = 0;
   let readAt = -Infinity;
   let looking: Promise<void> | undefined;
   let isAskedAgain = false;
   let isClosed = false;
 
-  async function reachedIn(asked: string): Promise<number> {
+  async function progressIn(asked: string, before: typeof progress): Promise<typeof progress> {
     // The relay first: what it has sent by now the view can have by the time that it is asked.
     const relay = await readRelayCheckpoint(relays, topic);
     const { rows } = await views.query<{ lane: number; position: string; epoch: string }>(
@@ -80,14 +99,15 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
     const lanes = new Map(
       rows.map((row) => [row.lane, { position: Number(row.position), epoch: row.epoch }]),
     );
-    return reached(relay, lanes, epoch());
+    return progressed(before, relay, lanes, epoch());
   }
 
   async function look(): Promise<void> {
     const asked = schema;
-    const found = await reachedIn(asked);
+    const found = await progressIn(asked, progress);
     if (asked !== schema) return;
-    position = found;
+    progress = found;
+    position = reached(found);
     readAt = performance.now();
     for (const waiter of waiting) if (waiter.position <= position) waiter.done();
   }
@@ -117,11 +137,20 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
     lastHint = now;
     hint();
   }, WAITING_MS).unref();
-  const listening = [listenTo(distributionUrl, RELAYED, hint), listenTo(readModelsUrl, PROJECTED_CHANNEL, hint)]; // prettier-ignore
+  let resting: NodeJS.Timeout | undefined;
+  const hear = (): void => {
+    if (waiting.size > 0) return hint();
+    resting ??= setTimeout(() => {
+      resting = undefined;
+      hint();
+    }, REST_MS).unref();
+  };
+  const listening = [listenTo(distributionUrl, RELAYED, hear), listenTo(readModelsUrl, PROJECTED_CHANNEL, hear)]; // prettier-ignore
 
   async function close(): Promise<void> {
     isClosed = true;
     clearInterval(ticking);
+    clearTimeout(resting);
     await Promise.allSettled([...listening.map((it) => it.close()), relays.end(), views.end()]);
   }
 
@@ -148,13 +177,14 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
         hint();
       });
     },
-    async turnTo(next, take) {
-      for (;;) {
-        const found = await reachedIn(next);
-        if (isClosed) return;
-        if (found >= position) {
+    async turnTo(next, take, signal) {
+      for (let found: typeof progress = []; ;) {
+        found = await progressIn(next, found);
+        if (isClosed || signal.aborted) return;
+        if (reached(found) >= position) {
           schema = next;
-          position = found;
+          progress = found;
+          position = reached(found);
           return take();
         }
         await delay(WAITING_MS);

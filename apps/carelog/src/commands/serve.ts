@@ -7,6 +7,8 @@ export const services = ['gateway', 'writer', 'projector', 'relay'] as const;
 
 /** Resolves when it serves; from then on a signal ends it. Throws `CommandFailure` where it cannot start. */
 export async function serve(name: (typeof services)[number]): Promise<void> {
+  // Started by a cluster on this machine, it ends with it, also while it is starting.
+  if (process.channel) process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   const tracing = await startTracing(name, createLog('warn'));
   const { service, log } = await starting[name]().catch((fault: unknown) => {
     if (fault instanceof CommandFailure) throw fault;
@@ -14,8 +16,6 @@ export async function serve(name: (typeof services)[number]): Promise<void> {
     throw new CommandFailure(`The ${name} could not start. ${said}\n${JSON.stringify(describeFault(fault))}`);
   });
   closeOnSignal({ close: () => service.close().then(() => tracing.close()) }, log);
-  // Started by a cluster on this machine, it ends with it.
-  if (process.channel) process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   process.stdout.write(`${name} ${service.url()}\n`);
 }
 

@@ -22,7 +22,10 @@ export interface LaneTransportOptions extends Pick<
 /** What a handler answers. */
 export type Delivery = { readonly isDone: true } | { readonly isDone: false; readonly fault: Error };
 
-/** Each handler's pattern is a consumer group of its own: the handlers of all processes share the lanes out between them. */
+/**
+ * Each handler's pattern is a consumer group of its own for each topic: the handlers of all processes share the lanes out
+ * between them, and other installations on the same brokers are left alone.
+ */
 export class LaneTransport extends Server implements CustomTransportStrategy {
   readonly #options: LaneTransportOptions;
   readonly #consumers: LaneConsumer[] = [];
@@ -38,7 +41,7 @@ export class LaneTransport extends Server implements CustomTransportStrategy {
     for (const pattern of this.messageHandlers.keys()) {
       const consumer = consumeLanes(kafka, {
         ...options,
-        group: `carelog-${pattern}`,
+        group: `${kafka.topic}-${pattern}`,
         onLanes: (lanes) => void this.#handle(pattern, { kind: 'lanes', lanes }).catch(options.onFault),
         onBatch: (batch) => this.#handle(pattern, { ...batch, kind: 'batch' }),
       });

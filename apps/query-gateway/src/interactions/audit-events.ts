@@ -2,6 +2,7 @@
 import { noCallerFacts, type AccessBasis, type ScopeLimit } from '@carelog/access';
 import {
   isHiddenFromPatients,
+  type AccessCursor,
   type AccessPlace,
   type AccessQuery,
   type FoundAccess,
@@ -51,7 +52,7 @@ export async function searchAuditEvents(
     hiddenToo: !isPatient,
     count: parsed.countOnly ? 0 : (parsed.count ?? COUNT_DEFAULT),
     counted: parsed.countOnly || parsed.total === 'accurate',
-    ...(cursor !== undefined && { after: cursor as unknown as AccessPlace }),
+    ...(cursor !== undefined && { after: cursor as unknown as AccessCursor }),
   };
   const answer = isOther ? { found: [], total: 0 } : await gateway.accessLog.find(query);
   if (answer === undefined) return LATER;

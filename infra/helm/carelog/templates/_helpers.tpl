@@ -64,6 +64,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - { name: CARELOG_WRITERS, value: {{ include "carelog.writers" .root | quote }} }
 {{- end }}
 {{- if $isService }}
+# So that nobody is sent here any more before it stops accepting.
+- { name: CARELOG_DRAIN_SECONDS, value: "5" }
 - { name: CARELOG_EMBEDDED_IDENTITY, value: "off" }
 - { name: CARELOG_ISSUERS, value: /etc/carelog/issuers.json }
 {{- end }}
@@ -173,9 +175,6 @@ containers:
       httpGet: { path: /health/ready, port: http }
       periodSeconds: 3
       timeoutSeconds: 3
-    lifecycle:
-      # So that nobody is sent here any more before it stops accepting.
-      preStop: { exec: { command: [sleep, "5"] } }
 {{- end }}
 volumes:
   - name: temporary

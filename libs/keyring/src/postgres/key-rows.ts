@@ -1,5 +1,5 @@
 /** The keyring's rows in PostgreSQL, and the notice that a key was destroyed. */
-import { Client, escapeIdentifier, Pool, type PoolConfig, type QueryResultRow } from 'pg';
+import { Client, escapeIdentifier, Pool, type PoolConfig, type QueryConfig, type QueryResultRow } from 'pg';
 import type { WrappedKey } from '../data-key.ts';
 import { closedFault, keyRowsFault } from './key-rows-fault.ts';
 
@@ -41,6 +41,8 @@ export class KeyRows {
     this.#pool = new Pool({ ...this.#config, max: 4 });
     // A connection that breaks while nobody uses it is replaced when somebody does.
     this.#pool.on('error', () => {});
+    // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   async masterKeyId(): Promise<string | undefined> {
@@ -57,10 +59,14 @@ export class KeyRows {
       wrapped: Buffer | null;
       number: string;
     }>(
-      `SELECT partition, id, wrapped, '0' AS number FROM ${t}data_key WHERE partition = ANY($1)
+      // Named, so that it is not planned anew each time: it is asked ten times a second and more.
+      {
+        name: 'find',
+        text: `SELECT partition, id, wrapped, '0' AS number FROM ${t}data_key WHERE partition = ANY($1)
        UNION ALL
        SELECT partition, NULL, NULL, number::text FROM ${t}erasure WHERE number > $2 OR partition = ANY($1)`,
-      [partitions, erasuresAfter],
+        values: [partitions, erasuresAfter],
+      },
     );
     const keys = rows.flatMap(({ partition, id, wrapped }) =>
       id === null || wrapped === null ? [] : [{ partition, id, wrapped }],
@@ -159,8 +165,8 @@ export class KeyRows {
     await Promise.allSettled([this.#listener?.end(), this.#pool.end()]);
   }
 
-  #run<Row extends QueryResultRow>(text: string, values: unknown[]): Promise<readonly Row[]> {
-    return this.#guarded(async () => (await this.#pool.query<Row>(text, values)).rows);
+  #run<Row extends QueryResultRow>(query: string | QueryConfig, values?: unknown[]): Promise<readonly Row[]> {
+    return this.#guarded(async () => (await this.#pool.query<Row>(query, values)).rows);
   }
 
   async #guarded<T>(work: () => Promise<T>): Promise<T> {

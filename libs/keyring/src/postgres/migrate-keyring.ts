@@ -8,6 +8,8 @@ export interface KeyringRoles {
   readonly makers?: readonly string[];
   /** May use keys. */
   readonly readers?: readonly string[];
+  /** May destroy keys of partitions that begin so. */
+  readonly erasers?: readonly { readonly role: string; readonly prefix: string }[];
 }
 
 /** Names the master key that wraps the keys, never the key; one row for ever. */
@@ -21,9 +23,18 @@ CREATE TABLE IF NOT EXISTS erasure (
 );
 `;
 
+/** Which rows a role may touch that has a right at all: every row, but for destroying keys. */
+const ROWS = `
+ALTER TABLE data_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE erasure ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reads ON data_key FOR SELECT USING (true);
+CREATE POLICY reads ON erasure FOR SELECT USING (true);
+CREATE POLICY makes ON data_key FOR INSERT WITH CHECK (true);
+`;
+
 /**
- * Makes the schema where it is missing and lets the roles in; may be run again. Destroying keys is left to the owner. Throws a
- * `KeyringFault` where the schema holds keys of another master key.
+ * Makes the schema where it is missing and lets the roles in; may be run again. Destroying keys is left to the owner, but
+ * for what erasers are let. Throws a `KeyringFault` where the schema holds keys of another master key.
  */
 export async function migrateKeyring(
   owner: ClientBase,
@@ -41,6 +52,8 @@ export async function migrateKeyring(
     await owner.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
     await owner.query(`SET LOCAL search_path = ${name}`);
     await owner.query(TABLES);
+    const policies = await owner.query("SELECT FROM pg_policies WHERE schemaname = $1 AND policyname = 'reads'", [schema]); // prettier-ignore
+    if (policies.rowCount === 0) await owner.query(ROWS);
     await owner.query('INSERT INTO master_key (id) VALUES ($1) ON CONFLICT DO NOTHING', [id]);
     const { rows } = await owner.query<{ id: string }>('SELECT id FROM master_key');
     refuseOtherMaster(schema, id, rows[0]?.id);
@@ -50,11 +63,34 @@ export async function migrateKeyring(
       if (rights === 'makes')
         await owner.query(`GRANT INSERT ON data_key TO ${owner.escapeIdentifier(role)}`);
     }
+    for (const eraser of roles.erasers ?? []) await letErase(owner, schema, eraser);
     await owner.query('COMMIT');
   } catch (fault) {
     await owner.query('ROLLBACK');
     throw fault;
   }
+}
+
+/** A policy takes a lock that keeps everybody out, so it is made once only. */
+async function letErase(
+  owner: ClientBase,
+  schema: string,
+  { role, prefix }: { readonly role: string; readonly prefix: string },
+): Promise<void> {
+  const name = `erases ${prefix}`;
+  const known = await owner.query(
+    'SELECT FROM pg_policies WHERE schemaname = $1 AND policyname = $2 AND $3 = ANY(roles)',
+    [schema, name, role],
+  );
+  if (known.rowCount !== 0) return;
+  const [policy, to] = [owner.escapeIdentifier(name), owner.escapeIdentifier(role)];
+  const within = `starts_with(partition, ${owner.escapeLiteral(prefix)})`;
+  await owner.query(`
+    GRANT DELETE ON data_key TO ${to};
+    GRANT INSERT ON erasure TO ${to};
+    CREATE POLICY ${policy} ON data_key FOR DELETE TO ${to} USING (${within});
+    CREATE POLICY ${policy} ON erasure FOR INSERT TO ${to} WITH CHECK (${within});
+  `);
 }
 
 /** Throws where `known`, as the schema names it, is not the id of the master key. */

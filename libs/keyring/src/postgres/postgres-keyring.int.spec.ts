@@ -101,6 +101,27 @@ describe.skipIf(server === undefined)(`a keyring in PostgreSQL${why}`, () => {
     expect(reader.open(sealed(maker, 'p')).kind).toBe('opened');
   });
 
+  it('lets a service destroy keys of the partitions that it is let, and no others', async () => {
+    const place = await newPlace();
+    const eraser = { role: 'keyring_eraser', prefix: 'access/' };
+    await asOwner(async (owner) => {
+      await owner.query("CREATE ROLE keyring_eraser LOGIN PASSWORD 'secret'");
+      const roles = { makers: [eraser.role], erasers: [eraser] };
+      await migrateKeyring(owner, { ...place, roles });
+      // As every upgrade does again.
+      await migrateKeyring(owner, { ...place, roles });
+    });
+    const keyring = await open({ ...place, url: withRole(place.url, eraser.role) });
+    await keyring.prepare(['access/2018-03', 'p']);
+    const [gone, kept] = [sealed(keyring, 'access/2018-03'), sealed(keyring, 'p')];
+    await keyring.erase('access/2018-03');
+    await expect(keyring.erase('p')).rejects.toMatchObject({ code: 'permissions' });
+    const other = await open(place);
+    await other.know(['access/2018-03', 'p']);
+    expect(other.open(gone)).toEqual({ kind: 'unreadable', reason: 'erased' });
+    expect(other.open(kept).kind).toBe('opened');
+  });
+
   it('outlives a database that is gone for a moment, and hears of erasures again', async () => {
     const place = await newPlace();
     const keyring = await open(place);

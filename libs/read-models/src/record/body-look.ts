@@ -31,6 +31,8 @@ export interface Looks {
 /** Thrown out of a statement whose time is over. */
 export class OutOfTime extends Error {
   override readonly name = 'OutOfTime';
+  /** Whether the connection answers no other question before the transaction has ended. */
+  readonly isOver: boolean = false;
 }
 
 export class BodyLook {

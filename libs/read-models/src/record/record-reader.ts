@@ -28,7 +28,7 @@ import type {
 } from './record.ts';
 import { prepareReading, type VersionRow } from './reading.ts';
 import { conditionsMet } from './resource-facts.ts';
-import { Searching, type Answered, type PlannedSearch } from './searching.ts';
+import { Searching, type Answered } from './searching.ts';
 import { SlowLane, TOO_SLOW, type SlowAnswering, type SlowRequest } from './slow-lane.ts';
 import { TooManyValues } from './statement.ts';
 import { SEVERAL, STATE } from './tables.ts';
@@ -227,6 +227,15 @@ export class RecordReader implements RecordQueries {
   }
 
   async #answer(asked: SlowRequest): Promise<SearchPage | SearchRefusal> {
+    try {
+      return await this.#answerInTime(asked);
+    } catch (fault) {
+      if (fault instanceof OutOfTime) return TOO_SLOW;
+      throw fault;
+    }
+  }
+
+  async #answerInTime(asked: SlowRequest): Promise<SearchPage | SearchRefusal> {
     const { query, request, viewer } = asked;
     const scopes = [viewer, request?.includesFor].flatMap((it) => it?.restriction.scopes ?? []);
     if (query.conditions.some((it) => it.kind === 'quantity') || scopes.some((it) => it.where.length > 0))
@@ -239,14 +248,20 @@ export class RecordReader implements RecordQueries {
     return 'refused' in answered ? answered : { ...answered, incomplete };
   }
 
-  /** Undefined where it may take longer. */
+  /** Undefined where it may take longer, or has. */
   #quickly({ query, request, viewer, now }: SlowRequest): Answered | SearchRefusal | undefined {
-    this.#parked.glance();
-    const planned =
-      request === undefined
-        ? this.#searching.count(query, this.#audiences.of(viewer, now))
-        : this.#searching.search(query, request, this.#audiences.ofSearch(viewer, request, now));
-    return planned.isSlow ? undefined : quickly(planned);
+    try {
+      this.#parked.glance();
+      const planned =
+        request === undefined
+          ? this.#searching.count(query, this.#audiences.of(viewer, now))
+          : this.#searching.search(query, request, this.#audiences.ofSearch(viewer, request, now));
+      return planned.isSlow ? undefined : planned.page();
+    } catch (fault) {
+      if (fault instanceof TooManyValues) return TOO_SLOW;
+      if (fault instanceof OutOfTime) return undefined;
+      throw fault;
+    }
   }
 
   // All of it one state: what is found out about the audience is true of what it is shown.
@@ -297,16 +312,6 @@ export class RecordReader implements RecordQueries {
     if (row.body === null) return { kind: 'erased', ...facts };
     this.#parked.glance();
     return { kind: 'found', body: row.body, ...facts, shown: shownOf(this.#numbers, [row], isConcealed) };
-  }
-}
-
-function quickly(planned: PlannedSearch): Answered | SearchRefusal | undefined {
-  try {
-    return planned.page();
-  } catch (fault) {
-    if (fault instanceof TooManyValues) return TOO_SLOW;
-    if (fault instanceof OutOfTime) return undefined;
-    throw fault;
   }
 }
 

@@ -238,6 +238,8 @@ export function isOneOf(
   names: Names,
 ): RawBuilder<SqlBool> {
   const [only] = values;
+  // PostgreSQL knows no empty list.
+  if (values.length === 0) return sql<SqlBool>`false`;
   if (values.length === 1 && only !== undefined) return sql`${value} = ${names.bind(only)}`;
   if (values.length > LIST_MAX)
     return sql`${value} in ${(typeof only === 'string' ? textsIn : numbersIn)(names.bind(JSON.stringify(values)))}`;

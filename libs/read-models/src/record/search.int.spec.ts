@@ -1,6 +1,6 @@
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import { relationshipBases } from '@carelog/access';
-import { parseSearch } from '@carelog/fhir';
+import { compartmentCondition, parseSearch } from '@carelog/fhir';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
@@ -366,6 +366,24 @@ onEveryEngine(describe, engines, (engine) => {
     });
   });
 
+  it('finds what lies in the compartment of a Patient where no parameter but the subject can name one', async () => {
+    const report = (id: string, of: string): Resource => ({ resourceType: 'DiagnosticReport', id, status: 'final', code: { text: 'x' }, subject: { reference: `Patient/${of}` } }); // prettier-ignore
+    const own = new Log();
+    for (const who of ['ada', 'ben']) {
+      own.record(who, patient(who));
+      own.record(who, report(`of-${who}`, who));
+    }
+    const { record } = await recordOf(own);
+    const within = compartmentCondition('Patient', 'ada', 'DiagnosticReport')!;
+    const inAdas = async (text: string) => {
+      const { query } = parsed('DiagnosticReport', text);
+      const asked = { ...query, conditions: [...query.conditions, within] };
+      return idsOf(pageOf(await record.search(asked, { count: 10, base, includes: [] })));
+    };
+    expect(await inAdas('_id=of-ada')).toEqual(['of-ada']);
+    expect(await inAdas('_id=of-ben')).toEqual([]);
+  });
+
   describe('the slow lane', () => {
     const log = new Log();
     log.record('ada', patient('ada'));
@@ -381,6 +399,24 @@ onEveryEngine(describe, engines, (engine) => {
         expect(answer).toMatchObject({ refused: 'too-slow', problem: { code: 'too-costly' } });
       }
     });
+
+    // A file never ends a statement by itself, and nobody holds its tables from those who read.
+    if (engine.name === 'postgres')
+      it.each([
+        ['planned', 'generation'],
+        ['answered', 'resource'],
+      ])('refuses alike what the server ends while it is %s, quick or slow', async (_, tables) => {
+        const { record, connect } = await recordOf(log, { searchTimeLimit: 300, inThreads: true });
+        const quick = parsed('Observation', 'patient=ada').query;
+        const ask = () => Promise.all([record.search(quick, request), record.search(slow, request)]);
+        const other = connect();
+        for (const text of ['BEGIN', 'SET TRANSACTION READ WRITE', `LOCK TABLE ${tables}`]) other.exec(text);
+        other.prepare('SELECT 1').get();
+        for (const answer of await ask()) expect(answer).toMatchObject({ refused: 'too-slow' });
+        other.exec('ROLLBACK');
+        other.prepare('SELECT 1').get();
+        await expect.poll(() => record.count(quick), { timeout: 20_000 }).toMatchObject({ total: 2_500 });
+      });
 
     it('refuses more than can wait, answers the others, and keeps nobody else waiting', async () => {
       const { record } = await recordOf(log, { inThreads: true });

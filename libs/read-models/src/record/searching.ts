@@ -118,9 +118,9 @@ export class Searching {
         ),
       );
     } catch (fault) {
-      const other =
-        fault instanceof OutOfTime && this.#searchOf(search, query, request, audiences, undefined);
-      if (!other || other.isSlow) throw fault;
+      if (!(fault instanceof OutOfTime) || fault.isOver) throw fault;
+      const other = this.#searchOf(search, query, request, audiences, undefined);
+      if (other.isSlow) throw fault;
       return other.page();
     }
   }

@@ -113,6 +113,8 @@ async function poolOf(url: string): Promise<Pool> {
   });
   // An idle connection that breaks is replaced by the next question.
   pool.on('error', () => {});
+  // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

@@ -68,7 +68,12 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const tend = (): void => {
     signingKeys.rotateWhenDue().catch((fault: unknown) => options.log.error(describeFault(fault), 'a signing key could not be made')); // prettier-ignore
   };
-  const tending = setInterval(tend, TENDED_MS).unref();
+  // Gateways of one cluster share the folder: each follows what another takes back, and with which key it signs.
+  const heed = (): void => {
+    storage.heed();
+    signingKeys.heed().catch((fault: unknown) => options.log.error(describeFault(fault), 'the signing keys could not be read')); // prettier-ignore
+  };
+  const timers = [setInterval(tend, TENDED_MS).unref(), setInterval(heed, HEEDED_MS).unref()];
   tend();
   return {
     addresses: endpointsAt,
@@ -97,13 +102,14 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       mountProvider(fastify, () => (loaded ??= load(fastify, options.log, parts, url())), url);
     },
     close() {
-      clearInterval(tending);
+      timers.forEach(clearInterval);
       storage.close();
     },
   };
 }
 
 const TENDED_MS = 60 * 60 * 1_000;
+const HEEDED_MS = 1_000;
 
 const audienceAt = (url: string): string => `${url}/fhir/R4`;
 

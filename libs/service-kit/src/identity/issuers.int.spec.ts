@@ -36,13 +36,15 @@ class ForeignIssuer {
   #keys: Key[] = [];
   url = '';
   up = true;
+  /** Of every token, as it answers who asks. */
+  active = true;
   keyFetches = 0;
 
   async start(): Promise<void> {
     await this.rotate('first');
     this.#server = createServer(
       (request, response) =>
-        void this.#answer(request.url ?? '').then((answer) => {
+        void this.#answer(request.url ?? '', request.headers.authorization).then((answer) => {
           response.writeHead(answer === undefined ? 503 : 200, { 'content-type': 'application/json' });
           response.end(JSON.stringify(answer ?? {}));
         }),
@@ -52,8 +54,12 @@ class ForeignIssuer {
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  async #answer(path: string): Promise<unknown> {
+  async #answer(path: string, authorization?: string): Promise<unknown> {
     if (!this.up) return undefined;
+    if (path === '/introspect') {
+      const isUs = authorization === `Basic ${btoa('carelog:a%20secret')}`;
+      return isUs ? { active: this.active } : undefined;
+    }
     if (path.endsWith('/openid-configuration')) return { issuer: this.url, jwks_uri: `${this.url}/keys` };
     this.keyFetches++;
     return {
@@ -100,16 +106,24 @@ let folder: string;
 const cis2 = new ForeignIssuer();
 const nhsLogin = new ForeignIssuer();
 const systems = new ForeignIssuer();
+const asked = new ForeignIssuer();
 let service: Service;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'carelog-issuers-'));
-  for (const issuer of [cis2, nhsLogin, systems]) await issuer.start();
+  for (const issuer of [cis2, nhsLogin, systems, asked]) await issuer.start();
   const common = { audience, tokenType: 'JWT', keysCooldownSeconds: 0, keysMaxAgeSeconds: 3600 };
+  const introspection = {
+    url: `${asked.url}/introspect`,
+    clientId: 'carelog',
+    secretFile: write('secret', 'a secret\n'),
+    recheckSeconds: 1,
+  };
   const file = write('issuers.json', {
     issuers: [
       { issuer: cis2.url, shapes: ['cis2'], careSettings: { RZZ: 'acute' }, ...common },
       { issuer: nhsLogin.url, shapes: ['nhs-login'], ...common },
+      { issuer: asked.url, shapes: ['nhs-login'], introspection, ...common },
       {
         issuer: systems.url,
         shapes: ['smart'],
@@ -123,13 +137,14 @@ beforeAll(async () => {
   service = await startService({
     config: { port: 0, host: '127.0.0.1', bodyLimit: 1024 },
     log: createLog('silent'),
-    issuers: (url) => outcome.settings.map((settings) => trustedIssuer(settings, `${url}/fhir/R4`)),
+    issuers: (url) =>
+      outcome.settings.map((settings) => trustedIssuer(settings, `${url}/fhir/R4`, createLog('silent'))),
     routes: (fastify) => void fastify.get('/fhir/R4/who', ({ caller }) => caller),
   });
 });
 afterAll(async () => {
   await service.close();
-  for (const issuer of [cis2, nhsLogin, systems]) issuer.stop();
+  for (const issuer of [cis2, nhsLogin, systems, asked]) issuer.stop();
   rmSync(folder, { recursive: true });
 });
 
@@ -148,6 +163,25 @@ async function whoIs(
   const body = (await response.json()) as Record<string, unknown>;
   return { status: response.status, challenge: response.headers.get('www-authenticate') ?? '', body };
 }
+
+describe('an issuer that is asked about its tokens', () => {
+  it('has what it took back refused soon, also where it was believed before', async () => {
+    const token = await asked.sign(person);
+    expect((await whoIs(token)).status).toBe(200);
+    asked.active = false;
+    await expect.poll(async () => (await whoIs(token)).challenge, { timeout: 20_000 }).toContain('revoked');
+    expect((await whoIs(await asked.sign(person))).status).toBe(401);
+    asked.active = true;
+    expect((await whoIs(token)).status).toBe(200);
+  });
+
+  it('keeps nobody out while it does not answer', async () => {
+    asked.active = false;
+    expect((await whoIs(await asked.sign(person))).status).toBe(401);
+    asked.up = false;
+    expect((await whoIs(await asked.sign(person))).status).toBe(200);
+  });
+});
 
 describe('a caller', () => {
   it('of CIS2 acts in the role that was selected, in the care setting of its organisation', async () => {
@@ -388,7 +422,7 @@ describe('keys', () => {
     const second = await startService({
       config: { port: 0, host: '127.0.0.1', bodyLimit: 1024 },
       log: createLog('silent'),
-      issuers: (url) => outcome.settings.map((settings) => trustedIssuer(settings, url)),
+      issuers: (url) => outcome.settings.map((settings) => trustedIssuer(settings, url, createLog('silent'))),
       routes: (fastify) => void fastify.get('/fhir/R4/who', ({ caller }) => caller),
     });
     const headers = { authorization: `Bearer ${await away.sign(person)}` };

@@ -2,13 +2,16 @@
  * Whose tokens are accepted besides those of the embedded provider: a JSON file named by `CARELOG_ISSUERS`. Keys come from
  * each issuer's discovery document (https://openid.net/specs/openid-connect-discovery-1_0.html) and follow its rotation.
  */
+import { resolve } from 'node:path';
 import { createRemoteJWKSet, errors } from 'jose';
 import type { JWTVerifyGetKey, RemoteJWKSet } from 'jose';
 import { z } from 'zod';
 import { IssuerUnavailable } from '../authenticate.ts';
 import type { TrustedIssuer } from '../authenticate.ts';
+import type { Log } from '../log.ts';
 import { claimShapes } from './caller-claims.ts';
 import type { ClaimRules } from './caller-claims.ts';
+import { isActive, type IntrospectionSettings } from './introspection.ts';
 import { careSetting, odsCode, readSettingsFile, webAddress } from './settings-file.ts';
 import type { SettingsOutcome } from './settings-file.ts';
 
@@ -25,6 +28,8 @@ export interface IssuerSettings {
   readonly keysMaxAgeSeconds: number;
   /** An unknown key makes us ask again at most this often. */
   readonly keysCooldownSeconds: number;
+  /** Where the issuer is asked whether it took a token back. */
+  readonly introspection?: IntrospectionSettings;
   readonly claims: ClaimRules;
 }
 
@@ -34,8 +39,12 @@ export function readIssuers(file: string): SettingsOutcome<readonly IssuerSettin
 }
 
 /** What an authenticator needs; the FHIR base is the audience where none is set. Fetches nothing before the first token. */
-export function trustedIssuer(settings: IssuerSettings, fhirBase: string): TrustedIssuer {
-  const { issuer, audience = fhirBase, tokenType, clockSkewSeconds, claims } = settings;
+export function trustedIssuer(
+  settings: IssuerSettings,
+  fhirBase: string,
+  log: Pick<Log, 'warn'>,
+): TrustedIssuer {
+  const { issuer, audience = fhirBase, tokenType, clockSkewSeconds, claims, introspection } = settings;
   const listeners: (() => void)[] = [];
   return {
     issuer,
@@ -43,9 +52,10 @@ export function trustedIssuer(settings: IssuerSettings, fhirBase: string): Trust
     tokenType,
     clockSkewSeconds,
     claims,
-    recheckSeconds: settings.keysMaxAgeSeconds,
+    recheckSeconds: Math.min(settings.keysMaxAgeSeconds, introspection?.recheckSeconds ?? Infinity),
     keys: keysOfIssuer(settings, () => listeners.forEach((listener) => listener())),
     onChange: (listener) => void listeners.push(listener),
+    ...(introspection && { isActive: (token) => isActive(token, introspection, log) }),
   };
 }
 
@@ -100,6 +110,17 @@ const issuerEntry = z
     clockSkewSeconds: seconds(0, 300, 30),
     keysMaxAgeSeconds: seconds(1, 86_400, 600),
     keysCooldownSeconds: seconds(0, 3_600, 30),
+    introspection: z
+      .strictObject({
+        url: webAddress,
+        clientId: z.string().min(1, 'must be the id that this server has at the issuer'),
+        secretFile: z
+          .string()
+          .min(1, 'must name a file')
+          .transform((file) => resolve(file)),
+        recheckSeconds: seconds(1, 3_600, 10),
+      })
+      .optional(),
     assuranceMin: z.union([z.literal(1), z.literal(2), z.literal(3)], 'must be 1, 2 or 3').default(3),
     careSettings: z.record(z.union([odsCode, z.literal('*')]), careSetting).default({}),
     clients: z.record(z.string().min(1), z.strictObject({ organisation: odsCode, careSetting })).default({}),
@@ -126,13 +147,14 @@ const issuersFile = z
   .transform(({ issuers }) => issuers.map(settingsOf));
 
 function settingsOf(entry: z.infer<typeof issuerEntry>): IssuerSettings {
-  const { issuer, audience, keysUrl, tokenType, shapes, scopesRequired, ...rest } = entry;
+  const { issuer, audience, keysUrl, introspection, tokenType, shapes, scopesRequired, ...rest } = entry;
   const { clockSkewSeconds, keysMaxAgeSeconds, keysCooldownSeconds } = rest;
   const { assuranceMin, careSettings, clients } = rest;
   return {
     issuer,
     ...(audience === undefined ? {} : { audience }),
     ...(keysUrl === undefined ? {} : { keysUrl }),
+    ...(introspection === undefined ? {} : { introspection }),
     tokenType,
     clockSkewSeconds,
     keysMaxAgeSeconds,

@@ -65,7 +65,7 @@ function mount(scope: FastifyInstance, load: () => Promise<LoadedProvider>, url:
     const { raw, ip } = request;
     const path = raw.url?.split('?')[0] ?? '';
     const asksForToken = raw.method === 'POST' && path.startsWith(tokenPath);
-    const limit = asksForToken ? tokens : path === '/openid/auth' ? signIns : undefined;
+    const limit = path === tokenPath ? tokens : path === '/openid/auth' ? signIns : undefined;
     const guesser = `${ip} ${clientId(request.headers.authorization)}`;
     if (limit?.exceeded(ip) === true || (asksForToken && refusals.exceeded(guesser))) {
       sendProblems(reply, [tooMany]);

@@ -76,6 +76,20 @@ it('drops what belongs to a grant, of one kind, and says when tokens were among 
   expect([told, storage.find('AccessToken', 'other')]).toEqual([2, undefined]);
 });
 
+it('hears what another process on the same folder took back, and nothing else of it', async () => {
+  const other = openProviderStorage(folder, () => now);
+  let told = 0;
+  storage.onRevoked(() => told++);
+  other.keep('AccessToken', 'one', {}, 60);
+  storage.heed();
+  expect(told).toBe(0);
+  await other.adapter('AccessToken', used).destroy('one');
+  storage.heed();
+  storage.heed();
+  expect([told, storage.find('AccessToken', 'one')]).toEqual([1, undefined]);
+  other.close();
+});
+
 it('stays bounded when strangers begin to sign in again and again', () => {
   for (let i = 0; i < 1_500; i++) storage.keep('Interaction', `i${i}`, {}, 600 + i);
   storage.close();

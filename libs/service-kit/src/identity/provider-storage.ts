@@ -14,8 +14,10 @@ export interface ProviderStorage {
   keep(kind: string, id: string, payload: AdapterPayload, seconds: number): boolean;
   /** What is kept, or undefined where there is nothing or its time is over. */
   find(kind: string, id: string): AdapterPayload | undefined;
-  /** Calls back whenever tokens were taken back before their end. */
+  /** Calls back whenever tokens were taken back before their end; by another process, when `heed` is next called. */
   onRevoked(listener: () => void): void;
+  /** Looks what other processes on this folder took back. */
+  heed(): void;
   close(): void;
 }
 
@@ -38,6 +40,8 @@ const schema = `
   CREATE INDEX IF NOT EXISTS kept_by_grant ON kept (grant_id) WHERE grant_id IS NOT NULL;
   CREATE INDEX IF NOT EXISTS kept_by_uid ON kept (kind, uid) WHERE uid IS NOT NULL;
   CREATE INDEX IF NOT EXISTS kept_by_end ON kept (kind, expires_at);
+  CREATE TABLE IF NOT EXISTS revocations (count INTEGER NOT NULL);
+  INSERT INTO revocations SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revocations);
 `;
 
 /**
@@ -73,7 +77,10 @@ export function openProviderStorage(
        SELECT id FROM kept WHERE kind = ?1 ORDER BY expires_at
        LIMIT max(0, (SELECT count(*) FROM kept WHERE kind = ?1) - ?2))`,
   );
+  const countRevoked = db.prepare('UPDATE revocations SET count = count + 1');
+  const revocations = db.prepare('SELECT count FROM revocations');
   const listeners: (() => void)[] = [];
+  let heeded = revocations.get()?.['count'];
   const writesLeft = new Map<string, number>();
   let sweepAt = 0;
 
@@ -91,7 +98,11 @@ export function openProviderStorage(
   }
 
   const find = (kind: string, id: string): AdapterPayload | undefined => read(byId.get(kind, id, now()));
-  const revoked = (): void => listeners.forEach((listener) => listener());
+  const tell = (): void => listeners.forEach((listener) => listener());
+  const revoked = (): void => {
+    countRevoked.run();
+    tell();
+  };
 
   function adapter(kind: string, alreadyUsed: () => Error): Adapter {
     const isToken = kind === 'AccessToken' || kind === 'ClientCredentials';
@@ -121,6 +132,12 @@ export function openProviderStorage(
     keep,
     find,
     onRevoked: (listener) => void listeners.push(listener),
+    heed() {
+      const count = revocations.get()?.['count'];
+      if (count === heeded) return;
+      heeded = count;
+      tell();
+    },
     close: () => db.close(),
   };
 }

@@ -1,4 +1,5 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,10 +39,78 @@ describe('keys', () => {
     expect((await stat(join(folder, 'signing-keys.json'))).mode & 0o777).toBe(0o600);
   });
 
+  it('are those that another process signs with from the moment that they are looked at again', async () => {
+    let time = 0;
+    const mine = await openSigningKeys(folder, () => time);
+    const theirs = await openSigningKeys(folder, () => time);
+    let changes = 0;
+    mine.onChange(() => (changes += 1));
+    await mine.heed();
+    expect(changes).toBe(0);
+    time = 30 * DAY_MS;
+    await theirs.rotateWhenDue();
+    // Both are due: whoever comes second finds that it has been done.
+    await mine.rotateWhenDue();
+    expect(mine.all()).toEqual(theirs.all());
+    expect([changes, mine.all().length]).toEqual([1, 2]);
+  });
+
   it('take over the only one that there was', async () => {
     const other = await openSigningKeys(await mkdtemp(join(folder, 'other-')));
     await writeFile(join(folder, 'signing-key.json'), JSON.stringify(other.all()[0]));
     expect((await openSigningKeys(folder)).all()).toEqual(other.all());
+  });
+});
+
+describe('two gateways on one folder', () => {
+  it('refuse what the other took back, and know what it signs with a new key, within seconds', async () => {
+    const log = createLog('silent');
+    const start = async (publicUrl?: string) => {
+      let port = 0;
+      const options = { dataFolder: folder, personas, patientNhsNumber: '9990000018', log };
+      const identity = await openIdentity(options);
+      const service = await startService({
+        config: {
+          port: 0,
+          host: '127.0.0.1',
+          bodyLimit: 1024,
+          ...(publicUrl !== undefined && { publicUrl }),
+        },
+        log,
+        issuers: (url) => [identity.issuer(url)],
+        routes(fastify, { url }) {
+          identity.mount(fastify, url);
+          fastify.get('/who', ({ caller }) => caller.subject);
+          fastify.server.once('listening', () => (port = (fastify.server.address() as AddressInfo).port));
+        },
+      });
+      return { identity, service, at: `http://127.0.0.1:${port}` };
+    };
+    const one = await start();
+    // As behind one front: both are called by the same address.
+    const other = await start(one.at);
+    try {
+      const secrets = JSON.parse(await readFile(join(folder, 'identity', 'client-secrets.json'), 'utf8')) as Record<string, string>; // prettier-ignore
+      const authorization = `Basic ${btoa(`gp:${secrets['gp']}`)}`;
+      const post = (path: string, body: Record<string, string>) =>
+        fetch(`${one.at}/openid/token${path}`, { method: 'POST', headers: { authorization }, body: new URLSearchParams(body) }); // prettier-ignore
+      const token = async () =>
+        ((await (await post('', { grant_type: 'client_credentials' })).json()) as { access_token: string }).access_token; // prettier-ignore
+      const statusOf = async (jwt: string) =>
+        (await fetch(`${other.at}/who`, { headers: { authorization: `Bearer ${jwt}` } })).status;
+      const first = await token();
+      expect(await statusOf(first)).toBe(200);
+      expect((await post('/revocation', { token: first })).status).toBe(200);
+      await expect.poll(() => statusOf(first), { timeout: 20_000 }).toBe(401);
+      await one.identity.rotateKeys();
+      const second = await token();
+      await expect.poll(() => statusOf(second), { timeout: 20_000 }).toBe(200);
+    } finally {
+      for (const { identity, service } of [one, other]) {
+        await service.close();
+        identity.close();
+      }
+    }
   });
 });
 

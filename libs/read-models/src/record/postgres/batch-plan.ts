@@ -54,6 +54,8 @@ export class BatchPlan {
   readonly morePatients: Row[] = [];
   readonly gone = new Map<IndexTable, Row[]>();
   readonly come = new Map<IndexTable, Row[]>();
+  /** Those of resources that are created: none of them is there where none of the resources was. */
+  readonly first = new Map<IndexTable, Row[]>();
 
   constructor(changes: readonly Change[], names: Interning, policy: Policy) {
     this.#changes = changes;
@@ -155,7 +157,8 @@ export class BatchPlan {
     else this.updated.push([key, ...left]);
     const { gone, come } = difference(this.#rowsBefore(stream, it), rows);
     for (const { table, values } of gone) list(this.gone, table).push(values as Row);
-    for (const { table, values } of come) list(this.come, table).push(values as Row);
+    const added = standing === undefined ? this.first : this.come;
+    for (const { table, values } of come) list(added, table).push(values as Row);
   }
 
   #rowsBefore(stream: string, { partition, key }: Current): readonly IndexRow[] {

@@ -23,6 +23,11 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
 
+/** The server ended a statement, and with it whatever can be asked in this transaction. */
+class StatementEnded extends OutOfTime {
+  override readonly isOver = true;
+}
+
 /** Beyond the statement's own time, until the thread is taken for dead; a connection is made in it too. */
 const PATIENCE_MS = 15_000;
 const FIRST_ROWS = 100;
@@ -126,7 +131,7 @@ export class PostgresDatabase implements Database {
     }
     if (answer.kind === 'rows') return answer.rows as unknown[];
     this.#isTransaction &&= answer.kind !== 'lost';
-    if (answer.code === QUERY_CANCELED) throw new OutOfTime();
+    if (answer.code === QUERY_CANCELED) throw new StatementEnded(answer.message);
     if (answer.kind === 'lost') throw new ConnectionLost(answer.message);
     throw Object.assign(new Error(answer.message), { code: answer.code });
   }

@@ -261,6 +261,23 @@ describe.skipIf(reason !== undefined)(
       for (const it of [projector, gateway]) await it.close();
     });
 
+    it('gives a batch back whose connection the server ends while nothing is asked of it, and takes the next', async () => {
+      const log = new Log();
+      log.record('ada', patient('ada'));
+      const [writer] = writers;
+      const lost = writer!.apply(0, async () => {
+        const busy = `application_name = 'carelog ${schema} writer' AND state = 'idle in transaction'`;
+        await owner.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${busy}`);
+        // Long enough to hear of it: a connection that breaks then tells nobody who asks, but its listeners.
+        await expect.poll(async () => (await owner.query(`SELECT FROM pg_stat_activity WHERE ${busy}`)).rowCount).toBe(0); // prettier-ignore
+        await new Promise((resolve) => setImmediate(resolve));
+        return batchOf(log.changes);
+      });
+      await expect(lost).rejects.toThrow(/connection|terminat/i);
+      await writer!.apply(0, async () => batchOf(log.changes));
+      expect(await record.read('Patient', 'ada')).toMatchObject({ kind: 'found' });
+    });
+
     describe('read by threads', () => {
       let threads: RecordQueries;
       beforeEach(async () => {

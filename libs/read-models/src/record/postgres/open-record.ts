@@ -14,7 +14,7 @@ export interface PostgresRecordOptions {
   readonly schema: string;
   /** So many questions at a time; 4 unless told. */
   readonly threads?: number;
-  /** Milliseconds that a search may take which is not known to be quick; 5,000 unless told. */
+  /** Milliseconds that a search may take which is not known to be quick; 5,000 unless told. No question gets more. */
   readonly searchTimeLimit?: number;
 }
 
@@ -22,7 +22,7 @@ export interface PostgresRecordOptions {
 export function openPostgresRecord(options: PostgresRecordOptions): RecordQueries {
   const { threads = 4, searchTimeLimit = 5_000 } = options;
   return new ReaderThreads(
-    { ...at(options, 'reader'), statementTimeout: QUICK_MS },
+    { ...at(options, 'reader'), statementTimeout: quickMs(searchTimeLimit) },
     threads,
     new SlowLane({ ...at(options, 'slow lane'), statementTimeout: searchTimeLimit }, searchTimeLimit),
   );
@@ -33,12 +33,12 @@ export function openPostgresRecordHere(
   options: Omit<PostgresRecordOptions, 'threads'> & { readonly now?: () => number },
 ): RecordQueries {
   const { searchTimeLimit = 5_000, now = Date.now } = options;
-  const db = new PostgresDatabase({ ...at(options, 'reader'), statementTimeout: QUICK_MS });
+  const db = new PostgresDatabase({ ...at(options, 'reader'), statementTimeout: quickMs(searchTimeLimit) });
   return new RecordReader(db, new SlowlyHere(options, searchTimeLimit), now);
 }
 
 /** What is expected to be quick and is not goes to the slow lane. */
-const QUICK_MS = 5_000;
+const quickMs = (searchTimeLimit: number): number => Math.min(5_000, searchTimeLimit);
 
 const at = ({ url, schema }: PostgresRecordOptions, name: string): Omit<PostgresOptions, 'statementTimeout'> => ({ url, schema, name }); // prettier-ignore
 

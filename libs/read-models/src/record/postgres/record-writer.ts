@@ -10,7 +10,7 @@ import type { RecordChange } from '../record-projection.ts';
 import { BatchPlan, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
 import { BatchNames, Names } from './names.ts';
-import { ANALYSE, clearAll, clearLane, insertRows, removeRows } from './rows.ts';
+import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
 import { arrayOf } from './texts.ts';
 
 export interface PostgresRecordWriterOptions {
@@ -34,11 +34,11 @@ export function openPostgresRecordWriter({
   policy = defaultPolicy(),
   connections = 4,
 }: PostgresRecordWriterOptions): SharedReadModel<RecordChange> {
-  const pool = (max: number, name: string) => {
+  const pool = (max: number, name: string, settings = '') => {
     const made = new Pool({
       connectionString: url,
       application_name: `carelog ${schema} ${name}`,
-      options: `-c search_path=${schema} -c jit=off`,
+      options: `-c search_path=${schema} -c jit=off${settings}`,
       max,
       statement_timeout: 60_000,
       lock_timeout: 30_000,
@@ -47,10 +47,13 @@ export function openPostgresRecordWriter({
     });
     // An idle connection that breaks is replaced by the next batch.
     made.on('error', () => {});
+    // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+    made.on('connect', (client) => client.on('error', () => {}));
     return made;
   };
-  // Names have a connection of their own: a batch waits for them while it holds one.
-  return new PostgresRecordWriter(pool(connections, 'writer'), pool(2, 'names'), schema, policy);
+  // Names have a connection of their own: a batch waits for them while it holds one. They are on disk with the batch that uses them.
+  const names = pool(2, 'names', ' -c synchronous_commit=off');
+  return new PostgresRecordWriter(pool(connections, 'writer'), names, schema, policy);
 }
 
 class PostgresRecordWriter implements SharedReadModel<RecordChange> {
@@ -60,6 +63,8 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   readonly #policy: Policy;
   readonly #names: Names;
   readonly #sums = new LabelSums();
+  readonly #untold = new Map<number, number>();
+  #isTelling = false;
   #generation = '';
   #written = 0;
   #analysedAt = 1_000;
@@ -83,15 +88,40 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   }
 
   async apply(lane: number, work: LaneWork<RecordChange>): Promise<Touched> {
+    let position: number | undefined;
     const touched = await this.#transaction(async (client) => {
       const reached = await this.#lock(client, lane);
       const batch = await work(reached, await parkedOf(client, lane));
       if (batch === undefined) return new Set<string>();
       this.#written += batch.changes.length;
+      position = batch.checkpoint.position;
       return this.#write(client, lane, batch);
     });
+    if (position !== undefined) this.#tell(lane, position);
     if (this.#written >= this.#analysedAt) await this.#analyse();
     return touched;
+  }
+
+  // Not in the batch: the server lets one transaction that notifies commit at a time, and a hint needs no fsync.
+  #tell(lane: number, position: number): void {
+    this.#untold.set(lane, position);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    const hints = [...this.#untold].map((it) => [this.#schema, ...it].join(' '));
+    this.#untold.clear();
+    this.#namesPool
+      .query({
+        name: 'tell',
+        text: 'SELECT pg_notify($1, hint) FROM unnest($2::text[]) hint',
+        values: [PROJECTED_CHANNEL, hints],
+      })
+      // Whoever waits looks by itself too.
+      .catch(() => {})
+      .finally(() => {
+        this.#isTelling = false;
+        const [next] = this.#untold;
+        if (next !== undefined) this.#tell(...next);
+      });
   }
 
   // A record that fills up is asked before the server comes to look at it by itself, and would be asked in wrong ways.
@@ -115,16 +145,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   }
 
   async #lock(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
-    await client.query('INSERT INTO checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING', [
-      lane,
-      NOTHING_APPLIED,
-    ]);
-    const { rows } = await client.query<CheckpointRow & { generation: string; digest: string }>(
-      `SELECT c.*, (SELECT id FROM generation) AS generation, (SELECT digest FROM rules) AS digest
-       FROM checkpoint c WHERE lane = $1 FOR UPDATE`,
-      [lane],
-    );
-    const [row] = rows;
+    const row = (await lockedRow(client, lane)) ?? (await firstRow(client, lane));
     if (row === undefined) throw new Error(`Lane ${lane} of ${this.#schema} has no checkpoint to lock.`);
     if (row.digest !== digestOfRules(this.#policy))
       throw new Error(
@@ -155,20 +176,23 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     await insertRows(client, 'person', ['partition', 'patient', 'lane'], plan.newPersons.map(([partition, patient]) => [partition, patient, lane])); // prettier-ignore
     for (const [table, rows] of plan.gone) await removeRows(client, table, rows);
     await insertRows(client, 'version', plan.versionColumns, plan.versions);
-    await insertRows(client, 'resource', [...plan.resourceColumns, 'lane'], plan.created.map((row) => [...row, lane])); // prettier-ignore
+    const created = await insertRows(client, 'resource', [...plan.resourceColumns, 'lane'], plan.created.map((row) => [...row, lane])); // prettier-ignore
     await this.#update(client, plan);
     await insertRows(client, 'more_patient', ['position', 'patient'], plan.morePatients);
     for (const [table, rows] of plan.come) await insertRows(client, table, plan.columnsOf(table), rows);
+    // Of a batch that comes a second time the resources are there, and what they are found by.
+    const add = created === plan.created.length ? insertNewRows : insertRows;
+    for (const [table, rows] of plan.first) await add(client, table, plan.columnsOf(table), rows);
     await insertRows(client, 'parked', ['partition', 'position', 'reason', 'lane'], parked.map((it) => [it.partition, it.position, it.reason, lane])); // prettier-ignore
     await insertRows(client, 'set_aside', ['stream', 'partition'], setAside.map((it) => [it.stream, it.partition])); // prettier-ignore
     // Last, for they may be shared with other lanes: whoever waits for them waits briefly.
     await this.#sums.add(client, 'type_labels', 'type', plan.typeLabels);
     await this.#sums.add(client, 'patient_labels', 'patient', plan.patientLabels);
-    await client.query(
-      `WITH moved AS (UPDATE checkpoint SET position = $2, epoch = $3 WHERE lane = $1 RETURNING 1)
-       SELECT pg_notify($4, $5) FROM moved`,
-      [lane, checkpoint.position, checkpoint.epoch, PROJECTED_CHANNEL, `${this.#schema} ${lane} ${checkpoint.position}`], // prettier-ignore
-    );
+    await client.query({
+      name: 'move',
+      text: 'UPDATE checkpoint SET position = $2, epoch = $3 WHERE lane = $1',
+      values: [lane, checkpoint.position, checkpoint.epoch],
+    });
     const isAnybodyAside = parked.length + setAside.length + released.length > 0;
     return isAnybodyAside ? 'all' : plan.touched;
   }
@@ -261,10 +285,34 @@ interface CheckpointRow {
   readonly epoch: string;
 }
 
+interface LockedRow extends CheckpointRow {
+  readonly generation: string;
+  readonly digest: string;
+}
+
+async function lockedRow(client: PoolClient, lane: number): Promise<LockedRow | undefined> {
+  const { rows } = await client.query<LockedRow>({
+    name: 'lock',
+    text: `SELECT c.*, (SELECT id FROM generation) AS generation, (SELECT digest FROM rules) AS digest
+           FROM checkpoint c WHERE lane = $1 FOR UPDATE`,
+    values: [lane],
+  });
+  return rows[0];
+}
+
+async function firstRow(client: PoolClient, lane: number): Promise<LockedRow | undefined> {
+  await client.query('INSERT INTO checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING', [
+    lane,
+    NOTHING_APPLIED,
+  ]);
+  return lockedRow(client, lane);
+}
+
 async function parkedOf(asked: Pick<Pool, 'query'>, lane: number): Promise<readonly Parked[]> {
-  const { rows } = await asked.query<Parked>(
-    'SELECT partition, position, reason FROM parked WHERE lane = $1 ORDER BY position',
-    [lane],
-  );
+  const { rows } = await asked.query<Parked>({
+    name: 'parked',
+    text: 'SELECT partition, position, reason FROM parked WHERE lane = $1 ORDER BY position',
+    values: [lane],
+  });
   return rows.map((row) => ({ ...row, position: Number(row.position) }));
 }

@@ -1,0 +1,116 @@
+/** The local cluster as the bench looks at it: from outside, by its database and the processor time of its processes. */
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { defaultPolicy } from '@carelog/access';
+import { readRelayCheckpoint } from '@carelog/distribution';
+import { startKafka, startPostgres } from '@carelog/engines';
+import { recordProjectionBy, schemaOf } from '@carelog/read-models';
+import { createLog, issueToken, personas } from '@carelog/service-kit';
+import { Client } from 'pg';
+import {
+  LANES,
+  startLocalCluster,
+  TOPIC,
+  type LocalCluster,
+} from '../../apps/carelog/src/cluster/local-cluster.ts';
+
+import { progressed, reached } from '../../apps/carelog/src/cluster/view-progress.ts';
+import { stackConfig } from '../support/stack-config.ts';
+import { processorTimes } from './processor-time.ts';
+
+export { LANES, TOPIC };
+
+/** Kinds of processes, in the order of an event's way. */
+export const PROCESSES = ['gateway', 'writer', 'PostgreSQL', 'relay', 'Kafka', 'projector'] as const;
+export type ProcessKind = (typeof PROCESSES)[number];
+
+export interface BenchCluster extends LocalCluster {
+  readonly brokers: readonly string[];
+  readonly owner: Client;
+  readonly token: string;
+  /** As its schema is called. */
+  readonly view: string;
+  head(): Promise<number>;
+  /** Resolves with the log's head when the view has everything up to it. */
+  settled(): Promise<number>;
+  /** Microseconds of processor that were taken so far. */
+  processors(): ReadonlyMap<ProcessKind, number>;
+}
+
+/** Resolves when every service is ready. */
+export async function startBenchCluster(folder: string): Promise<BenchCluster> {
+  const env = (first: string) => ({ CARELOG_LOG: 'error', CARELOG_URL: first });
+  const [postgres, kafka] = await Promise.all([
+    startPostgres({ folder: join(folder, 'postgres') }),
+    startKafka({ folder: join(folder, 'kafka') }),
+  ]);
+  const engines = { postgresUrl: postgres.url(), brokers: kafka.brokers };
+  const cluster = await startLocalCluster(stackConfig(folder), createLog('error'), { env, engines });
+  const owner = new Client(cluster.ownerUrl);
+  await owner.connect();
+  const url = cluster.gateways[0]!;
+  const issued = await issueToken({ dataFolder: folder, personas, persona: 'publisher', url });
+  if (issued.kind === 'refused') throw new Error(issued.message);
+  const { name, version } = recordProjectionBy(defaultPolicy());
+  const view = schemaOf(name, version);
+  const { services } = cluster;
+
+  async function head(): Promise<number> {
+    const { rows } = await owner.query<{ head: string }>('SELECT coalesce(max(position), 0) AS head FROM log.entry'); // prettier-ignore
+    return Number(rows[0]!.head);
+  }
+
+  async function viewReached(): Promise<number> {
+    const relay = await readRelayCheckpoint(owner, TOPIC);
+    const { rows } = await owner.query<{ lane: number; position: string; epoch: string }>(
+      `SELECT lane, position, epoch FROM ${view}.checkpoint`,
+    );
+    const lanes = rows.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }] as const); // prettier-ignore
+    return reached(progressed([], relay, new Map(lanes), relay?.epoch ?? ''));
+  }
+
+  return {
+    ...cluster,
+    brokers: kafka.brokers,
+    owner,
+    token: issued.token,
+    view,
+    head,
+    async settled() {
+      const wanted = await head();
+      while ((await viewReached()) < wanted) await delay(20);
+      return wanted;
+    },
+    processors() {
+      const pidsOf = (kind: ProcessKind) => {
+        if (kind === 'PostgreSQL') return [postgres.pid];
+        const pids = kind === 'Kafka' ? [kafka.pid()] : [...services.values()].filter((it) => it.name.startsWith(kind)).map((it) => it.pid); // prettier-ignore
+        return pids.filter((pid) => pid !== undefined);
+      };
+      return processorTimes(new Map(PROCESSES.map((kind) => [kind, pidsOf(kind)])));
+    },
+    async close() {
+      await owner.end();
+      await cluster.close();
+      await Promise.all([postgres.stop(), kafka.stop()]);
+    },
+  };
+}
+
+/** Microseconds of processor for each event that is recorded meanwhile, the way into the view included. */
+export async function counting(cluster: BenchCluster, work: () => Promise<void>) {
+  return countingFrom(await cluster.settled(), cluster, work);
+}
+
+/** As `counting`, where the events after this position were recorded already. */
+export async function countingFrom(
+  from: number,
+  cluster: BenchCluster,
+  work: () => Promise<void>,
+): Promise<ReadonlyMap<ProcessKind, number>> {
+  const before = cluster.processors();
+  await work();
+  const events = (await cluster.settled()) - from;
+  const after = cluster.processors();
+  return new Map([...after].map(([kind, taken]) => [kind, (taken - (before.get(kind) ?? 0)) / events]));
+}

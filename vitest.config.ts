@@ -34,7 +34,7 @@ const stages = {
   },
   'on-cluster': {
     include: isWhole ? [...onEither, ...onEitherWhole] : onEither,
-    globalSetup: 'test/support/shared-cluster.ts',
+    globalSetup: 'test/support/one-cluster.ts',
     // Two whole clusters at a time, and a third that both may ask.
     hookTimeout: 240_000,
     testTimeout: 240_000,

@@ -28,7 +28,12 @@ const stages = {
   conformance: { include: ['test/conformance/**/*.spec.ts'], exclude: timed, ...slow },
   journeys: {
     include: ['test/**/*.spec.ts'],
-    exclude: [...apart, 'test/conformance/!(fuzz|search-hostile).spec.ts'],
+    exclude: [
+      ...apart,
+      'test/conformance/!(fuzz|search-hostile).spec.ts',
+      // A minute and a half: part of `npm run test:faults`.
+      ...(process.env.ROUNDS === undefined ? ['test/cluster/upgrade.spec.ts'] : []),
+    ],
     ...alone,
     ...slow,
   },

@@ -13,7 +13,7 @@ build();
 const bin = (name) => path.join(root, 'node_modules/.bin', name);
 const stages = [
   ['format', bin('prettier'), '--check', '--log-level=warn', '.'],
-  ['lint', bin('nx'), 'run-many', '-t', 'lint', '--skip-nx-cache', '--output-style=static'],
+  ['lint', bin('nx'), 'run-many', '-t', 'lint', '--output-style=static'],
   ['types', bin('tsc'), '-p', 'tsconfig.json', '--noEmit'],
   ['dependencies', node, path.join(root, 'scripts/dependencies.ts')],
   ['secrets', node, path.join(root, 'scripts/secrets.ts')],

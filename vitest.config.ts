@@ -9,13 +9,12 @@ const apart = ['test/{architecture,browser}/**'];
 
 /** What goes over HTTP, and holds of one process as of a cluster. */
 const onEither = [
-  'test/journeys/{access-decisions,access-log,access-table,interactions,read-again,search,second-client,smart}.spec.ts',
-  'test/conformance/search-paging.spec.ts',
+  'test/journeys/{access-decisions,access-log,access-table,interactions,read-again,search,second-client}.spec.ts',
 ];
 /** These take long, or there is no part of them: a cluster is asked them where it is asked everything. */
 const onEitherWhole = [
-  'test/journeys/access-parameters.spec.ts',
-  'test/conformance/{access-oracle,real-data,search-oracle,search-parameters}.spec.ts',
+  'test/journeys/{access-parameters,smart}.spec.ts',
+  'test/conformance/{access-oracle,real-data,search-oracle,search-paging,search-parameters}.spec.ts',
 ];
 const isWhole = process.env.CASES_EVERY === '1';
 /** A cluster is asked less of what is many, unless told. */

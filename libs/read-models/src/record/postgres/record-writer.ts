@@ -7,7 +7,7 @@ import { LaneHeld, type Checkpoint, type LaneWork, type Parked, type ProjectedBa
 import { Pool, type PoolClient } from 'pg';
 import { digestOfRules } from '../access-facts.ts';
 import type { RecordChange } from '../record-projection.ts';
-import { BatchPlan, type Standing } from './batch-plan.ts';
+import { BatchPlan, laterStreams, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
 import { BatchNames, Names } from './names.ts';
 import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
@@ -106,12 +106,13 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       const reached = await this.#lock(client, lane);
       const batch = await work(reached, await parkedOf(client, lane));
       if (batch === undefined) return new Set<string>();
-      const first = await this.#firstToWait(client, lane, batch);
+      const standing = await this.#standing(client, laterStreams(batch.changes));
+      const first = await this.#firstToWait(client, lane, batch, standing);
       isHeld = first !== undefined;
       const now = first === undefined ? batch : before(first, batch);
       this.#written += now.changes.length;
       position = now.checkpoint.position;
-      return this.#write(client, lane, now);
+      return this.#write(client, lane, now, standing);
     });
     if (position !== undefined) this.#tell(lane, position);
     if (this.#written >= this.#analysedAt) await this.#analyse();
@@ -124,18 +125,11 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     client: PoolClient,
     lane: number,
     { changes, released, checkpoint }: ProjectedBatch<RecordChange>,
+    standing: ReadonlyMap<string, Standing>,
   ): Promise<number | undefined> {
     // What is taken up again lies before the checkpoint, and so does all that it needs.
     if (this.#lanes === undefined || released !== undefined) return undefined;
-    const later = changes.filter(({ event }) => event.revision > 1);
-    if (later.length === 0) return undefined;
-    const streams = [...new Set(later.map(({ event }) => event.stream))];
-    const { rows } = await client.query<{ stream: string; version: string }>({
-      name: 'versions',
-      text: 'SELECT stream, version FROM resource WHERE stream = ANY($1::text[])',
-      values: [arrayOf(streams)],
-    });
-    const versions = new Map(rows.map(({ stream, version }) => [stream, Number(version)]));
+    const versions = new Map([...standing].map(([stream, { version }]) => [stream, version]));
     for (const { event } of changes) {
       const { stream, revision, position } = event;
       if ((versions.get(stream) ?? 0) < revision - 1 && (await this.#mayComeYet(client, lane, position, checkpoint.epoch))) return position; // prettier-ignore
@@ -209,7 +203,12 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
   }
 
-  async #write(client: PoolClient, lane: number, batch: ProjectedBatch<RecordChange>): Promise<Touched> {
+  async #write(
+    client: PoolClient,
+    lane: number,
+    batch: ProjectedBatch<RecordChange>,
+    standing: ReadonlyMap<string, Standing>,
+  ): Promise<Touched> {
     const { changes, parked, setAside, released = [], checkpoint } = batch;
     if (released.length > 0) {
       const partitions = [released];
@@ -218,7 +217,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     }
     const names = new BatchNames(this.#names);
     const plan = new BatchPlan(changes, names, this.#policy);
-    plan.expect(await this.#standing(client, plan.standingStreams), await this.#personsOf(client, plan.partitions)); // prettier-ignore
+    plan.expect(standing, await this.#personsOf(client, plan.partitions));
     plan.askTypes();
     await names.learn();
     plan.askNames();

@@ -1,11 +1,10 @@
 // One Vitest project for each stage of `npm test`: the place and suffix of a spec file say which it belongs to.
 import { defineConfig } from 'vitest/config';
 
-// Planted violations and started servers have the machine to themselves, and what looks at the clock or at memory.
+// Planted violations and browsers have the machine to themselves, and what looks at the clock or at memory.
 const alone = { fileParallelism: false };
 const slow = { testTimeout: 120_000 };
 const timed = ['test/conformance/{fuzz,search-hostile}.spec.ts'];
-const apart = ['test/{architecture,browser}/**'];
 
 /** What goes over HTTP, and holds of one process as of a cluster. */
 const onEither = [
@@ -25,17 +24,14 @@ const stages = {
   integration: { include: ['{apps,libs}/**/*.int.spec.ts'] },
   architecture: { include: ['test/architecture/**/*.spec.ts'], ...alone, ...slow },
   conformance: { include: ['test/conformance/**/*.spec.ts'], exclude: timed, ...slow },
-  journeys: {
-    include: ['test/**/*.spec.ts'],
-    exclude: [
-      ...apart,
-      'test/conformance/!(fuzz|search-hostile).spec.ts',
-      // A minute and a half: part of `npm run test:faults`.
-      ...(process.env.ROUNDS === undefined ? ['test/cluster/upgrade.spec.ts'] : []),
-    ],
-    ...alone,
+  journeys: { include: ['test/{journeys,load}/**/*.spec.ts'], ...slow },
+  recovery: {
+    include: ['test/{cluster,recovery}/**/*.spec.ts'],
+    // A minute and a half: part of `npm run test:faults`.
+    exclude: process.env.ROUNDS === undefined ? ['test/cluster/upgrade.spec.ts'] : [],
     ...slow,
   },
+  limits: { include: timed, ...alone, ...slow },
   'on-cluster': {
     include: isWhole ? [...onEither, ...onEitherWhole] : onEither,
     globalSetup: 'test/support/one-cluster.ts',

@@ -1,21 +1,19 @@
 // One Vitest project for each stage of `npm test`: the place and suffix of a spec file say which it belongs to.
 import { defineConfig } from 'vitest/config';
 
-// Planted violations and started servers have the machine to themselves, and what looks at the clock or at memory.
+// Planted violations and browsers have the machine to themselves, and what looks at the clock or at memory.
 const alone = { fileParallelism: false };
 const slow = { testTimeout: 120_000 };
 const timed = ['test/conformance/{fuzz,search-hostile}.spec.ts'];
-const apart = ['test/{architecture,browser}/**'];
 
 /** What goes over HTTP, and holds of one process as of a cluster. */
 const onEither = [
-  'test/journeys/{access-decisions,access-log,access-table,interactions,read-again,search,second-client,smart}.spec.ts',
-  'test/conformance/search-paging.spec.ts',
+  'test/journeys/{access-decisions,access-log,access-table,interactions,read-again,search,second-client}.spec.ts',
 ];
 /** These take long, or there is no part of them: a cluster is asked them where it is asked everything. */
 const onEitherWhole = [
-  'test/journeys/access-parameters.spec.ts',
-  'test/conformance/{access-oracle,real-data,search-oracle,search-parameters}.spec.ts',
+  'test/journeys/{access-parameters,smart}.spec.ts',
+  'test/conformance/{access-oracle,real-data,search-oracle,search-paging,search-parameters}.spec.ts',
 ];
 const isWhole = process.env.CASES_EVERY === '1';
 /** A cluster is asked less of what is many, unless told. */
@@ -26,15 +24,17 @@ const stages = {
   integration: { include: ['{apps,libs}/**/*.int.spec.ts'] },
   architecture: { include: ['test/architecture/**/*.spec.ts'], ...alone, ...slow },
   conformance: { include: ['test/conformance/**/*.spec.ts'], exclude: timed, ...slow },
-  journeys: {
-    include: ['test/**/*.spec.ts'],
-    exclude: [...apart, 'test/conformance/!(fuzz|search-hostile).spec.ts'],
-    ...alone,
+  journeys: { include: ['test/{journeys,load}/**/*.spec.ts'], ...slow },
+  recovery: {
+    include: ['test/{cluster,recovery}/**/*.spec.ts'],
+    // A minute and a half: part of `npm run test:faults`.
+    exclude: process.env.ROUNDS === undefined ? ['test/cluster/upgrade.spec.ts'] : [],
     ...slow,
   },
+  limits: { include: timed, ...alone, ...slow },
   'on-cluster': {
     include: isWhole ? [...onEither, ...onEitherWhole] : onEither,
-    globalSetup: 'test/support/shared-cluster.ts',
+    globalSetup: 'test/support/one-cluster.ts',
     // Two whole clusters at a time, and a third that both may ask.
     hookTimeout: 240_000,
     testTimeout: 240_000,

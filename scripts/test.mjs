@@ -13,13 +13,21 @@ build();
 const bin = (name) => path.join(root, 'node_modules/.bin', name);
 const stages = [
   ['format', bin('prettier'), '--check', '--log-level=warn', '.'],
-  ['lint', bin('nx'), 'run-many', '-t', 'lint', '--output-style=static'],
+  ['lint', bin('nx'), 'run', 'carelog-workspace:lint', '--output-style=static'],
   ['types', bin('tsc'), '-p', 'tsconfig.json', '--noEmit'],
   ['dependencies', node, path.join(root, 'scripts/dependencies.ts')],
   ['secrets', node, path.join(root, 'scripts/secrets.ts')],
-  ...['architecture', 'unit', 'integration', 'conformance', 'journeys', 'on-cluster', 'browser'].map(
-    (project) => ['vitest', project],
-  ),
+  ...[
+    'architecture',
+    'unit',
+    'integration',
+    'conformance',
+    'journeys',
+    'recovery',
+    'limits',
+    'on-cluster',
+    'browser',
+  ].map((project) => ['vitest', project]),
 ];
 
 // On the build server nothing may be skipped, unless it needs what no machine can be made to have.
@@ -55,9 +63,11 @@ for (const [kind, ...rest] of stages) {
 }
 
 console.log('');
+for (const [name, { tests, reasons }] of bySuite(total.skipped)) {
+  console.log(`skipped: ${name} (${tests} tests${reasons.size > 0 ? `; ${[...reasons].join('; ')}` : ''})`);
+}
 for (const { name, reason } of total.skipped) {
   const refused = process.env.CI === 'true' && !allowedSkips.some((allowed) => allowed.test(reason));
-  console.log(`skipped: ${name}${name.endsWith(reason) ? '' : ` (${reason})`}`);
   if (refused) total.failed.push(`${name} was skipped, which is not allowed with CI=true`);
 }
 for (const name of total.failed) console.log(`failed: ${name}`);
@@ -93,6 +103,19 @@ function runVitest(project) {
 function run(program, args, extra = {}) {
   const { status } = spawnSync(program, args, { cwd: root, env: { ...env, ...extra }, stdio: 'inherit' });
   return status === 0;
+}
+
+/** One line for each suite: what is skipped is skipped as a whole, for a reason that its title tells or its tests do. */
+function bySuite(skipped) {
+  const suites = new Map();
+  for (const { name, reason } of skipped) {
+    const suite = name.split(' > ').slice(0, 2).join(' > ');
+    if (!suites.has(suite)) suites.set(suite, { tests: 0, reasons: new Set() });
+    const { reasons } = suites.get(suite);
+    suites.get(suite).tests++;
+    if (!name.endsWith(reason)) reasons.add(reason);
+  }
+  return suites;
 }
 
 function count({ passed, failed, skipped }) {

@@ -12,6 +12,7 @@ import { engineOrReason, startKafka, startPostgres } from '@carelog/engines';
 import { newEventId, openPostgresEventStore, type PostgresEventStore } from '@carelog/event-store';
 import { makeMasterKey, openPostgresKeyring, type PostgresKeyring } from '@carelog/keyring';
 import { compareRecords, openVersions, recordProjection, schemaOf } from '@carelog/read-models';
+import { makeServiceKey } from '@carelog/service-kit';
 import { temporaryFolder } from '@carelog/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -35,6 +36,7 @@ describe.skipIf(reason !== undefined)(
     if (typeof postgres === 'string' || typeof kafka === 'string') return;
     const url = postgres.url();
     const masterKeyFile = join(folder, 'master.key');
+    const serviceKeyFile = join(folder, 'service.key');
     const [own, next, fresh] = [0, 1, 2].map((later) => recordProjection.version + later) as [
       number,
       number,
@@ -51,6 +53,7 @@ describe.skipIf(reason !== undefined)(
 
     beforeAll(async () => {
       makeMasterKey(masterKeyFile);
+      makeServiceKey(serviceKeyFile);
       await migrateCluster({ ownerUrl: url, masterKeyFile, policy: defaultPolicy() });
       for (const [name, value] of Object.entries({
         CARELOG_DATA: folder,
@@ -59,6 +62,7 @@ describe.skipIf(reason !== undefined)(
         CARELOG_DISTRIBUTION_URL: url,
         CARELOG_KEYRING_URL: url,
         CARELOG_KEYRING_MASTER_KEY_FILE: masterKeyFile,
+        CARELOG_SERVICE_KEY_FILE: serviceKeyFile,
         CARELOG_KAFKA_BROKERS: kafka.brokers.join(','),
         CARELOG_KAFKA_LANES: String(LANES),
         CARELOG_LOG: 'error',

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { engineOrReason } from '@carelog/engines';
-import { openVersions, recordProjection } from '@carelog/read-models';
+import { recordProjection } from '@carelog/read-models';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { buildReadModel, switchReadModel } from '../../apps/carelog/src/commands/read-models.ts';
 import type { Status } from '../../apps/carelog/src/status.ts';

@@ -18,7 +18,7 @@ import { inFolder } from './folder.ts';
 import { startHttpFloor } from './http-floor.ts';
 import { laneRows } from './lane-rows.ts';
 import { pacedPosts } from './paced-posts.ts';
-import { cellOf, type ClusterReport, type ProcessorColumn, type SingleRow } from './report.ts';
+import { cellOf, type ClusterReport, type ProcessorColumn } from './report.ts';
 import type { Settings } from './settings.ts';
 import { steadyRates } from './steady-rows.ts';
 import { observation, person, send, transaction, TRANSACTION } from './targets.ts';

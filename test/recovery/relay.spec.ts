@@ -55,7 +55,9 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     expect(position).toBe(125);
     expect(Math.max(...positions)).toBe(125);
     expect(epoch).toBe(scene.store.head().epoch);
-    expect(relay.status()).toMatchObject({ state: 'relaying', position: 125, lag: 0 });
+    await expect
+      .poll(() => relay.status(), patient)
+      .toMatchObject({ state: 'relaying', position: 125, lag: 0 });
   });
 
   it.each(['before-send', 'after-send', 'after-ack', 'after-checkpoint'] as const)(
@@ -97,7 +99,7 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await scene.relayed();
     const { messages } = await scene.expectTopicIsLog();
     if (when === 'unanswered') expect(messages).toBeGreaterThan(40);
-    expect(relay.status()).toMatchObject({ restarts: 1, position: 40 });
+    await expect.poll(() => relay.status(), patient).toMatchObject({ restarts: 1, position: 40 });
   });
 
   it('waits where Kafka cannot be reached, and where it does not answer', async () => {
@@ -184,13 +186,14 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await scene.append(20);
     await scene.relayed();
     const second = scene.relay();
+    await expect.poll(() => second.status().state, patient).toBe('standing by');
     await scene.append(20);
     await scene.relayed();
-    expect(second.status()).toMatchObject({ state: 'standing by', sent: 0 });
+    await expect.poll(() => second.status(), patient).toMatchObject({ state: 'standing by', sent: 0 });
     first.kill('SIGKILL');
     await scene.append(20);
     await scene.relayed();
-    expect(second.status()).toMatchObject({ state: 'relaying', sent: 20 });
+    await expect.poll(() => second.status(), patient).toMatchObject({ state: 'relaying', sent: 20 });
     const { messages } = await scene.expectTopicIsLog();
     expect(messages).toBeGreaterThanOrEqual(60);
   });
@@ -203,12 +206,12 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     await scene.append(40);
     const second = scene.relay({ leaseMilliseconds: 1_500 });
     await scene.relayed();
-    expect(second.status()).toMatchObject({ state: 'relaying', sent: 40 });
+    await expect.poll(() => second.status(), patient).toMatchObject({ state: 'relaying', sent: 40 });
     first.kill('SIGCONT');
     await scene.append(40);
     await scene.relayed();
     await scene.expectTopicIsLog();
-    expect(second.status().state).toBe('relaying');
+    await expect.poll(() => second.status().state, patient).toBe('relaying');
   });
 
   it('whose number is no longer the highest stops, and what it sent is sent again', async () => {
@@ -220,7 +223,7 @@ describe.skipIf(reason !== undefined)(`the relay${reason ? `: ${reason}` : ''}`,
     ]);
     await scene.append(20);
     await scene.relayed();
-    expect(relay.status()).toMatchObject({ fenceLosses: 1, position: 40 });
+    await expect.poll(() => relay.status(), patient).toMatchObject({ fenceLosses: 1, position: 40 });
     const { messages } = await scene.expectTopicIsLog();
     expect(messages).toBeGreaterThan(40);
   });

@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import { createLog, issueToken, personas, type Config, type ServedRoute } from '@carelog/service-kit'; // prettier-ignore
 import { startLocalCluster, type LocalEngines } from '../../apps/carelog/src/cluster/local-cluster.ts';
 import { startCarelog } from '../../apps/carelog/src/start.ts';
-import { SHARED_CLUSTER, SHARED_ENGINES, type SharedCluster } from './shared-cluster.ts';
+import { SHARED_CLUSTER, SHARED_ENGINES, type SharedCluster } from './one-cluster.ts';
 import { stackConfig, stackSettings } from './stack-config.ts';
 
 export interface Stack {

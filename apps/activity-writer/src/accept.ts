@@ -128,8 +128,7 @@ function acceptEntry(
   const { valid, invalid } = nhsNumbersOf(parsed.value);
   if (invalid.length > 0) return { problems: invalid };
   const isNamed = entry.eventId !== undefined && typeof entry.resource === 'string';
-  const received = () =>
-    isNamed ? (entry.resource as string) : canonicalContent(parsed.value, parsed.exact);
+  const received = () => (isNamed ? entry.resource : canonicalContent(parsed.value, parsed.exact));
   const receivedContent = eventId === undefined ? {} : { eventId, receivedContent: received() };
   return {
     problems: [],

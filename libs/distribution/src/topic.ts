@@ -55,11 +55,19 @@ async function partitionsOf(admin: Admin, topic: string): Promise<number> {
   for (const until = performance.now() + KNOWN_WITHIN_MS; ;) {
     try {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      // Who is said to lead may not know it yet; the leaders answer this themselves.
+      await admin.fetchTopicOffsets(topic);
       return topics[0]?.partitions.length ?? 0;
     } catch (fault) {
-      const isKnownSoon = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes((fault as { type?: string }).type ?? ''); // prettier-ignore
-      if (!isKnownSoon || performance.now() > until) throw fault;
+      if (!isSoonKnown(fault) || performance.now() > until) throw fault;
       await delay(100);
     }
   }
+}
+
+const SOON = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION']);
+
+function isSoonKnown(fault: unknown): boolean {
+  const { type, cause } = fault as { type?: string; cause?: { type?: string } };
+  return SOON.has(type ?? cause?.type ?? '');
 }

@@ -1,4 +1,4 @@
-export { catchUpLanes, LaneFault, projectLane } from './project-lane.ts';
+export { catchUpLanes, LaneFault, LaneHeld, projectLane } from './project-lane.ts';
 export type { LaneOutcome, LanesOptions, Stretch } from './project-lane.ts';
 export type {
   AppliedChange,

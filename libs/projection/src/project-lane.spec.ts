@@ -9,6 +9,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import {
   behind,
   catchUpLanes,
+  LaneHeld,
   projectLane,
   retryPartition,
   type Checkpoint,
@@ -190,6 +191,33 @@ describe('projectLane', () => {
     expect(readModel.lines(1)).toEqual(['1 1', '2 2', '4 4']);
     expect(readModel.lane(1).reached).toEqual({ position: 4, epoch: log.head().epoch });
     expect(pages).toBe(0);
+  });
+
+  it('asks again while the read model waits for another lane, and misses nothing then', async () => {
+    await record('a', '1', '2', '3');
+    let held = 2;
+    const waiting = Object.assign(Object.create(readModel) as SharedList, {
+      async apply(lane: number, work: LaneWork<string>) {
+        if (held === 0) return readModel.apply(lane, work);
+        held -= 1;
+        throw new LaneHeld('Lane 1 waits.', new Set(['Text/z']));
+      },
+    });
+    const { touched } = await projectLane(1, await sent(1), options({ readModel: waiting }));
+    expect(readModel.lines(1)).toEqual(['1 1', '2 2', '3 3']);
+    expect(touched).toEqual(new Set(['Text/z', 'Text/a']));
+  });
+
+  it('stops asking when it is told to stop', async () => {
+    await record('a', '1');
+    const waiting = Object.assign(Object.create(readModel) as SharedList, {
+      apply: () => Promise.reject(new LaneHeld('Lane 1 waits.', new Set())),
+    });
+    const onStep = () => Promise.reject(new Error('stopped'));
+    await expect(projectLane(1, await sent(1), options({ readModel: waiting, onStep }))).rejects.toThrow(
+      'stopped',
+    );
+    expect(readModel.lines(1)).toEqual([]);
   });
 
   it('leaves out what it has, whoever applied it', async () => {

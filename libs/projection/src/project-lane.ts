@@ -5,7 +5,8 @@
  */
 import type { EventStore, Head, RecordedEvent } from '@carelog/event-store';
 import { evolveAll, parkedNotice, type Evolving } from './evolve-all.ts';
-import type { Checkpoint, Parked, ProjectedBatch, SharedReadModel, Touched } from './projection.ts';
+import type { Checkpoint, LaneWork, Parked, ProjectedBatch, SharedReadModel, Touched } from './projection.ts';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** A stretch of a lane: all its events after `after` up to `until`, in order. A heartbeat says that there are none. */
 export interface Stretch {
@@ -53,6 +54,23 @@ export class LaneFault extends Error {
 }
 
 /**
+ * Thrown by a shared read model that has kept what comes before: the next event needs one that another lane has yet to bring,
+ * such as the version before it of a resource that was moved to another person.
+ */
+export class LaneHeld extends Error {
+  readonly touched: Touched;
+  constructor(message: string, touched: Touched) {
+    super(message);
+    this.name = 'LaneHeld';
+    this.touched = touched;
+  }
+}
+
+/** So long a lane waits for another one at a time; then it is brought again, and others may be worked on meanwhile. */
+const HELD_MAX_MS = 2_000;
+const HELD_AGAIN_MS = 20;
+
+/**
  * Resolves when everything that the stretches span is in the read model. Rejects on a fault of store or read model, and with
  * a `LaneFault`; what was applied before stays, with its checkpoint, and the same stretches may be given again.
  */
@@ -63,15 +81,27 @@ export async function projectLane<Change>(
 ): Promise<LaneOutcome> {
   const { readModel, projection, onNotice = () => {}, onStep = async () => {} } = options;
   const outcome = { applied: 0, repeated: 0, refilled: 0, stale: 0, restarts: 0, touched: NOTHING };
+  let heldUntil = performance.now() + HELD_MAX_MS;
   for (let done = 0; done < stretches.length;) {
     let plan: Plan | undefined;
     let parked: readonly Parked[] = [];
-    const touched = await readModel.apply(lane, async (reached, before) => {
+    const work: LaneWork<Change> = async (reached, before) => {
       plan = await planFrom(stretches, done, { lane, reached }, options);
       const batch = plan.kind === 'restart' ? undefined : await batchOf(plan, before, options);
       parked = batch?.parked ?? [];
       return batch;
+    };
+    const touched = await readModel.apply(lane, work).catch((fault: unknown) => {
+      if (fault instanceof LaneHeld && performance.now() < heldUntil) return fault;
+      throw fault;
     });
+    if (touched instanceof LaneHeld) {
+      outcome.touched = together(outcome.touched, touched.touched);
+      await delay(HELD_AGAIN_MS);
+      await onStep();
+      continue;
+    }
+    heldUntil = performance.now() + HELD_MAX_MS;
     // It was made under the lock, or `apply` would have thrown.
     const made = plan!;
     if (made.kind === 'restart') {

@@ -80,7 +80,7 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
     opened.push(store);
     const keyring = await openPostgresKeyring({ url: keyringUrl, masterKeyFile, readOnly: true });
     opened.push(keyring);
-    const readModel = openPostgresRecordWriter({ url: readModelsUrl, schema: name, policy });
+    const readModel = openPostgresRecordWriter({ url: readModelsUrl, schema: name, policy, lanes });
     opened.push(readModel);
     const versions = openVersions(readModelsUrl);
     opened.push(versions);

@@ -63,11 +63,6 @@ export class BatchPlan {
     this.#policy = policy;
   }
 
-  /** Of which the rows that stand are needed. */
-  get standingStreams(): readonly string[] {
-    return [...new Set(this.#changes.flatMap(({ event }) => (event.revision === 1 ? [] : event.stream)))];
-  }
-
   /** Of which the persons are needed. */
   get partitions(): readonly string[] {
     return [...new Set(this.#changes.flatMap(({ event }) => (event.partition === 'shared' ? [] : event.partition)))]; // prettier-ignore
@@ -186,6 +181,11 @@ export class BatchPlan {
     if (person !== undefined) this.touched.add(person.stream);
     for (const name of patients.keys()) this.touched.add(name);
   }
+}
+
+/** Of which the rows that stand are needed: something came before. */
+export function laterStreams(changes: readonly Change[]): readonly string[] {
+  return [...new Set(changes.flatMap(({ event }) => (event.revision === 1 ? [] : event.stream)))];
 }
 
 // What ended, or cannot be opened any more, is whose it was and as confidential.

@@ -2,7 +2,7 @@
 import { defaultPolicy } from '@carelog/access';
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import { parseSearch } from '@carelog/fhir';
-import type { ProjectedBatch, SharedReadModel } from '@carelog/projection';
+import { LaneHeld, type ProjectedBatch, type SharedReadModel } from '@carelog/projection';
 import { Client } from 'pg';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -153,6 +153,38 @@ describe.skipIf(reason !== undefined)(
       await Promise.all([one, two]);
       expect(order).toEqual(['one', 'two from 1']);
       expect(await record.read('Patient', 'ada')).toMatchObject({ versionId: 2 });
+    });
+
+    it('lets a version wait for the one before it that another lane has yet to bring', async () => {
+      const log = new Log();
+      const [ada, first, second, third] = [
+        log.record('ada', patient('ada')),
+        log.record('ada', observation('moved', 'ada', 'one')),
+        log.record('ben', observation('moved', 'ben', 'two')),
+        log.record('ada', observation('moved', 'ada', 'three')),
+      ];
+      const writer = openPostgresRecordWriter({ url, schema, lanes: 2 });
+      try {
+        const apply = (lane: number, changes: Applied[]) => writer.apply(lane, async (reached) =>
+          batchOf(changes.filter(({ event }) => event.position > (reached?.position ?? 0)))); // prettier-ignore
+        await expect(apply(1, [second])).rejects.toThrow(LaneHeld);
+        await expect(apply(0, [ada, first, third])).rejects.toThrow(LaneHeld);
+        expect(await record.read('Observation', 'moved')).toMatchObject({ versionId: 1 });
+        await apply(1, [second]);
+        await apply(0, [ada, first, third]);
+        expect(await record.read('Observation', 'moved')).toMatchObject({ versionId: 3 });
+        expect(await record.vread('Observation', 'moved', 2)).toMatchObject({ kind: 'found', versionId: 2 });
+        // What never comes is not waited for once every other lane is beyond it.
+        const between = log.record('ada', patient('ada'));
+        const late = log.record('ben', observation('other', 'ben', 'one'));
+        const lost = { ...late, event: { ...late.event, revision: 2 } };
+        await expect(apply(1, [lost])).rejects.toThrow(LaneHeld);
+        await apply(0, [between]);
+        await apply(1, [lost]);
+        expect(await record.read('Observation', 'other')).toMatchObject({ versionId: 2 });
+      } finally {
+        await writer.close();
+      }
     });
 
     it('keeps nothing of a batch whose work throws, and goes on', async () => {

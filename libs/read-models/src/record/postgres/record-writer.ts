@@ -3,11 +3,11 @@
  * all rows of a table are written together.
  */
 import { defaultPolicy, type Policy } from '@carelog/access';
-import type { Checkpoint, LaneWork, Parked, ProjectedBatch, SharedReadModel, Touched } from '@carelog/projection'; // prettier-ignore
+import { LaneHeld, type Checkpoint, type LaneWork, type Parked, type ProjectedBatch, type SharedReadModel, type Touched } from '@carelog/projection'; // prettier-ignore
 import { Pool, type PoolClient } from 'pg';
 import { digestOfRules } from '../access-facts.ts';
 import type { RecordChange } from '../record-projection.ts';
-import { BatchPlan, type Standing } from './batch-plan.ts';
+import { BatchPlan, laterStreams, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
 import { BatchNames, Names } from './names.ts';
 import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
@@ -20,6 +20,11 @@ export interface PostgresRecordWriterOptions {
   readonly schema: string;
   /** That of the projection; the shipped one unless told. */
   readonly policy?: Policy;
+  /**
+   * Into how many lanes the log is dealt. Where it is told, a version of a resource waits (`LaneHeld`) for the one before it
+   * that comes by another lane, because the resource was about somebody else then.
+   */
+  readonly lanes?: number;
   /** As many batches at a time; 4 unless told. */
   readonly connections?: number;
 }
@@ -32,6 +37,7 @@ export function openPostgresRecordWriter({
   url,
   schema,
   policy = defaultPolicy(),
+  lanes,
   connections = 4,
 }: PostgresRecordWriterOptions): SharedReadModel<RecordChange> {
   const pool = (max: number, name: string, settings = '') => {
@@ -53,7 +59,7 @@ export function openPostgresRecordWriter({
   };
   // Names have a connection of their own: a batch waits for them while it holds one. They are on disk with the batch that uses them.
   const names = pool(2, 'names', ' -c synchronous_commit=off');
-  return new PostgresRecordWriter(pool(connections, 'writer'), names, schema, policy);
+  return new PostgresRecordWriter(pool(connections, 'writer'), names, { schema, policy, lanes });
 }
 
 class PostgresRecordWriter implements SharedReadModel<RecordChange> {
@@ -61,6 +67,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   readonly #namesPool: Pool;
   readonly #schema: string;
   readonly #policy: Policy;
+  readonly #lanes: number | undefined;
   readonly #names: Names;
   readonly #sums = new LabelSums();
   readonly #untold = new Map<number, number>();
@@ -69,11 +76,16 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   #written = 0;
   #analysedAt = 1_000;
 
-  constructor(pool: Pool, namesPool: Pool, schema: string, policy: Policy) {
+  constructor(
+    pool: Pool,
+    namesPool: Pool,
+    { schema, policy, lanes }: { schema: string; policy: Policy; lanes: number | undefined },
+  ) {
     this.#pool = pool;
     this.#namesPool = namesPool;
     this.#schema = schema;
     this.#policy = policy;
+    this.#lanes = lanes;
     this.#names = new Names(namesPool);
   }
 
@@ -89,17 +101,50 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
 
   async apply(lane: number, work: LaneWork<RecordChange>): Promise<Touched> {
     let position: number | undefined;
+    let isHeld = false;
     const touched = await this.#transaction(async (client) => {
       const reached = await this.#lock(client, lane);
       const batch = await work(reached, await parkedOf(client, lane));
       if (batch === undefined) return new Set<string>();
-      this.#written += batch.changes.length;
-      position = batch.checkpoint.position;
-      return this.#write(client, lane, batch);
+      const standing = await this.#standing(client, laterStreams(batch.changes));
+      const first = await this.#firstToWait(client, lane, batch, standing);
+      isHeld = first !== undefined;
+      const now = first === undefined ? batch : before(first, batch);
+      this.#written += now.changes.length;
+      position = now.checkpoint.position;
+      return this.#write(client, lane, now, standing);
     });
     if (position !== undefined) this.#tell(lane, position);
     if (this.#written >= this.#analysedAt) await this.#analyse();
+    if (isHeld) throw new LaneHeld(`Lane ${lane} of ${this.#schema} waits for another lane.`, touched);
     return touched;
+  }
+
+  /** Position of the first event whose predecessor in its stream is not there, while another lane may yet bring it. */
+  async #firstToWait(
+    client: PoolClient,
+    lane: number,
+    { changes, released, checkpoint }: ProjectedBatch<RecordChange>,
+    standing: ReadonlyMap<string, Standing>,
+  ): Promise<number | undefined> {
+    // What is taken up again lies before the checkpoint, and so does all that it needs.
+    if (this.#lanes === undefined || released !== undefined) return undefined;
+    const versions = new Map([...standing].map(([stream, { version }]) => [stream, version]));
+    for (const { event } of changes) {
+      const { stream, revision, position } = event;
+      if ((versions.get(stream) ?? 0) < revision - 1 && (await this.#mayComeYet(client, lane, position, checkpoint.epoch))) return position; // prettier-ignore
+      versions.set(stream, revision);
+    }
+    return undefined;
+  }
+
+  /** Whether another lane has not yet come to where this event stands. */
+  async #mayComeYet(client: PoolClient, lane: number, position: number, epoch: string): Promise<boolean> {
+    const { rows } = await client.query<{ count: string }>(
+      'SELECT count(*) FROM checkpoint WHERE lane <> $1 AND epoch = $2 AND position >= $3',
+      [lane, epoch, position - 1],
+    );
+    return Number(rows[0]!.count) < this.#lanes! - 1;
   }
 
   // Not in the batch: the server lets one transaction that notifies commit at a time, and a hint needs no fsync.
@@ -158,7 +203,12 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
   }
 
-  async #write(client: PoolClient, lane: number, batch: ProjectedBatch<RecordChange>): Promise<Touched> {
+  async #write(
+    client: PoolClient,
+    lane: number,
+    batch: ProjectedBatch<RecordChange>,
+    standing: ReadonlyMap<string, Standing>,
+  ): Promise<Touched> {
     const { changes, parked, setAside, released = [], checkpoint } = batch;
     if (released.length > 0) {
       const partitions = [released];
@@ -167,7 +217,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     }
     const names = new BatchNames(this.#names);
     const plan = new BatchPlan(changes, names, this.#policy);
-    plan.expect(await this.#standing(client, plan.standingStreams), await this.#personsOf(client, plan.partitions)); // prettier-ignore
+    plan.expect(standing, await this.#personsOf(client, plan.partitions));
     plan.askTypes();
     await names.learn();
     plan.askNames();
@@ -274,6 +324,19 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     this.#names.forget();
     this.#sums.forget();
   }
+}
+
+/** What of the batch lies before this position. */
+function before(position: number, batch: ProjectedBatch<RecordChange>): ProjectedBatch<RecordChange> {
+  const { changes, parked, setAside, checkpoint } = batch;
+  const partitions = new Set(parked.filter((it) => it.position >= position).map((it) => it.partition));
+  return {
+    changes: changes.filter(({ event }) => event.position < position),
+    parked: parked.filter((it) => it.position < position),
+    // A partition that is parked only later comes again as a whole; one that is parked already may say so twice.
+    setAside: setAside.filter((it) => !partitions.has(it.partition)),
+    checkpoint: { ...checkpoint, position: position - 1 },
+  };
 }
 
 /** Stands for the epoch of a lane that nothing was applied to. */

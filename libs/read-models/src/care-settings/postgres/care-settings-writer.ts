@@ -254,9 +254,13 @@ class SettingTables {
     if (work.length > 0)
       await client.query({
         name: `${s} work`,
-        text: `INSERT INTO ${s}.work SELECT u.*, $7 FROM
-                 unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) u ON CONFLICT DO NOTHING`,
-        values: [...columnsOf(work, ['list', 'patient', 'stream', 'since', 'due', 'item']), lane],
+        text: `INSERT INTO ${s}.work SELECT u.*, $9 FROM unnest(
+                 $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[]
+               ) u ON CONFLICT DO NOTHING`,
+        values: [
+          ...columnsOf(work, ['list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item']),
+          lane,
+        ],
       });
   }
 }

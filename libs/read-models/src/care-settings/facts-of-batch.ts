@@ -40,18 +40,19 @@ export class BatchOfFacts {
   /** Patients whose worklists are made anew. */
   readonly touched = new Map<string, Set<Worklist>>();
   readonly #setting: CareSetting;
-  readonly #told: readonly Told[];
+  /** Of the kinds that the setting keeps. */
+  readonly told: readonly Told[];
   #groupOf: (patient: string) => readonly string[] = (patient) => [patient];
 
   constructor(setting: CareSetting, told: readonly Told[]) {
     this.#setting = setting;
-    this.#told = told.filter(({ kind }) => setting.kinds.has(kind));
-    this.streams = [...new Set(this.#told.map(({ stream }) => stream))];
+    this.told = told.filter(({ kind }) => setting.kinds.has(kind));
+    this.streams = [...new Set(this.told.map(({ stream }) => stream))];
   }
 
   make(standing: readonly Standing[]): void {
     const before = Map.groupBy(standing, ({ stream }) => stream);
-    for (const [stream, told] of Map.groupBy(this.#told, (it) => it.stream)) {
+    for (const [stream, told] of Map.groupBy(this.told, (it) => it.stream)) {
       const known = before.get(stream) ?? [];
       const newest = told.reduce((a, b) => (isNewer(b, a) ? b : a));
       if (known[0] !== undefined && !isNewer(newest, known[0])) continue;

@@ -154,9 +154,11 @@ function factsOfPatient(tables = careSetting) {
 /** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. At most 20 are read as one. */
 const samePersonIn = (schema?: string) => {
   const link = sql.table(schema === undefined ? 'link' : `${schema}.link`);
+  // PostgreSQL wants both parts to compare alike.
+  const collation = schema === undefined ? sql`` : sql` collate "C"`;
   return sql<{ patient: string }>`
     with recursive same(patient) as (
-      select cast(${given('patient')} as text)
+      select cast(${given('patient')} as text)${collation}
       union select case when l.patient = same.patient then l.other else l.patient end
       from ${link} l join same on l.patient = same.patient or l.other = same.patient
     ) select patient from same limit 20`;

@@ -32,6 +32,8 @@ export function openPostgresCareSettings({ url, settings, connections = 4 }: Pos
   });
   // An idle connection that breaks is replaced by the next question.
   pool.on('error', () => {});
+  // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const of = new Map(
     settings.map((it) => [it.name, new PostgresCareSettingReader(pool, careSettingSchema(it))]),
   );

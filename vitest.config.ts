@@ -21,7 +21,7 @@ const onCluster = { CARELOG_STACK: 'cluster', CASES_EVERY: '40' };
 
 const stages = {
   unit: { include: ['{apps,libs}/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'] },
-  integration: { include: ['{apps,libs}/**/*.int.spec.ts'] },
+  integration: { include: ['{apps,libs}/**/*.int.spec.ts'], globalSetup: 'test/support/one-postgres.ts' },
   architecture: { include: ['test/architecture/**/*.spec.ts'], ...alone, ...slow },
   conformance: { include: ['test/conformance/**/*.spec.ts'], exclude: timed, ...slow },
   journeys: { include: ['test/{journeys,load}/**/*.spec.ts'], ...slow },

@@ -75,6 +75,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     accessLog,
     log: store,
     careSettings,
+    population: { ...careSettings, queries: careSettings.population },
     ...keyedBy(keyring),
     recent: {
       reads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),

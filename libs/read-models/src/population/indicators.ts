@@ -14,7 +14,7 @@ import { resultsIn } from '../care-settings/results.ts';
 import { DAY_MS, ofKind, timeOf } from '../care-settings/sections.ts';
 import { ACKNOWLEDGED_WITHIN_MS, acknowledgements } from '../care-settings/social-care.ts';
 
-/** Whether one case is counted: `missed` counts from its `due` on, and until then is left open. */
+/** What is known of one case now. It counts from its `due` on, so that those who were quick are not counted before the others. */
 export type CaseState = 'met' | 'missed' | 'excluded';
 
 export interface Indicator {
@@ -43,7 +43,7 @@ const summariesWithinADay: Indicator = {
   description: 'How many stays, day cases and emergency attendances have a signed discharge summary a day after their end.', // prettier-ignore
   denominator: 'Stays, day cases and attendances that ended in the period, by the 24-hour discharge clock.',
   numerator: 'Those whose signed discharge summary is dated within 24 hours of the end.',
-  exclusions: 'Attendances that became a stay in the same hospital; what ended less than 24 hours ago and has no summary yet.', // prettier-ignore
+  exclusions: 'Attendances that became a stay in the same hospital; what ended less than 24 hours ago.', // prettier-ignore
   improves: 'increase',
   source: 'https://www.england.nhs.uk/digitaltechnology/info-revolution/interoperability/transfer-of-care-edischarge/guidance/', // prettier-ignore
   cases: (facts) =>
@@ -60,7 +60,7 @@ const lettersWithinAWeek: Indicator = {
   description: 'How many letters of other organisations the practice has dealt with in a week.',
   denominator: 'Signed letters, discharge summaries and reports of other organisations, written in the period.', // prettier-ignore
   numerator: 'Those for which a Task with the letter as its focus was completed within 7 days.',
-  exclusions: 'Letters that are less than 7 days old and not filed; of people who died before they were due.',
+  exclusions: 'Letters that are less than 7 days old; of people who died before they were due.',
   improves: 'increase',
   source: 'https://www.england.nhs.uk/gp/',
   cases: (facts) => {
@@ -144,7 +144,7 @@ const protectedAcknowledged: Indicator = {
   description: 'How many unscheduled attendances of children and adults under protection a social worker took on in a day.', // prettier-ignore
   denominator: 'Unscheduled attendances of the period that began while a protection was in force.',
   numerator: 'Those whose safeguarding alert was taken on within 24 hours.',
-  exclusions: 'Attendances of the last 24 hours that nobody has taken on.',
+  exclusions: 'Attendances of the last 24 hours.',
   improves: 'increase',
   source: 'https://www.gov.uk/government/publications/working-together-to-safeguard-children--2',
   cases(facts) {
@@ -179,9 +179,8 @@ const medicinesReconciled: Indicator = {
       const isOver = diedOn(facts) <= due || lastDischarge(before, due)?.stay !== stay.stream;
       const isSettled = reconciliationSection(before, due) === undefined;
       const owner = practicesOf(facts)[0];
-      const open = caseOf(stay, endedAt, { due, state: isOver ? 'excluded' : 'missed', ...(owner !== undefined && { owner }) }); // prettier-ignore
-      // The week has to pass before it can be said: what is settled on the second day may be changed on the third.
-      return [isOver || !isSettled ? open : { ...open, state: 'met' }];
+      const state = isOver ? 'excluded' : isSettled ? 'met' : 'missed';
+      return [caseOf(stay, endedAt, { due, state, ...(owner !== undefined && { owner }) })];
     }),
 };
 const RECONCILED_WITHIN_MS = 7 * DAY_MS;

@@ -65,12 +65,12 @@ export async function casesIn(path: string, indicator: string, now: number): Pro
 
 function tallyOf(groups: readonly CaseGroup[]): Tally {
   const count = (is: (group: CaseGroup) => boolean) => groups.filter(is).reduce((sum, it) => sum + it.count, 0); // prettier-ignore
-  const isCounted = (state: string) => (it: CaseGroup) => it.state === state && !(it.isOpen && state === 'missed'); // prettier-ignore
+  const isCounted = (state: string) => (it: CaseGroup) => it.state === state && !it.isOpen;
   return {
     met: count(isCounted('met')),
     missed: count(isCounted('missed')),
-    excluded: count(isCounted('excluded')),
-    open: count((it) => it.isOpen && it.state === 'missed'),
+    excluded: count((it) => it.state === 'excluded'),
+    open: count((it) => it.isOpen && it.state !== 'excluded'),
   };
 }
 

@@ -662,6 +662,23 @@ it('breaking the glass is for care givers, and of people that there are', async 
   cells += askers.length;
 }); // prettier-ignore
 
+it('counts of many people are for who states a purpose that has them', async () => {
+  const path = '/Measure/appointments-missed/$evaluate-measure';
+  const parameter = [{ name: 'periodStart', valueDate: '2026' }, { name: 'periodEnd', valueDate: '2026' }]; // prettier-ignore
+  const statuses: Record<string, readonly number[]> = {};
+  tested.add('evaluate-measure');
+  for (const asker of askers) {
+    const read = await ask(asker, 'GET', `${path}?periodStart=2026&periodEnd=2026`);
+    const sent = await ask(asker, 'POST', path, { body: { resourceType: 'Parameters', parameter } });
+    const named = kinds.filter(({ resource }) => `${read.text} ${sent.text}`.includes(`/${resource.id}"`));
+    expect(named).toEqual([]);
+    statuses[asker.name] = [read.status, sent.status];
+  }
+  const status = (name: string) => (['auditor', 'research'].includes(name) ? 200 : 403);
+  expect(statuses).toEqual(Object.fromEntries(askers.map(({ name }) => [name, [status(name), status(name)]]))); // prettier-ignore
+  cells += askers.length * 2;
+});
+
 it('who lacks a scope is told which', async () => {
   const app = askers.find(({ name }) => name === 'problems app')!;
   const challenge = async (method: string, path: string, more: object = {}) => {

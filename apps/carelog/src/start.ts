@@ -44,7 +44,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   const store = openSqliteEventStore({ path: paths.log });
   const keyring = openKeyring(paths.keyring);
   const projector = await startProjector({ paths, headSignal: store.headSignal, log, policy });
-  const careSettings = await startCareSettings({ paths, headSignal: store.headSignal, log });
+  const careSettings = await startCareSettings({ paths, policy, headSignal: store.headSignal, log });
   const record = openRecord(paths.record);
   const ground = {
     policy: policy.version,
@@ -75,6 +75,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     accessLog,
     log: store,
     careSettings,
+    population: { ...careSettings, queries: careSettings.population },
     ...keyedBy(keyring),
     recent: {
       reads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),

@@ -1,5 +1,6 @@
 /** The read models of the care settings beside a server in one process: one worker thread keeps all of them. */
-import { careSettings, openCareSetting, openCareSettingWriter, type CareSetting, type CareSettingQueries } from '@carelog/read-models'; // prettier-ignore
+import type { Policy } from '@carelog/access';
+import { careSettings, openCareSetting, openCareSettingWriter, openPopulation, openPopulationWriter, population, type CareSetting, type CareSettingQueries, type CareSettingWriter, type PopulationQueries } from '@carelog/read-models'; // prettier-ignore
 import type { Log } from '@carelog/service-kit';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ export interface CareSettingsPaths {
 
 export interface CareSettingViews {
   readonly of: ReadonlyMap<string, CareSettingQueries>;
+  readonly population: PopulationQueries;
   /** Position of the last event that every setting reflects. */
   position(): number;
   /** False when the time ran out first. */
@@ -30,6 +32,8 @@ export interface CareSettingViews {
 
 export interface StartCareSettingsOptions {
   readonly paths: CareSettingsPaths;
+  /** By which is told who is counted, and what of them. */
+  readonly policy: Policy;
   /** That of the log in this process. */
   readonly headSignal: SharedArrayBuffer;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
@@ -41,25 +45,28 @@ export const careSettingPath = ({ careSettings: folder }: Pick<CareSettingsPaths
 /** Resolves when every read model can be asked. One that is damaged is thrown away and built again. */
 export async function startCareSettings({
   paths,
+  policy,
   headSignal,
   log,
 }: StartCareSettingsOptions): Promise<CareSettingViews> {
   const signal = new PositionSignal();
-  const data: CareSettingsThread = { paths, headSignal, positionMemory: signal.memory };
+  const data: CareSettingsThread = { paths, policy, headSignal, positionMemory: signal.memory };
   mkdirSync(paths.careSettings, { recursive: true, mode: 0o700 });
-  for (const setting of careSettings) prepare(careSettingPath(paths, setting), setting, log);
+  for (const setting of kept) prepare(careSettingPath(paths, setting), setting, log);
   const thread = new SupervisedThread(new URL('./care-settings-worker.ts', import.meta.url), data, 'The projector of the care settings', log); // prettier-ignore
   await thread.start();
   const of = new Map(careSettings.map((it) => [it.name, openCareSetting(careSettingPath(paths, it))]));
+  const counting = openPopulation(careSettingPath(paths, population));
   return {
     of,
+    population: counting,
     position: () => signal.position(),
     waitFor: (position, timeoutMs) => signal.reached(position, timeoutMs),
     async rebuild() {
       await thread.stop();
       signal.publish(0, 'all');
-      for (const setting of careSettings) {
-        const writer = openCareSettingWriter(careSettingPath(paths, setting), setting);
+      for (const setting of kept) {
+        const writer = writerOf(careSettingPath(paths, setting), setting);
         await writer.clear();
         writer.close();
       }
@@ -67,21 +74,29 @@ export async function startCareSettings({
     },
     async stop() {
       await thread.stop();
-      for (const queries of of.values()) queries.close();
+      for (const queries of [...of.values(), counting]) queries.close();
     },
   };
 }
+
+const kept: readonly CareSetting[] = [...careSettings, population];
+
+/** To be made or emptied; the thread writes. */
+const writerOf = (path: string, setting: CareSetting): CareSettingWriter =>
+  setting === population
+    ? openPopulationWriter({ path, digest: () => '', historyOf: async () => [] })
+    : openCareSettingWriter(path, setting);
 
 // 11: the file is malformed; 26: it is no database. https://sqlite.org/rescode.html
 const DAMAGED = new Set([11, 26]);
 
 function prepare(path: string, setting: CareSetting, log: StartCareSettingsOptions['log']): void {
   try {
-    openCareSettingWriter(path, setting).close();
+    writerOf(path, setting).close();
   } catch (fault) {
     if (!DAMAGED.has((fault as { errcode?: number }).errcode ?? 0)) throw fault;
     log.warn(`The read model ${setting.name} is damaged. It is thrown away and built again from the log.`);
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true });
-    openCareSettingWriter(path, setting).close();
+    writerOf(path, setting).close();
   }
 }

@@ -101,9 +101,17 @@ function isPlain(step: string): boolean {
 const IDENTIFYING = new Set(['identifier', 'telecom', 'phone', 'email', 'birthdate', 'death-date', 'gender']);
 const RESULT_PARAMETERS = /^_(count|sort|include|revinclude|elements|summary|total|type|since|format|lastUpdated|pretty)$/; // prettier-ignore
 
+/** Of operations; their values are dates, codes and organisations. */
+const OPERATION_PARAMETERS = /^(periodStart|periodEnd|reportType|reporter)$/;
+
 // Of chains too; in the place of a name of ours could stand somebody's.
 function isName(asked: string): boolean {
-  return asked.startsWith('_') || asked.includes('.') || parameterNames().has(asked.split(':', 1)[0]!);
+  return (
+    asked.startsWith('_') ||
+    asked.includes('.') ||
+    OPERATION_PARAMETERS.test(asked) ||
+    parameterNames().has(asked.split(':', 1)[0]!)
+  );
 }
 let names: ReadonlySet<string> | undefined;
 // Not at once: commands that load this file search nothing.
@@ -115,6 +123,7 @@ function isHarmless(type: string | undefined, asked: string, value: string): boo
   const name = colon < 0 ? asked : asked.slice(0, colon);
   const modifier = colon < 0 ? '' : asked.slice(colon + 1);
   if (RESULT_PARAMETERS.test(name) || modifier === 'missing') return true;
+  if (OPERATION_PARAMETERS.test(asked)) return isReference(value);
   if (name === '_id') return isPlain(value);
   if (type === undefined || !isResourceType(type) || IDENTIFYING.has(name)) return false;
   switch (searchParametersOf(type).find((it) => it.code === name)?.type) {

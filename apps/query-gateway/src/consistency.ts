@@ -34,6 +34,15 @@ export async function settingsCaughtUp({
   return reached === false ? SHORT : undefined;
 }
 
+/** The same of the population. */
+export async function populationCaughtUp({
+  head,
+  population,
+}: Pick<Gateway, 'head' | 'population'>): Promise<Refusal | undefined> {
+  const reached = await population?.waitFor(await head(), READ_WAIT_MS);
+  return reached === false ? SHORT : undefined;
+}
+
 /** What was answered a moment ago may be given again: nothing was recorded that the record view does not reflect. */
 export function isCaughtUp({ projected, head }: Pick<Gateway, 'head' | 'projected'>): boolean {
   // In this order: moves are counted before the position is published.

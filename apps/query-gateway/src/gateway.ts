@@ -4,7 +4,7 @@ import type { AccessLog, BrokenGlass } from '@carelog/access-log';
 import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
-import type { CareSettingQueries, RecordQueries, Shown } from '@carelog/read-models';
+import type { CareSettingQueries, PopulationQueries, RecordQueries, Shown } from '@carelog/read-models';
 import type { FoundVersion } from './interactions/read.ts';
 import type { FoundPage } from './interactions/search-again.ts';
 import type { RecentAnswers } from './recent-answers.ts';
@@ -31,6 +31,12 @@ export interface Gateway {
   /** The read model of each care setting by its name, and how far all of them have come; absent where none are kept. */
   readonly careSettings?: {
     readonly of: ReadonlyMap<string, CareSettingQueries>;
+    position(): number;
+    waitFor(position: number, timeoutMs: number): Promise<boolean>;
+  };
+  /** What is counted of the population, and how far it has come; absent where none is kept. */
+  readonly population?: {
+    readonly queries: PopulationQueries;
     position(): number;
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };

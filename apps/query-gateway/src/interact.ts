@@ -7,6 +7,7 @@ import { bundle } from './interactions/bundle.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { everything } from './interactions/everything.ts';
 import { history } from './interactions/history.ts';
+import { asksForCatalogue, evaluateMeasure, measure, measures } from './interactions/measures.ts';
 import { read, vread } from './interactions/read.ts';
 import { search, searchCompartment } from './interactions/search.ts';
 import { summary } from './interactions/summary.ts';
@@ -54,7 +55,7 @@ const onResource =
   (answer: Step): Answer =>
   (gateway, request) =>
     answer(gateway, request, request.path[0]!, request.path[1]!);
-const onPatient =
+const onId =
   (answer: Step): Answer =>
   (gateway, request) =>
     answer(gateway, request, request.path[1]!);
@@ -67,12 +68,14 @@ const compartment: Answer = (gateway, request) => {
 const searchType: Answer = (gateway, request) => {
   const type = request.path[0]!;
   if (type === 'List' && asksForWorklist(request)) return worklist(gateway, request);
+  if (type === 'Measure' && asksForCatalogue(gateway, request)) return measures(gateway, request);
   return type === 'AuditEvent' && readsAccessLog(request)
     ? searchAuditEvents(gateway, request)
     : search(gateway, request, type);
 };
 const readResource: Answer = (gateway, request) => {
   const [type, id] = request.path as [string, string];
+  if (type === 'Measure' && asksForCatalogue(gateway, request)) return measure(gateway, request, id);
   return type === 'AuditEvent' && readsAccessLog(request)
     ? readAuditEvent(gateway, request, id)
     : read(gateway, request, type, id);
@@ -93,9 +96,10 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = Object
   },
   '[type]/[id]/[type]': { GET: compartment },
   '[type]/[id]/[type]/_search': { POST: compartment },
-  'Patient/[id]/$everything': { GET: onPatient(everything) },
-  'Patient/[id]/$summary': { GET: onPatient(summary) },
-  'Patient/[id]/$break-glass': { POST: onPatient(breakGlass) },
+  'Patient/[id]/$everything': { GET: onId(everything) },
+  'Patient/[id]/$summary': { GET: onId(summary) },
+  'Patient/[id]/$break-glass': { POST: onId(breakGlass) },
+  'Measure/[id]/$evaluate-measure': { GET: onId(evaluateMeasure), POST: onId(evaluateMeasure) },
 } satisfies Record<string, Record<string, Answer>>);
 
 function notAllowed(methods: readonly string[]): Refusal {

@@ -10,6 +10,7 @@ export function interactionOf({ method, path }: Pick<FhirRequest, 'method' | 'pa
   if (path.at(-1) === '_search' || (path.length === 3 && isResourceType(third))) return 'search';
   if (third === '$everything') return 'everything';
   if (third === '$summary') return 'summary';
+  if (third === '$evaluate-measure') return 'evaluate-measure';
   if (third === '$break-glass') return 'break-glass';
   if (third === '_history') return path.length > 3 ? 'vread' : 'history';
   const known = second === undefined ? ON_TYPE[method] : ON_RESOURCE[method];

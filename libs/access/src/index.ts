@@ -24,6 +24,7 @@ export {
   type ResourceFacts,
 } from './facts.ts';
 export { classOf, labellingDigest, labelsOf } from './labels-of.ts';
+export { refusedCounts } from './may-count.ts';
 export { partOf, type Json, type Party } from './parties.ts';
 export { defaultPolicy, parsePolicy, type Policy, type PolicyOutcome } from './policy.ts';
 export { personIn, proxiesIn, type Proxy } from './proxies-in.ts';

@@ -113,7 +113,15 @@ const policyFile = z.strictObject({
     caseload: lasting,
     appointment: lasting,
   }),
-  purposes: z.record(z.enum(purposes), z.strictObject({ hides: hidden, heedsOptOut: z.boolean() })),
+  purposes: z.record(
+    z.enum(purposes),
+    z.strictObject({
+      hides: hidden,
+      heedsOptOut: z.boolean(),
+      /** Counts of many people may be had for it; what these labels are on is counted for nobody. */
+      counts: z.strictObject({ leavesOut: hidden }).optional(),
+    }),
+  ),
   breakGlass: z.strictObject({
     hours: z.number().positive().max(168),
     reveals: z.array(label).readonly(),

@@ -45,6 +45,10 @@ const refusals = {
     'Neither the kind of caller nor the role permits the purpose that was stated.',
     'State a purpose that the access policy permits to this kind of caller, such as direct-care, or act in a role with an activity that permits this one.',
   ],
+  'purpose-without-counts': [
+    'Counts of many people are for planning, research and audit, and the access policy gives none for the purpose that was stated or understood.',
+    'Ask for a token with such a purpose, for example purpose_of_use=planning.',
+  ],
   'scope-missing': [
     'The token has no scope for this action on this type of resource.',
     'Ask for a SMART scope that covers it when you sign in, for example user/Observation.rs.',

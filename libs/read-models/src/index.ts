@@ -41,7 +41,11 @@ export type {
 } from './care-settings/care-setting.ts';
 export { isOpenAt } from './care-settings/care-setting.ts';
 export { careSettingNamed, careSettings } from './care-settings/care-settings.ts';
-export { careSettingsProjection, type Told } from './care-settings/care-settings-projection.ts';
+export {
+  careSettingsProjection,
+  careSettingsProjectionBy,
+  type Told,
+} from './care-settings/care-settings-projection.ts';
 export {
   openCareSetting,
   type CareSettingQueries,
@@ -54,3 +58,7 @@ export { factOf } from './care-settings/fact.ts';
 export { careSettingsSchema, migrateCareSettings } from './care-settings/postgres/tables.ts';
 export { openPostgresCareSettings } from './care-settings/postgres/care-setting-reader.ts';
 export { openPostgresCareSettingsWriter } from './care-settings/postgres/care-settings-writer.ts';
+export { indicators, type Indicator } from './population/indicators.ts';
+export { population } from './population/population.ts';
+export { openPopulation, type CaseGroup, type PopulationQueries } from './population/population-reader.ts';
+export { openPopulationWriter } from './population/population-writer.ts';

@@ -1,6 +1,6 @@
 /** The CapabilityStatement, generated from what is really there. https://hl7.org/fhir/R4/http.html#capabilities */
 import { resourceTypes, searchParametersOf } from '@carelog/fhir';
-import { careSettings } from '@carelog/read-models';
+import { careSettings, indicators } from '@carelog/read-models';
 import { WORKLIST_SYSTEM } from './worklists.ts';
 import type { FhirAnswer, FhirRequest, Gateway } from '../gateway.ts';
 
@@ -72,6 +72,13 @@ const WHO_LOOKED =
 
 const WORKLISTS = `Worklists are found by code: ${WORKLIST_SYSTEM}|[name], one of ${careSettings.flatMap((it) => it.worklists.map(({ name }) => name)).join(', ')}.`;
 
+const MEASURES = `Without parameters the search lists the indicators of this server: ${indicators.map(({ name }) => name).join(', ')}.`;
+const EVALUATE_MEASURE = {
+  name: 'evaluate-measure',
+  definition: 'http://hl7.org/fhir/OperationDefinition/Measure-evaluate-measure',
+  documentation: 'A summary of an indicator for a period, of the population without who opted out. Takes periodStart, periodEnd, reportType=summary and reporter, an Organization or ODS code. Counts of 1 to 7 are masked, others rounded to 5. For planning, research and audit.', // prettier-ignore
+};
+
 function resourceOf(type: string) {
   const reverse = reverseIncludes().get(type);
   return {
@@ -94,6 +101,7 @@ function resourceOf(type: string) {
     })),
     ...(type === 'AuditEvent' && { documentation: WHO_LOOKED }),
     ...(type === 'List' && { documentation: WORKLISTS }),
+    ...(type === 'Measure' && { documentation: MEASURES, operation: [EVALUATE_MEASURE] }),
     ...(type === 'Patient' && {
       operation: [
         { name: 'everything', definition: 'http://hl7.org/fhir/OperationDefinition/Patient-everything' },

@@ -123,7 +123,7 @@ const BOOKKEEPING = new Set(['version', 'position', 'recordedAt']);
 const withoutBookkeeping = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (key, it: unknown) => (BOOKKEEPING.has(key) ? undefined : it)));
 
-function scrambled<T>(items: readonly T[], seed: number): T[] {
+export function scrambled<T>(items: readonly T[], seed: number): T[] {
   const mixed = [...items];
   let state = seed;
   for (let at = mixed.length - 1; at > 0; at -= 1) {

@@ -2,8 +2,10 @@
  * What one event says to the care settings. Read once, whichever settings keep it. Which of two versions of a resource is
  * newer is the source's word, where it has one: what arrives late does not undo what came after it.
  */
+import { defaultPolicy, type Policy } from '@carelog/access';
 import type { AppliedChange, OpenedContent, Projection } from '@carelog/projection';
 import type { Source } from './care-setting.ts';
+import { beyondCareOf, type BeyondCare } from '../population/beyond-care.ts';
 import { factOf, kindOf, patientsOf, type Fact, type Kind } from './fact.ts';
 
 type RecordedEvent = AppliedChange<unknown>['event'];
@@ -19,30 +21,39 @@ export interface Told {
   readonly patients: readonly string[];
   /** Undefined where it was taken back, deleted or erased. */
   readonly fact: Fact | undefined;
+  /** Undefined where `fact` is. */
+  readonly beyondCare: BeyondCare | undefined;
 }
 
-export const careSettingsProjection: Projection<Told> = {
-  name: 'care-settings',
-  version: 1,
-  evolve(event: RecordedEvent, content: OpenedContent) {
-    const { stream, revision: version } = event;
-    const kind = kindOf(stream.slice(0, stream.indexOf('/')));
-    if (kind === undefined) return undefined;
-    const resource =
-      content.kind === 'opened' && event.action !== 'retract' ? parsed(content.bytes) : undefined;
-    const fact = resource && factOf(resource);
-    const isGone = fact === undefined || fact.status === 'entered-in-error';
-    return {
-      stream,
-      kind,
-      version,
-      issued: issuedAt(event, fact),
-      source: sourceOf(event),
-      patients: isGone ? [] : patientsOf(resource!),
-      fact: isGone ? undefined : fact,
-    };
-  },
-};
+/** `policy`: by which is told what may be used beyond a person's own care. */
+export function careSettingsProjectionBy(policy: Policy): Projection<Told> {
+  return {
+    name: 'care-settings',
+    version: 1,
+    evolve(event: RecordedEvent, content: OpenedContent) {
+      const { stream, revision: version } = event;
+      const kind = kindOf(stream.slice(0, stream.indexOf('/')));
+      if (kind === undefined) return undefined;
+      const resource =
+        content.kind === 'opened' && event.action !== 'retract' ? parsed(content.bytes) : undefined;
+      const fact = resource && factOf(resource);
+      const isGone = fact === undefined || fact.status === 'entered-in-error';
+      return {
+        stream,
+        kind,
+        version,
+        issued: issuedAt(event, fact),
+        source: sourceOf(event),
+        patients: isGone ? [] : patientsOf(resource!),
+        fact: isGone ? undefined : fact,
+        beyondCare: isGone ? undefined : beyondCareOf(resource!, policy),
+      };
+    },
+  };
+}
+
+/** By the policy that is shipped. */
+export const careSettingsProjection = careSettingsProjectionBy(defaultPolicy());
 
 function sourceOf({
   position,

@@ -35,7 +35,8 @@ export type Kind =
   | 'risk'
   | 'assessment'
   | 'message'
-  | 'task';
+  | 'task'
+  | 'consent';
 
 export interface Fact {
   readonly kind: Kind;
@@ -369,6 +370,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
     grade: ({ priority }) => words(priority),
     text: ({ description }) => words(description),
   },
+  Consent: { kind: 'consent', status: ['status'], issued: ['dateTime'] },
 };
 
 /** Types of which anything is kept. */

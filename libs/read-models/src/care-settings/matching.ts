@@ -154,7 +154,7 @@ export function normalised(text: string): string {
 }
 
 /** Every amount in a name, `0.5 g` as `500mg`: a code that says no strength must not hide one. */
-function strengthsIn(name: string): string {
+export function strengthsIn(name: string): string {
   const found = normalised(name)
     .replaceAll(/(\d),(?=\d{3})/g, '$1')
     .matchAll(/(\d+(?:\.\d+)?)\s*(micrograms?|mcg|µg|μg|ug|nanograms?|ng|mg|g|ml|units?|mmol|%)(?![a-z])/g); // prettier-ignore
@@ -180,7 +180,7 @@ const UNITS: Readonly<Record<string, readonly [factor: number, base: string]>> =
 };
 
 /** The form and how it lets go of the drug, where a name says so: by the first letters of the words of dm+d. */
-function formsIn(name: string): string {
+export function formsIn(name: string): string {
   const words = normalised(name).replaceAll(
     /\b(?:m\/r|mr|xl|sr|prolonged[- ]release)\b/g,
     'modified-release',

@@ -82,7 +82,7 @@ const endOf = (to = '') => Date.parse(to) + (DAYS_IN[to.length] ?? 0) * DAY_MS;
 const DAYS_IN: Readonly<Record<number, number>> = { 4: 366, 7: 31, 10: 1 };
 
 /** The last stay that ended: what was prescribed, continued or stopped at its end. */
-interface Discharge {
+export interface Discharge {
   /** Milliseconds UTC. */
   readonly at: number;
   readonly stay: string | undefined;
@@ -94,7 +94,7 @@ interface Discharge {
 const RECONCILED_WITHIN = 90 * DAY_MS;
 
 /** Of those that speak of medicines: where nothing is prescribed at the end of a stay, nothing can be concluded from that. */
-function lastDischarge(facts: readonly Placed[], now: number): Discharge | undefined {
+export function lastDischarge(facts: readonly Placed[], now: number): Discharge | undefined {
   const stays = new Map(facts.filter(({ fact }) => isStay(fact)).map((it) => [it.stream, it]));
   const ofAny = new Set(stays.keys());
   const discharges = facts.flatMap((it): Discharge[] => {
@@ -154,7 +154,7 @@ function doseChange(before: Placed, given: Placed): Item['change'] {
 }
 
 /** Words of a dose that can be compared: differences of wording count as differences of dose. */
-export const doseOf = ({ fact }: Placed) =>
+export const doseOf = ({ fact }: Pick<Placed, 'fact'>) =>
   normalised(fact.note ?? '').replaceAll(/\b(?:one|two|three|four|five|six)\b/g, (it) => NUMBERS[it]!);
 const NUMBERS: Readonly<Record<string, string>> = { one: '1', two: '2', three: '3', four: '4', five: '5', six: '6' }; // prettier-ignore
 

@@ -28,8 +28,8 @@ export const resultsNotActedOn: Worklist = {
   kinds: new Set(['person', 'result', 'observation', 'task', 'message', 'referral', 'encounter']),
   items: (facts) =>
     resultsIn(facts).flatMap((result) => {
-      const abnormality = abnormalityOf(result);
-      if (abnormality === undefined || !FINAL.has(result[0].fact.status) || isOfHospital(result, facts)) return []; // prettier-ignore
+      const abnormality = abnormalityToAct(result, facts);
+      if (abnormality === undefined) return [];
       const state = answerTo(result, facts);
       if (state === 'done') return [];
       const due = abnormality === 'critical' ? DAY_MS : undefined;
@@ -85,22 +85,34 @@ function itemOf(about: Placed, state: string, facts: readonly Placed[], wait?: n
 const practiceOf = (facts: readonly Placed[]) =>
   ofKind(facts, 'person').flatMap(({ fact }) => fact.refs['practice'] ?? []);
 
-function isOwn(letter: Told, facts: readonly Placed[]): boolean {
+/** Whether the person's own practice wrote it. */
+export function isOwn(letter: Told, facts: readonly Placed[]): boolean {
   const practice = practiceOf(facts);
   return letter.some(({ fact }) => [...(fact.refs['organisation'] ?? []), ...(fact.refs['author'] ?? [])].some((it) => practice.includes(it))); // prettier-ignore
 }
 
-/** Whether what was written after it deals with it: a Task about it, a message about it, a referral because of it. */
 function answerTo(about: Told | Result, facts: readonly Placed[]): 'done' | 'in-hand' | 'waiting' {
-  const streams = new Set(about.map(({ stream }) => stream));
-  const written = Math.max(...about.map((it) => saidAt(it)));
-  const later = ofKind(facts, 'task', 'message', 'referral').filter(
-    (it) => saidAt(it) >= written && namesOf(it).some((ref) => streams.has(ref)),
-  );
-  const statuses = later.map(({ fact }) => (fact.kind === 'referral' ? ANSWER_OF_REFERRAL.get(fact.status) : fact.status)); // prettier-ignore
+  const statuses = answersTo(about, facts).map(statusOf);
   if (statuses.includes('completed')) return 'done';
   return statuses.some((it) => it !== undefined && IN_HAND.has(it)) ? 'in-hand' : 'waiting';
 }
+
+/** When it was dealt with first, in milliseconds UTC; undefined while it waits. */
+export function answeredAt(about: Told | Result, facts: readonly Placed[]): number | undefined {
+  const done = answersTo(about, facts).filter((it) => statusOf(it) === 'completed');
+  return done.length === 0 ? undefined : Math.min(...done.map(saidAt));
+}
+
+/** What was written after it and deals with it: a Task about it, a message about it, a referral because of it. */
+function answersTo(about: Told | Result, facts: readonly Placed[]): readonly Placed[] {
+  const streams = new Set(about.map(({ stream }) => stream));
+  const written = Math.max(...about.map((it) => saidAt(it)));
+  return ofKind(facts, 'task', 'message', 'referral').filter(
+    (it) => saidAt(it) >= written && namesOf(it).some((ref) => streams.has(ref)),
+  );
+}
+
+const statusOf = ({ fact: { kind, status } }: Placed) => kind === 'referral' ? ANSWER_OF_REFERRAL.get(status) : status; // prettier-ignore
 
 const namesOf = ({ fact: { refs } }: Placed) => [...(refs['focus'] ?? []), ...(refs['about'] ?? []), ...(refs['reason'] ?? [])]; // prettier-ignore
 /** https://hl7.org/fhir/R4/valueset-task-status.html */
@@ -110,6 +122,14 @@ const ANSWER_OF_REFERRAL = new Map([
   ['active', 'completed'],
   ['completed', 'completed'],
 ]);
+
+/** How abnormal a result is that somebody outside hospital has to act on; undefined where nobody has to. */
+export function abnormalityToAct(
+  result: Result,
+  facts: readonly Placed[],
+): 'critical' | 'abnormal' | undefined {
+  return FINAL.has(result[0].fact.status) && !isOfHospital(result, facts) ? abnormalityOf(result) : undefined;
+}
 
 const FINAL = new Set(['final', 'amended', 'corrected', 'appended']);
 

@@ -8,7 +8,7 @@ import { DAY_MS, timeOf } from './sections.ts';
 import type { Code } from './fact.ts';
 
 /** The coding by which a plan, team, flag or finding protects; undefined where it does not. */
-export function protectionOf({ fact }: Placed): Code | undefined {
+export function protectionOf({ fact }: Pick<Placed, 'fact'>): Code | undefined {
   if (!PROTECTING_KINDS.has(fact.kind)) return undefined;
   return [...fact.codes, ...fact.categories].find(({ system, code }) => PROTECTION[system ?? '']?.has(code));
 }

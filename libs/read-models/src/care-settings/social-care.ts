@@ -14,7 +14,7 @@ const ESCALATION: Code = { system: TASK, code: 'safeguarding-escalation', displa
  * A social worker acknowledges within one working day: "Working Together to Safeguard Children" (Department for Education)
  * gives a local authority that long to decide on a referral.
  */
-const ACKNOWLEDGED_WITHIN_MS = DAY_MS;
+export const ACKNOWLEDGED_WITHIN_MS = DAY_MS;
 
 const WORK_KINDS = new Set(['encounter', 'team', 'plan', 'flag', 'problem', 'task'] as const);
 
@@ -77,8 +77,12 @@ function unacknowledged(facts: readonly Placed[], state: string): readonly WorkI
 }
 
 /** By a Task that this platform raised, or by one of the same kind that somebody made. */
-function isAcknowledged({ stream }: Placed, facts: readonly Placed[]): boolean {
-  return facts.some(
+const isAcknowledged = (attendance: Placed, facts: readonly Placed[]): boolean =>
+  acknowledgements(attendance, facts).length > 0;
+
+/** What acknowledges the attendance. */
+export function acknowledgements({ stream }: Placed, facts: readonly Placed[]): readonly Placed[] {
+  return facts.filter(
     ({ fact: { kind, status, refs, codes } }) =>
       kind === 'task' &&
       TAKEN_ON.has(status) &&

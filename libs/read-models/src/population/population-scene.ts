@@ -1,0 +1,134 @@
+/** For specs: what is counted after some activities, in the order told and in others, all at once and one by one. */
+import { encodeContent } from '@carelog/fhir';
+import type { AppliedChange } from '@carelog/projection';
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { scrambled, type Activity, type Resource } from '../care-settings/care-setting-scene.ts';
+import { careSettingsProjection, type Told } from '../care-settings/care-settings-projection.ts';
+import { indicators } from './indicators.ts';
+import { openPopulation, type CaseGroup } from './population-reader.ts';
+import { openPopulationWriter } from './population-writer.ts';
+
+/** When scenes are recorded, and when they are looked at unless told: after everything that they tell of. */
+export const RECORDED = Date.UTC(2030, 0, 1);
+
+export interface Tally {
+  readonly met: number;
+  readonly missed: number;
+  readonly excluded: number;
+  readonly open: number;
+}
+
+/** A resource about this person. */
+export function of(patient: string, resourceType: string, id: string, more: object): Resource {
+  const subject = { reference: `Patient/${patient}` };
+  const whose = resourceType === 'Task' ? { for: subject } : resourceType === 'Consent' ? { patient: subject } : resourceType === 'Appointment' ? { participant: [{ actor: subject }] } : { subject }; // prettier-ignore
+  return { resourceType, id, ...whose, ...more };
+}
+
+/** How many cases of the indicator there are, the same for every order of arrival. */
+export async function tallied(
+  indicator: string,
+  activities: readonly Activity[],
+  now = RECORDED + 400 * 86_400_000,
+): Promise<Tally> {
+  if (!indicators.some(({ name }) => name === indicator)) throw new Error(`There is no indicator ${indicator}.`); // prettier-ignore
+  const ask = (path: string) => casesIn(path, indicator, now);
+  const asTold = tallyOf(await afterwards(activities, ask));
+  const orders: readonly (readonly [order: readonly Activity[], size?: number])[] = [
+    [activities, 1],
+    [[...activities].reverse(), 1],
+    [scrambled(activities, 7)],
+    [scrambled(activities, 23), 1],
+    [[...activities, ...activities]],
+  ];
+  for (const [order, size] of orders) {
+    const other = tallyOf(await afterwards(order, ask, size));
+    if (!isDeepStrictEqual(other, asTold))
+      throw new Error(`In another order it ends otherwise: ${JSON.stringify(other)} rather than ${JSON.stringify(asTold)}`); // prettier-ignore
+  }
+  return asTold;
+}
+
+/** Of all times. */
+export async function casesIn(path: string, indicator: string, now: number): Promise<readonly CaseGroup[]> {
+  const queries = openPopulation(path);
+  try {
+    return await queries.cases(indicator, { from: 0, until: Date.UTC(2100, 0, 1), now });
+  } finally {
+    queries.close();
+  }
+}
+
+function tallyOf(groups: readonly CaseGroup[]): Tally {
+  const count = (is: (group: CaseGroup) => boolean) => groups.filter(is).reduce((sum, it) => sum + it.count, 0); // prettier-ignore
+  const isCounted = (state: string) => (it: CaseGroup) => it.state === state && !it.isOpen;
+  return {
+    met: count(isCounted('met')),
+    missed: count(isCounted('missed')),
+    excluded: count((it) => it.state === 'excluded'),
+    open: count((it) => it.isOpen && it.state !== 'excluded'),
+  };
+}
+
+/** Asks the read model's file after these activities, in batches of `size`. */
+export async function afterwards<Answer>(
+  activities: readonly Activity[],
+  ask: (path: string) => Promise<Answer> | Answer,
+  size = activities.length,
+): Promise<Answer> {
+  const folder = mkdtempSync(join(tmpdir(), 'carelog-population-'));
+  const path = join(folder, 'population.sqlite');
+  const log = logOf(activities);
+  const writer = openPopulationWriter({
+    path,
+    digest: (kind, value) => createHmac('sha256', 'a key of the spec').update(`${kind}|${value}`).digest('base64url'), // prettier-ignore
+    historyOf: async (partition, until) =>
+      log
+        .filter(({ event }) => event.partition === partition && event.position <= until)
+        .map(({ event, change }) => ({ told: change, partition: event.partition })),
+  });
+  try {
+    for (let at = 0; at < log.length; at += size) {
+      const changes = log.slice(at, at + size);
+      const checkpoint = { position: changes.at(-1)!.event.position, epoch: 'one' };
+      await writer.apply({ changes, parked: [], setAside: [], checkpoint });
+    }
+    return await ask(path);
+  } finally {
+    writer.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function logOf(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
+  const revisions = new Map<string, number>();
+  return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
+    const stream = `${resource.resourceType}/${resource.id}`;
+    const revision = (revisions.get(stream) ?? 0) + 1;
+    revisions.set(stream, revision);
+    const bytes = new TextEncoder().encode(encodeContent(resource));
+    const event = {
+      stream,
+      revision,
+      position: at + 1,
+      partition: `history of ${whoseIs(resource)}`,
+      action: revision === 1 ? 'new' : 'amend',
+      recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
+      occurredAt: new Date(RECORDED).toISOString(),
+      publisher: { organisation: by, system: 'spec' },
+      careSetting: 'any',
+      ...(issued !== undefined && { sourceVersion: { version: '', issuedAt: issued } }),
+    } as unknown as AppliedChange<Told>['event'];
+    const change = careSettingsProjection.evolve(event, { kind: 'opened', bytes });
+    return change === undefined ? [] : [{ event, change }];
+  });
+}
+
+function whoseIs(resource: Resource): string {
+  if (resource.resourceType === 'Patient') return `Patient/${resource.id}`;
+  return /Patient\/[\w-]+/.exec(JSON.stringify(resource))?.[0] ?? 'nobody';
+}

@@ -1,0 +1,291 @@
+/**
+ * What a batch of events does to the population, the same on SQLite and PostgreSQL: facts under pseudonyms, who is out of it, and
+ * the cases that are counted. Who opts out is taken out with everything; who comes back is read again from the log.
+ */
+import type { Checkpoint, Parked } from '@carelog/projection';
+import type { Fact } from '../care-settings/fact.ts';
+import type { Placed } from '../care-settings/care-setting.ts';
+import type { Told } from '../care-settings/care-settings-projection.ts';
+import { BatchOfFacts } from '../care-settings/facts-of-batch.ts';
+import { placed } from '../care-settings/statements.ts';
+import { indicators, practicesOf } from './indicators.ts';
+import { isCounted, population } from './population.ts';
+import { pseudonymised, type Pseudonyms } from './pseudonyms.ts';
+
+type Value = string | number | null;
+type Row = Readonly<Record<string, Value>>;
+
+/** Runs one statement, with `$1` and so on for its values, within the transaction that is open. */
+export type Ask = (sql: string, values: readonly Value[]) => Promise<readonly Row[]>;
+
+/** An event with its partition, where the person's history lies. */
+export interface Arrived {
+  readonly told: Told;
+  readonly partition: string;
+}
+
+/** Everything that the log holds of a partition, up to the batch in hand. */
+export type ReadAgain = (partition: string) => Promise<readonly Arrived[]>;
+
+/** `told` is null of what is gone. `home`: sealed, where the history of a person lies. Times in milliseconds UTC. */
+export const CREATE_POPULATION = `
+CREATE TABLE fact (stream TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, version BIGINT NOT NULL,
+  issued BIGINT NOT NULL, told TEXT, lane INT NOT NULL, PRIMARY KEY (stream, patient));
+CREATE INDEX fact_of_patient ON fact (patient);
+CREATE TABLE link (patient TEXT NOT NULL, other TEXT NOT NULL, lane INT NOT NULL, PRIMARY KEY (patient, other));
+CREATE INDEX link_back ON link (other);
+CREATE TABLE person (patient TEXT PRIMARY KEY, home TEXT NOT NULL, is_out INT NOT NULL, lane INT NOT NULL);
+CREATE TABLE counted (indicator TEXT NOT NULL, patient TEXT NOT NULL, stream TEXT NOT NULL, since BIGINT NOT NULL, due BIGINT,
+  state TEXT NOT NULL, owner TEXT NOT NULL, practice TEXT, sex TEXT, born_in TEXT, lane INT NOT NULL,
+  PRIMARY KEY (indicator, patient, stream));
+CREATE INDEX counted_in_period ON counted (indicator, since);
+CREATE INDEX counted_of_patient ON counted (patient);
+CREATE TABLE parked (partition TEXT PRIMARY KEY, position BIGINT NOT NULL, reason TEXT NOT NULL, lane INT NOT NULL);
+CREATE TABLE checkpoint (lane INT PRIMARY KEY, position BIGINT NOT NULL, epoch TEXT NOT NULL);
+`;
+
+const TABLES = ['fact', 'link', 'person', 'counted', 'parked', 'checkpoint'];
+
+/** Below what either engine takes in one statement. */
+const VALUES_MAX = 20_000;
+
+export class PopulationTables {
+  readonly #ask: Ask;
+  readonly #schema: string;
+  readonly #lane: number;
+  readonly #pseudonyms: Pseudonyms;
+
+  /** `schema`: where the tables lie. What is written is marked with the lane that it came by. */
+  constructor(ask: Ask, schema: string, lane: number, pseudonyms: Pseudonyms) {
+    this.#ask = ask;
+    this.#schema = schema;
+    this.#lane = lane;
+    this.#pseudonyms = pseudonyms;
+  }
+
+  /** Applies events, in the order of the log. */
+  async put(arrived: readonly Arrived[], readAgain: ReadAgain): Promise<void> {
+    const events = arrived.filter(({ told }) => population.kinds.has(told.kind));
+    if (events.length === 0) return;
+    const touched = await this.#putFacts(events);
+    await this.#noteHomes(events);
+    const people = await this.#peopleOf(touched);
+    for (const partition of await this.#settle(people, this.#lastWords(events))) {
+      const again = await readAgain(partition);
+      await this.#putFacts(again.filter(({ told }) => population.kinds.has(told.kind)));
+    }
+    await this.#count(people);
+  }
+
+  async checkpoint(): Promise<Checkpoint | undefined> {
+    const [row] = await this.#ask(`SELECT position, epoch FROM ${this.#schema}.checkpoint WHERE lane = $1`, [this.#lane]); // prettier-ignore
+    return row && { position: Number(row['position']), epoch: String(row['epoch']) };
+  }
+
+  async moveCheckpoint({ position, epoch }: Checkpoint): Promise<void> {
+    await this.#ask(
+      `INSERT INTO ${this.#schema}.checkpoint VALUES ($1, $2, $3)
+       ON CONFLICT (lane) DO UPDATE SET position = excluded.position, epoch = excluded.epoch`,
+      [this.#lane, position, epoch],
+    );
+  }
+
+  async parked(): Promise<readonly Parked[]> {
+    const rows = await this.#ask(`SELECT partition, position, reason FROM ${this.#schema}.parked WHERE lane = $1`, [this.#lane]); // prettier-ignore
+    return rows.map((row) => ({
+      partition: this.#pseudonyms.unseal(String(row['partition'])),
+      position: Number(row['position']),
+      reason: String(row['reason']),
+    }));
+  }
+
+  /** `released`: partitions that are parked no longer. */
+  async park(parked: readonly Parked[], released: readonly string[]): Promise<void> {
+    const seal = (partition: string) => this.#pseudonyms.seal(partition);
+    await this.#where('DELETE FROM', 'parked', 'partition', released.map(seal));
+    await this.#insert('parked', parked.map((it) => [seal(it.partition), it.position, it.reason, this.#lane])); // prettier-ignore
+  }
+
+  async clear(): Promise<void> {
+    for (const table of TABLES)
+      await this.#ask(`DELETE FROM ${this.#schema}.${table} WHERE lane = $1`, [this.#lane]);
+  }
+
+  /** Gives the pseudonyms of whom something may be another. */
+  async #putFacts(events: readonly Arrived[]): Promise<ReadonlySet<string>> {
+    const told = events.map((it) => pseudonymised(it.told, isCounted, this.#pseudonyms));
+    const facts = new BatchOfFacts(population, told);
+    const standing = await this.#where('SELECT stream, patient, issued, version FROM', 'fact', 'stream', facts.streams); // prettier-ignore
+    facts.make(standing.map(({ stream, patient, issued, version }) => ({ stream: String(stream), patient: String(patient), issued: Number(issued), version: Number(version) }))); // prettier-ignore
+    await this.#where('DELETE FROM', 'fact', 'stream', facts.gone);
+    await this.#insert('fact', facts.rows.map((it) => [it.stream, it.patient, it.kind, it.version, it.issued, it.told, this.#lane])); // prettier-ignore
+    // Who was linked before is another person from now on.
+    const parted = await this.#where('SELECT other FROM', 'link', 'patient', facts.relinked);
+    await this.#where('DELETE FROM', 'link', 'patient', facts.relinked);
+    await this.#insert(
+      'link',
+      facts.links.map((it) => [it.patient, it.other, this.#lane]),
+    );
+    return new Set([...facts.touched.keys(), ...parted.map(({ other }) => String(other))]);
+  }
+
+  /** Of everybody told of, where their history lies: what is about one person lies with that person's. */
+  async #noteHomes(events: readonly Arrived[]): Promise<void> {
+    const homes = new Map<string, string>();
+    for (const { told, partition } of events)
+      if (told.patients.length === 1) homes.set(this.#pseudonyms.of(told.patients[0]!), partition);
+    const known = new Set((await this.#where('SELECT patient FROM', 'person', 'patient', [...homes.keys()])).map(({ patient }) => String(patient))); // prettier-ignore
+    const fresh = [...homes].filter(([patient]) => !known.has(patient));
+    await this.#insert('person', fresh.map(([patient, home]) => [patient, this.#pseudonyms.seal(home), 0, this.#lane])); // prettier-ignore
+  }
+
+  /** By pseudonym, when something was recorded of them last in this batch, milliseconds UTC. */
+  #lastWords(events: readonly Arrived[]): ReadonlyMap<string, number> {
+    const last = new Map<string, number>();
+    for (const { told } of events) {
+      const at = Date.parse(told.source.recordedAt);
+      for (const patient of told.patients) {
+        const pseudonym = this.#pseudonyms.of(patient);
+        last.set(pseudonym, Math.max(at, last.get(pseudonym) ?? at));
+      }
+    }
+    return last;
+  }
+
+  /** Each person with all pseudonyms that links say are theirs. */
+  async #peopleOf(touched: ReadonlySet<string>): Promise<readonly (readonly string[])[]> {
+    const others = new Map<string, Set<string>>([...touched].map((it) => [it, new Set()]));
+    for (let open = [...touched]; open.length > 0;) {
+      const links = [
+        ...(await this.#where('SELECT patient, other FROM', 'link', 'patient', open)),
+        ...(await this.#where('SELECT patient, other FROM', 'link', 'other', open)),
+      ];
+      const found = new Set<string>();
+      for (const { patient, other } of links) {
+        const [a, b] = [String(patient), String(other)];
+        for (const [one, to] of [
+          [a, b],
+          [b, a],
+        ] as const) {
+          // prettier-ignore
+          const known = others.get(one);
+          if (known === undefined) found.add(one);
+          others.set(one, (known ?? new Set()).add(to));
+        }
+      }
+      open = [...found];
+    }
+    return connected(others);
+  }
+
+  /** Takes out whoever opted out; gives the partitions of those who come back. */
+  async #settle(
+    people: readonly (readonly string[])[],
+    lastWords: ReadonlyMap<string, number>,
+  ): Promise<readonly string[]> {
+    const everybody = people.flat();
+    const consents = await this.#factsOf(everybody, 'consent');
+    const known = await this.#where('SELECT patient, home, is_out FROM', 'person', 'patient', everybody);
+    const wasOut = new Map(known.filter((it) => Number(it['is_out']) === 1).map(({ patient, home }) => [String(patient), String(home)])); // prettier-ignore
+    const leaving: string[] = [];
+    const back: string[] = [];
+    for (const pseudonyms of people) {
+      const now = Math.max(...pseudonyms.map((it) => lastWords.get(it) ?? 0));
+      const isOut = pseudonyms.some((it) => consents.get(it)?.some(({ fact }) => optsOut(fact, now)));
+      if (isOut) leaving.push(...pseudonyms);
+      else back.push(...pseudonyms.filter((it) => wasOut.has(it)));
+    }
+    await this.#where('DELETE FROM', 'fact', 'patient', leaving, `AND kind <> 'consent'`);
+    await this.#where(`UPDATE`, 'person', 'patient', leaving, '', 'SET is_out = 1');
+    await this.#where(`UPDATE`, 'person', 'patient', back, '', 'SET is_out = 0');
+    return back.map((it) => this.#pseudonyms.unseal(wasOut.get(it)!));
+  }
+
+  /** Makes the cases of these people anew, each under one pseudonym. */
+  async #count(people: readonly (readonly string[])[]): Promise<void> {
+    const everybody = people.flat();
+    const facts = await this.#factsOf(everybody);
+    await this.#where('DELETE FROM', 'counted', 'patient', everybody);
+    const rows: Value[][] = [];
+    for (const pseudonyms of people) {
+      const known = pseudonyms.flatMap((it) => facts.get(it) ?? []);
+      const [patient] = pseudonyms;
+      const practice = practicesOf(known)[0] ?? null;
+      const registered = known
+        .filter(({ fact }) => fact.kind === 'person')
+        .toSorted((a, b) => (a.stream < b.stream ? -1 : 1));
+      const sex = registered.find(({ fact }) => fact.grade !== undefined)?.fact.grade ?? null;
+      const bornIn = registered.find(({ fact }) => fact.from !== undefined)?.fact.from ?? null;
+      const seen = new Set<string>();
+      for (const { name, cases } of indicators) {
+        for (const { stream, since, due, owner, state } of cases(known)) {
+          const key = `${name} ${stream}`;
+          if (seen.has(key)) continue;
+          seen.add(key);
+          rows.push([name, patient!, stream, Date.parse(since), due === undefined ? null : Date.parse(due), state, owner ?? '', practice, sex, bornIn, this.#lane]); // prettier-ignore
+        }
+      }
+    }
+    await this.#insert('counted', rows);
+  }
+
+  async #factsOf(
+    patients: readonly string[],
+    kind?: 'consent',
+  ): Promise<ReadonlyMap<string, readonly Placed[]>> {
+    const more = kind === undefined ? 'AND told IS NOT NULL' : `AND told IS NOT NULL AND kind = '${kind}'`;
+    const rows = await this.#where('SELECT stream, patient, kind, version, told FROM', 'fact', 'patient', patients, more); // prettier-ignore
+    const facts = rows.map((row) => placed({ ...(row as never as Parameters<typeof placed>[0]), version: Number(row['version']) })); // prettier-ignore
+    return Map.groupBy(facts, ({ patient }) => patient);
+  }
+
+  /** `verb`: what comes before the table, e.g. `DELETE FROM`. Of as many values as there are. */
+  async #where(
+    verb: string,
+    table: string,
+    column: string,
+    values: readonly string[],
+    more = '',
+    change = '',
+  ): Promise<readonly Row[]> {
+    const found: Row[] = [];
+    for (let at = 0; at < values.length; at += VALUES_MAX) {
+      const some = values.slice(at, at + VALUES_MAX);
+      const sql = `${verb} ${this.#schema}.${table} ${change} WHERE ${column} IN (${some.map((_, index) => `$${index + 1}`).join()}) ${more}`; // prettier-ignore
+      found.push(...(await this.#ask(sql, some)));
+    }
+    return found;
+  }
+
+  async #insert(table: string, rows: readonly (readonly Value[])[]): Promise<void> {
+    const [first] = rows;
+    if (first === undefined) return;
+    const size = Math.floor(VALUES_MAX / first.length);
+    for (let at = 0; at < rows.length; at += size) {
+      const some = rows.slice(at, at + size);
+      const values = some.map((row, index) => `(${row.map((_, column) => `$${index * row.length + column + 1}`).join()})`); // prettier-ignore
+      await this.#ask(`INSERT INTO ${this.#schema}.${table} VALUES ${values.join()} ON CONFLICT DO NOTHING`, some.flat()); // prettier-ignore
+    }
+  }
+}
+
+const optsOut = ({ status, to }: Fact, now: number): boolean =>
+  status === 'opted-out' && (to === undefined || Date.parse(to) > now);
+
+/** Each group in order, so that it is counted under the same pseudonym whatever came first. */
+function connected(others: ReadonlyMap<string, ReadonlySet<string>>): readonly (readonly string[])[] {
+  const groups: string[][] = [];
+  const seen = new Set<string>();
+  for (const start of others.keys()) {
+    const group: string[] = [];
+    for (const open = [start]; open.length > 0;) {
+      const one = open.pop()!;
+      if (seen.has(one)) continue;
+      seen.add(one);
+      group.push(one);
+      open.push(...(others.get(one) ?? []));
+    }
+    if (group.length > 0) groups.push(group.toSorted());
+  }
+  return groups;
+}

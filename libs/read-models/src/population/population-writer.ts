@@ -1,0 +1,113 @@
+/** Writes the population in its own SQLite file, one transaction a batch. */
+import type { Checkpoint, Parked, ProjectedBatch, Touched } from '@carelog/projection';
+import type { CareSettingWriter } from '../care-settings/care-setting-writer.ts';
+import type { Told } from '../care-settings/care-settings-projection.ts';
+import { SqliteDatabase } from '../record/database.ts';
+import { population } from './population.ts';
+import { CREATE_POPULATION, PopulationTables, type Arrived, type Ask } from './population-tables.ts';
+import { pseudonymsBy, type Digest } from './pseudonyms.ts';
+
+export interface PopulationWriterOptions {
+  readonly path: string;
+  /** Under a key of the installation. */
+  readonly digest: Digest;
+  /** What the log holds of a partition up to this position, in order. Asked when somebody comes back who had opted out. */
+  readonly historyOf: (partition: string, until: number) => Promise<readonly Arrived[]>;
+}
+
+/** Opens the file, made if it is not there; one of another version is emptied and built anew. */
+export function openPopulationWriter({
+  path,
+  digest,
+  historyOf,
+}: PopulationWriterOptions): CareSettingWriter {
+  const db = new SqliteDatabase(path, { timeout: 5_000 });
+  try {
+    // What is deleted is overwritten: who opted out is not in the file any more.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;'); // prettier-ignore
+    createTables(db);
+    const tables = new PopulationTables(askOf(db), 'main', 0, pseudonymsBy(digest));
+    return new SqlitePopulationWriter(db, tables, historyOf);
+  } catch (fault) {
+    db.close();
+    throw fault;
+  }
+}
+
+function createTables(db: SqliteDatabase): void {
+  const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (user_version === population.version) return;
+  db.exec('BEGIN IMMEDIATE');
+  for (const { name } of db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all())
+    db.exec(`DROP TABLE "${String(name)}"`);
+  db.exec(`${CREATE_POPULATION} PRAGMA user_version = ${population.version}; COMMIT`);
+}
+
+const STATEMENTS_MAX = 200;
+
+/** Each statement is prepared once, as far as there are not too many of different lengths. */
+export function askOf(db: SqliteDatabase): Ask {
+  const known = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
+  return async (sql, values) => {
+    let statement = known.get(sql);
+    if (statement === undefined) {
+      if (known.size >= STATEMENTS_MAX) known.clear();
+      known.set(sql, (statement = db.prepare(sql.replaceAll(/\$(\d+)/g, '?$1'))));
+    }
+    return statement.all(...values) as Awaited<ReturnType<Ask>>;
+  };
+}
+
+class SqlitePopulationWriter implements CareSettingWriter {
+  readonly #db: SqliteDatabase;
+  readonly #tables: PopulationTables;
+  readonly #historyOf: PopulationWriterOptions['historyOf'];
+
+  constructor(db: SqliteDatabase, tables: PopulationTables, historyOf: PopulationWriterOptions['historyOf']) {
+    this.#db = db;
+    this.#tables = tables;
+    this.#historyOf = historyOf;
+  }
+
+  checkpoint(): Promise<Checkpoint | undefined> {
+    return this.#tables.checkpoint();
+  }
+
+  parked(): Promise<readonly Parked[]> {
+    return this.#tables.parked();
+  }
+
+  /** Touches nothing that anybody is shown by its stream. */
+  async apply({ changes, parked, checkpoint }: ProjectedBatch<Told>): Promise<Touched> {
+    await this.#transaction(async () => {
+      const reached = await this.#tables.checkpoint();
+      const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
+      const arrived = changes.flatMap(({ event, change }) => (event.position > after ? [{ told: change, partition: event.partition }] : [])); // prettier-ignore
+      const until = Math.max(after, checkpoint.position);
+      await this.#tables.put(arrived, (partition) => this.#historyOf(partition, until));
+      await this.#tables.park(parked, []);
+      if (checkpoint.position > after) await this.#tables.moveCheckpoint(checkpoint);
+    });
+    return parked.length > 0 ? 'all' : new Set();
+  }
+
+  async clear(): Promise<void> {
+    await this.#transaction(() => this.#tables.clear());
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  // This connection is asked by nobody else, so that a transaction may wait for the log.
+  async #transaction(work: () => Promise<void>): Promise<void> {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      await work();
+      this.#db.exec('COMMIT');
+    } catch (fault) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw fault;
+    }
+  }
+}

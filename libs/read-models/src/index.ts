@@ -53,6 +53,7 @@ export {
   type WorkRow,
 } from './care-settings/care-setting-reader.ts';
 export { openCareSettingWriter, type CareSettingWriter } from './care-settings/care-setting-writer.ts';
+export { KnownFacts } from './care-settings/known-facts.ts';
 export { allOf } from './care-settings/every-care-setting.ts';
 export { factOf } from './care-settings/fact.ts';
 export { careSettingsSchema, migrateCareSettings } from './care-settings/postgres/tables.ts';

@@ -85,6 +85,8 @@ export interface Worklist {
   readonly title: string;
   /** Only facts of these kinds change it. */
   readonly kinds: ReadonlySet<Kind>;
+  /** Of those kinds only facts of which this is true; all of them unless told. What is much and says nothing here costs nothing here. */
+  readonly concerns?: (fact: Fact) => boolean;
   /** Of one person. Pure: the same facts in any order give the same items, whatever the time is. */
   readonly items: (facts: readonly Placed[]) => readonly WorkItem[];
   /** Each item of this list raises a Task, once. */

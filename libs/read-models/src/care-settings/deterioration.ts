@@ -3,9 +3,9 @@
  * often it is measured, until it falls, is answered, or the person has gone home.
  */
 import type { Placed, Worklist, WorkItem } from './care-setting.ts';
-import type { Kind } from './fact.ts';
+import type { Fact, Kind } from './fact.ts';
 import { spells } from './discharge-clock.ts';
-import { observationSets, type ObservationSet } from './news2-sets.ts';
+import { isForScore, observationSets, type ObservationSet } from './news2-sets.ts';
 import { PARTS, type Response } from './news2.ts';
 import { DAY_MS, timeOf } from './sections.ts';
 
@@ -22,6 +22,7 @@ export const urgentResponse: Worklist = {
   name: 'news2-urgent',
   title: 'NEWS2: urgent response',
   kinds: KINDS,
+  concerns: isOfConcern,
   items: (facts) => deteriorating(facts, 'urgent'),
   alert: { code: CODES.urgent, priority: 'urgent', isHiddenFromPatient: false }, // prettier-ignore
 };
@@ -31,9 +32,14 @@ export const emergencyResponse: Worklist = {
   name: 'news2-emergency',
   title: 'NEWS2: emergency response',
   kinds: KINDS,
+  concerns: isOfConcern,
   items: (facts) => deteriorating(facts, 'emergency'),
   alert: { code: CODES.emergency, priority: 'stat', isHiddenFromPatient: false }, // prettier-ignore
 };
+
+function isOfConcern(fact: Fact): boolean {
+  return fact.kind !== 'observation' || isForScore(fact);
+}
 
 function deteriorating(
   facts: readonly Placed[],
@@ -73,7 +79,7 @@ const isTelling = ({ score, response, recorded }: ObservationSet) =>
 /** What was measured longer ago is no part of how somebody is now. */
 const STANDS_MS = 3 * DAY_MS;
 const daysBeforeNewest = (facts: readonly Placed[]) =>
-  facts.reduce((at, it) => (it.fact.kind === 'observation' ? Math.max(at, timeOf(it)) : at), 0) - STANDS_MS; // prettier-ignore
+  facts.reduce((at, it) => (it.fact.kind === 'observation' && isForScore(it.fact) ? Math.max(at, timeOf(it)) : at), 0) - STANDS_MS; // prettier-ignore
 
 /** Dead, or home: a hospital spell ended since and no other goes on. */
 function isOver(facts: readonly Placed[], { at }: ObservationSet): boolean {

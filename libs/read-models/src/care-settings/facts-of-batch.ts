@@ -17,6 +17,8 @@ export interface NewFact extends Standing {
   readonly told: string | null;
 }
 
+export type Kept = Pick<Placed, 'stream' | 'version' | 'fact' | 'source'>;
+
 export interface NewWork {
   readonly list: string;
   readonly patient: string;
@@ -34,6 +36,8 @@ export class BatchOfFacts {
   /** Streams whose rows are replaced. */
   readonly gone: string[] = [];
   readonly rows: NewFact[] = [];
+  /** What the rows tell. */
+  readonly kept: Kept[] = [];
   /** Patients whose links are replaced, and by what. */
   readonly relinked: string[] = [];
   readonly links: { readonly patient: string; readonly other: string }[] = [];
@@ -84,11 +88,12 @@ export class BatchOfFacts {
    * Of each touched patient, from the facts as they are now. What is drawn from the records of several who are linked is
    * work of the one under whom the thing that is waited about is recorded: linking and parting make no other item of it.
    */
-  work(factsOf: (patient: string) => readonly Placed[]): NewWork[] {
+  work(factsOf: (patient: string, kinds: ReadonlySet<Kind>) => readonly Placed[]): NewWork[] {
     const work: NewWork[] = [];
     for (const [patient, lists] of this.touched) {
       const group = this.#groupOf(patient);
-      const facts = ofOnePerson(group.flatMap(factsOf));
+      const asked = new Set([...lists].flatMap((list) => [...list.kinds]));
+      const facts = ofOnePerson(group.flatMap((it) => factsOf(it, asked)));
       const own = new Set(facts.filter((it) => it.patient === patient).map(({ stream }) => stream));
       for (const { name, kinds, items } of lists) {
         for (const item of items(facts.filter(({ fact }) => kinds.has(fact.kind))))
@@ -99,11 +104,12 @@ export class BatchOfFacts {
   }
 
   #replace(
-    { stream, kind, version, issued, patients, fact, source }: Told,
+    { stream, kind, version, issued, patients, fact, json, source }: Told,
     known: readonly Standing[],
   ): void {
     if (known.length > 0) this.gone.push(stream);
-    const told = fact === undefined ? null : JSON.stringify({ fact, source });
+    const told = json ?? null;
+    if (fact !== undefined) this.kept.push({ stream, version, fact, source });
     // What is gone stays known, under nobody, so that nothing older comes back.
     for (const patient of fact === undefined ? [''] : patients)
       this.rows.push({ stream, patient, kind, version, issued, told });
@@ -111,7 +117,8 @@ export class BatchOfFacts {
       this.relinked.push(stream);
       for (const other of new Set(fact?.refs['linked'])) this.links.push({ patient: stream, other });
     }
-    const lists = this.#setting.worklists.filter((list) => list.kinds.has(kind));
+    const isNew = known.length === 0 && fact !== undefined;
+    const lists = this.#setting.worklists.filter((list) => list.kinds.has(kind) && !(isNew && list.concerns?.(fact) === false)); // prettier-ignore
     for (const patient of new Set([...patients, ...known.map((it) => it.patient)]))
       if (patient !== '') this.#touch(patient, lists);
   }

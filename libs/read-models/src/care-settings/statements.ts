@@ -14,7 +14,7 @@ export interface FactRow {
   readonly told: string | null;
 }
 
-export function placed({ stream, patient, version, told }: FactRow): Placed {
+export function placed({ stream, patient, version, told }: Omit<FactRow, 'kind'>): Placed {
   return { stream, patient, version, ...(JSON.parse(told!) as Pick<Placed, 'fact' | 'source'>) };
 }
 
@@ -30,6 +30,7 @@ export function ofOnePerson(facts: readonly Placed[]): readonly Placed[] {
 
 /** Prepared once for a connection. */
 export function prepareWriting(db: Database) {
+  const ofKinds = new Map<string, Statement<Omit<FactRow, 'kind' | 'told'>>>();
   return {
     before: new Statement(
       db,
@@ -59,7 +60,38 @@ export function prepareWriting(db: Database) {
         .onConflict((it) => it.doNothing()),
     ),
     samePerson: new Statement(db, written(samePersonIn())),
-    factsOf: new Statement(db, factsOfPatient()),
+    versionsOf: (kinds: ReadonlySet<Kind>): Statement<Omit<FactRow, 'kind' | 'told'>> => {
+      const key = [...kinds].sort();
+      const known = ofKinds.get(key.join());
+      if (known !== undefined) return known;
+      const made = new Statement(
+        db,
+        careSetting
+          .selectFrom('fact')
+          .select(['stream', 'patient', 'version'])
+          .where('patient', '=', given('patient'))
+          .where('told', 'is not', null)
+          .where('kind', 'in', key.map((kind) => sql.lit(kind))), // prettier-ignore
+      );
+      ofKinds.set(key.join(), made);
+      return made;
+    },
+    told: new Statement(
+      db,
+      careSetting
+        .selectFrom('fact')
+        .select('told')
+        .where('stream', '=', given('stream'))
+        .where('patient', '=', given('patient')),
+    ),
+    waiting: new Statement<{ stream: string; item: string }>(
+      db,
+      careSetting
+        .selectFrom('work')
+        .select(['stream', 'item'])
+        .where('list', '=', given('list'))
+        .where('patient', '=', given('patient')),
+    ),
     done: new Statement(
       db,
       careSetting

@@ -46,8 +46,8 @@ export const careSetting = new Kysely<CareSettingTables>({
 export const CREATE_TABLES = `
   CREATE TABLE fact (
     stream TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, issued INTEGER NOT NULL,
-    told TEXT, PRIMARY KEY (stream, patient)
-  ) WITHOUT ROWID;
+    told TEXT, UNIQUE (stream, patient)
+  );
   CREATE INDEX fact_of_patient ON fact (patient, kind) WHERE told IS NOT NULL;
   CREATE TABLE link (patient TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (patient, other)) WITHOUT ROWID;
   CREATE INDEX link_back ON link (other);

@@ -204,10 +204,12 @@ export class SettingTables {
   async #putWork(client: PoolClient, facts: BatchOfFacts): Promise<void> {
     const s = this.#schema;
     if (facts.touched.size === 0) return;
+    const kinds = [...new Set([...facts.touched.values()].flatMap((lists) => [...lists].flatMap((list) => [...list.kinds])))]; // prettier-ignore
     const { rows } = await client.query<FactRow & { version: string }>({
       name: `${s} facts of`,
-      text: `SELECT stream, patient, kind, version, told FROM ${s}.fact WHERE patient = ANY($1::text[]) AND told IS NOT NULL`,
-      values: [[...facts.touched.keys()]],
+      text: `SELECT stream, patient, kind, version, told FROM ${s}.fact
+             WHERE patient = ANY($1::text[]) AND kind = ANY($2::text[]) AND told IS NOT NULL`,
+      values: [[...facts.touched.keys()], kinds],
     });
     const byPatient = Map.groupBy(rows, ({ patient }) => patient);
     const work = facts.work((patient) => (byPatient.get(patient) ?? []).map((row) => placed({ ...row, version: Number(row.version) }))); // prettier-ignore

@@ -10,6 +10,7 @@ import { accessRows } from './access-rows.ts';
 import { accountRows } from './account-rows.ts';
 import { clusterRows } from './cluster-rows.ts';
 import { importRows } from './import-rows.ts';
+import { lagRows } from './lag-rows.ts';
 import { logRows } from './log-rows.ts';
 import { postgresLogRows } from './postgres-log-rows.ts';
 import { clusterMarkdown, failures, markdown, putIntoPage } from './report.ts';
@@ -46,6 +47,7 @@ async function benchServer(): Promise<string[]> {
   ];
   const singles = [
     ...(await logRows(settings)),
+    ...(await lagRows(settings)),
     ...(await postgresLogRows(settings)),
     ...(await importRows(settings)),
     ...(await startRows(settings)),

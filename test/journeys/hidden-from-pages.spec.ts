@@ -58,6 +58,20 @@ describe.each(careSettings.map((it) => it.name))('the page of %s', (setting) => 
   });
 });
 
+it('a page of a list is filled past what is hidden, and ends where the list ends for its reader', async () => {
+  const missed = (id: string, from: number) => ({ resourceType: 'Appointment', id, status: 'noshow', start: hours(from), end: hours(from + 0.5), participant: [{ actor: subject, status: 'accepted' }] }); // prettier-ignore
+  for (const [at, id] of ['first', 'second'].entries())
+    expect((await stack.fhir('PUT', `/Appointment/${id}`, { body: missed(id, at - 50) })).status).toBe(201);
+  const shown: string[] = [];
+  let path: string | undefined = '/List?code=https://fhir.carelog.example/CodeSystem/worklist|appointments-missed&_count=1'; // prettier-ignore
+  while (path !== undefined) {
+    const { json }: Awaited<ReturnType<typeof listOf>> = await stack.fhir('GET', path, { as: 'gp' });
+    shown.push(json.entry[0].resource.entry.map(({ item }: { item: { reference: string } }) => item.reference).join()); // prettier-ignore
+    path = json.link.find((it: { relation: string }) => it.relation === 'next')?.url;
+  }
+  expect(shown).toEqual(['Appointment/first', 'Appointment/second']);
+});
+
 const withheld = ({ json }: Awaited<ReturnType<typeof pageOf>>): boolean =>
   json.entry[0].resource.extension.find((it: { url: string }) => it.url.endsWith('/withheld')).valueBoolean;
 

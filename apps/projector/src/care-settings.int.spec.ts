@@ -42,8 +42,6 @@ async function start(farBehind?: number): Promise<void> {
   views = await startCareSettings({ paths, headSignal: store.headSignal, log, ...(farBehind !== undefined && { farBehind }) }); // prettier-ignore
 }
 
-type Resource = { readonly resourceType: string; readonly id: string } & Readonly<Record<string, unknown>>;
-
 type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string; readonly id: string };
 
 async function write(partition: string, content: Resource | string): Promise<void> {

@@ -39,6 +39,7 @@ export type {
   WorkItem,
   Worklist,
 } from './care-settings/care-setting.ts';
+export { isOpenAt } from './care-settings/care-setting.ts';
 export { careSettingNamed, careSettings } from './care-settings/care-settings.ts';
 export { careSettingsProjection, type Told } from './care-settings/care-settings-projection.ts';
 export {

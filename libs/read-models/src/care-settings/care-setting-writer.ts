@@ -84,12 +84,15 @@ class SqliteCareSettingWriter implements CareSettingWriter {
 
   /** Gives the patients whose work may be another. */
   #put(facts: BatchOfFacts): Set<string> {
-    const { before, forget, keep, unlink, link, done, put, factsOf } = this.#statements;
+    const { before, forget, keep, unlink, link, samePerson, done, put, factsOf } = this.#statements;
+    const whoIs = (patient: string) => samePerson.all({ patient }).map((it) => it.patient);
     facts.make(facts.streams.flatMap((stream) => before.all({ stream })));
+    if (facts.relinked.length > 0) facts.join(whoIs);
     for (const stream of facts.gone) forget.run({ stream });
     for (const row of facts.rows) keep.run({ ...row });
     for (const patient of facts.relinked) unlink.run({ patient });
     for (const it of facts.links) link.run({ ...it });
+    facts.join(whoIs);
     const work = facts.work((patient) => factsOf.all({ patient }).map(placed));
     for (const [patient, lists] of facts.touched)
       for (const list of lists) done.run({ list: list.name, patient });

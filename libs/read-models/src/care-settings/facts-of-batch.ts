@@ -1,7 +1,8 @@
 /** What a batch of events changes in one care setting, worked out before anything is written: the same on every engine. */
-import type { CareSetting, Placed, Worklist } from './care-setting.ts';
+import type { CareSetting, Placed, WorkItem, Worklist } from './care-setting.ts';
 import type { Told } from './care-settings-projection.ts';
 import type { Kind } from './fact.ts';
+import { ofOnePerson } from './statements.ts';
 
 /** The newest version of a resource that the read model has, for one of the persons it is about. */
 export interface Standing {
@@ -22,6 +23,8 @@ export interface NewWork {
   readonly stream: string;
   readonly since: number;
   readonly due: number | null;
+  readonly opens: number | null;
+  readonly until: number | null;
   readonly item: string;
 }
 
@@ -39,6 +42,7 @@ export class BatchOfFacts {
   readonly #setting: CareSetting;
   /** Of the kinds that the setting keeps. */
   readonly told: readonly Told[];
+  #groupOf: (patient: string) => readonly string[] = (patient) => [patient];
 
   constructor(setting: CareSetting, told: readonly Told[]) {
     this.#setting = setting;
@@ -56,16 +60,39 @@ export class BatchOfFacts {
     }
   }
 
-  /** Of each touched patient, from the facts as they are now. */
+  /**
+   * Touches whoever is one person with those who are touched, or whose links are replaced. To be called before links are
+   * replaced, which is when it is known from whom somebody parts, and after. `samePerson`: everybody who is linked, themselves too.
+   */
+  join(samePerson: (patient: string) => readonly string[]): void {
+    const known = new Map<string, readonly string[]>();
+    const groupOf = (patient: string): readonly string[] => {
+      const group = known.get(patient) ?? samePerson(patient);
+      known.set(patient, group);
+      return group;
+    };
+    this.#groupOf = groupOf;
+    for (const patient of this.relinked) {
+      const group = groupOf(patient);
+      if (group.length > 1) for (const it of group) this.#touch(it, this.#setting.worklists);
+    }
+    for (const [patient, lists] of [...this.touched])
+      for (const it of groupOf(patient)) this.#touch(it, lists);
+  }
+
+  /**
+   * Of each touched patient, from the facts as they are now. What is drawn from the records of several who are linked is
+   * work of the one under whom the thing that is waited about is recorded: linking and parting make no other item of it.
+   */
   work(factsOf: (patient: string) => readonly Placed[]): NewWork[] {
     const work: NewWork[] = [];
     for (const [patient, lists] of this.touched) {
-      const facts = factsOf(patient);
+      const group = this.#groupOf(patient);
+      const facts = ofOnePerson(group.flatMap(factsOf));
+      const own = new Set(facts.filter((it) => it.patient === patient).map(({ stream }) => stream));
       for (const { name, kinds, items } of lists) {
-        for (const item of items(facts.filter(({ fact }) => kinds.has(fact.kind)))) {
-          const { stream, since, due } = item;
-          work.push({ list: name, patient, stream, since: Date.parse(since), due: due === undefined ? null : Date.parse(due), item: JSON.stringify(item) }); // prettier-ignore
-        }
+        for (const item of items(facts.filter(({ fact }) => kinds.has(fact.kind))))
+          if (group.length === 1 || own.has(item.stream)) work.push(workOf(name, patient, item));
       }
     }
     return work;
@@ -85,14 +112,21 @@ export class BatchOfFacts {
       for (const other of new Set(fact?.refs['linked'])) this.links.push({ patient: stream, other });
     }
     const lists = this.#setting.worklists.filter((list) => list.kinds.has(kind));
-    if (lists.length === 0) return;
-    for (const patient of new Set([...patients, ...known.map((it) => it.patient)])) {
-      if (patient === '') continue;
-      const before = this.touched.get(patient);
-      if (before === undefined) this.touched.set(patient, new Set(lists));
-      else for (const list of lists) before.add(list);
-    }
+    for (const patient of new Set([...patients, ...known.map((it) => it.patient)]))
+      if (patient !== '') this.#touch(patient, lists);
   }
+
+  #touch(patient: string, lists: Iterable<Worklist>): void {
+    const before = this.touched.get(patient) ?? new Set();
+    for (const list of lists) before.add(list);
+    if (before.size > 0) this.touched.set(patient, before);
+  }
+}
+
+function workOf(list: string, patient: string, item: WorkItem): NewWork {
+  const { stream, since, due, opens, until } = item;
+  const at = (time: string | undefined) => (time === undefined ? null : Date.parse(time));
+  return { list, patient, stream, since: Date.parse(since), due: at(due), opens: at(opens), until: at(until), item: JSON.stringify(item) }; // prettier-ignore
 }
 
 /** By the source's time, then by version. */

@@ -17,16 +17,19 @@ import { careSettingSchema, migrateCareSettings } from './postgres/tables.ts';
 export type ToldInOrder = readonly AppliedChange<Told>[];
 type Ask<Answer> = (queries: CareSettingQueries) => Promise<Answer>;
 
+/** So many activities `atOnce`; all of them unless told. */
 export async function askedOnSqlite<Answer>(
   setting: CareSetting,
   changes: ToldInOrder,
   ask: Ask<Answer>,
+  atOnce = Math.max(1, changes.length),
 ): Promise<Answer> {
   const folder = mkdtempSync(join(tmpdir(), 'carelog-setting-'));
   const path = join(folder, 'setting.sqlite');
   const writer = openCareSettingWriter(path, setting);
   try {
-    await writer.apply(batchOf(changes));
+    for (let at = 0; at < changes.length; at += atOnce)
+      await writer.apply(batchOf(changes.slice(at, at + atOnce)));
     const queries = openCareSetting(path);
     try {
       return await ask(queries);

@@ -18,6 +18,16 @@ export function placed({ stream, patient, version, told }: FactRow): Placed {
   return { stream, patient, version, ...(JSON.parse(told!) as Pick<Placed, 'fact' | 'source'>) };
 }
 
+/** Facts of records that are linked, each once: what is about several of them counts as the first one's. */
+export function ofOnePerson(facts: readonly Placed[]): readonly Placed[] {
+  const first = new Map<string, Placed>();
+  for (const it of facts) {
+    const known = first.get(it.stream);
+    if (known === undefined || it.patient < known.patient) first.set(it.stream, it);
+  }
+  return first.size === facts.length ? facts : [...first.values()];
+}
+
 /** Prepared once for a connection. */
 export function prepareWriting(db: Database) {
   return {
@@ -48,6 +58,7 @@ export function prepareWriting(db: Database) {
         .values({ patient: given('patient'), other: given('other') })
         .onConflict((it) => it.doNothing()),
     ),
+    samePerson: new Statement(db, written(samePersonIn())),
     factsOf: new Statement(db, factsOfPatient()),
     done: new Statement(
       db,
@@ -66,6 +77,8 @@ export function prepareWriting(db: Database) {
           stream: given('stream'),
           since: given('since'),
           due: given('due'),
+          opens: given('opens'),
+          until: given('until'),
           item: given('item'),
         })
         .onConflict((it) => it.doNothing()),
@@ -110,6 +123,8 @@ export function askingOf(schema?: string) {
       .select(['patient', 'item'])
       .where('list', '=', given('list'))
       .where(sql<boolean>`(since, stream) > (${given('since')}, ${given('stream')})`)
+      .where(sql<boolean>`(opens is null or opens <= ${given('now')})`)
+      .where(sql<boolean>`("until" is null or "until" > ${given('now')})`)
       .orderBy('since')
       .orderBy('stream')
       .limit(givenLimit),
@@ -136,7 +151,7 @@ function factsOfPatient(tables = careSetting) {
     .where('told', 'is not', null);
 }
 
-/** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. */
+/** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. At most 20 are read as one. */
 const samePersonIn = (schema?: string) => {
   const link = sql.table(schema === undefined ? 'link' : `${schema}.link`);
   // PostgreSQL wants both parts to compare alike.

@@ -73,6 +73,15 @@ const stay = (id: string, of: string, more: object = {}): Resource => ({
   period: { start: '2026-05-01T08:00:00Z', end: '2026-05-03T08:00:00Z' },
   ...more,
 });
+const letter = (id: string, of: string, about: string): Resource => ({
+  resourceType: 'Composition',
+  id,
+  status: 'final',
+  type: { coding: [{ system: 'http://snomed.info/sct', code: '373942005' }] },
+  subject: { reference: `Patient/${of}` },
+  encounter: { reference: `Encounter/${about}` },
+  date: '2026-05-03T12:00:00Z',
+});
 const missed = (id: string, ...people: string[]): Resource => ({
   resourceType: 'Appointment',
   id,
@@ -93,6 +102,9 @@ const SCENES: readonly (readonly [string, TwoLanes])[] = [
   ['an appointment of both that only Ben keeps', people().come(0, missed('both', 'ann', 'ben')).come(1, missed('both', 'ben')).come(1, stay('s', 'ben'))], // prettier-ignore
   ['records that are linked, and parted again', people().come(0, stay('s', 'ann')).come(1, stay('t', 'ben')).come(0, patient('ann', linked('ben'))).come(0, ann)], // prettier-ignore
   ['records that are linked', people().come(1, stay('t', 'ben')).come(0, patient('ann', linked('ben'))).come(1, missed('m', 'ben'))], // prettier-ignore
+  ['records that are linked, with a stay under one and its letter under the other', people().come(0, stay('s', 'ann')).come(1, letter('l', 'ben', 's')).come(0, patient('ann', linked('ben')))], // prettier-ignore
+  ['such records that are parted again', people().come(0, patient('ann', linked('ben'))).come(0, stay('s', 'ann')).come(1, letter('l', 'ben', 's')).come(0, ann)], // prettier-ignore
+  ['an appointment of both who are linked', people().come(0, missed('both', 'ann', 'ben')).come(1, patient('ben', linked('ann'))).come(0, stay('s', 'ann'))], // prettier-ignore
   ['a stay of somebody who is not registered', people().come(1, stay('s', 'nobody')).come(0, stay('s', 'ann')).come(1, missed('m', 'ben', 'nobody'))], // prettier-ignore
 ];
 

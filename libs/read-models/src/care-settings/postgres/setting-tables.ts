@@ -87,7 +87,8 @@ export class SettingTables {
       const standing = await this.#standing(client, facts.streams);
       if (!isAlone && isBroughtByOthers(facts, standing, lane)) throw new ReachesOtherLanes();
       facts.make(standing);
-      if (!isAlone && (await this.#hasStrangers(client, lane, facts))) throw new ReachesOtherLanes();
+      const isLinking = await this.#join(client, facts);
+      if (!isAlone && (isLinking || (await this.#hasStrangers(client, lane, facts)))) throw new ReachesOtherLanes(); // prettier-ignore
       await this.#put(client, lane, facts);
     }
     if (parked.length > 0)
@@ -151,6 +152,33 @@ export class SettingTables {
     return rows.length < unknown.length;
   }
 
+  /** Joins those whom links say to be one person; whether links are made or given up. */
+  async #join(client: PoolClient, facts: BatchOfFacts): Promise<boolean> {
+    const asked = [...new Set([...facts.touched.keys(), ...facts.relinked])];
+    const link = `${this.#schema}.link`;
+    const { rows } =
+      asked.length === 0
+        ? { rows: [] }
+        : await client.query<{ of: string; patient: string }>({
+            name: `${this.#schema} same persons`,
+            text: `SELECT p AS of, same.patient
+                   FROM (SELECT p FROM unnest($1::text[]) p
+                         WHERE EXISTS (SELECT FROM ${link} l WHERE l.patient = p OR l.other = p)) asked,
+                   LATERAL (
+                     WITH RECURSIVE same(patient) AS (
+                       SELECT p COLLATE "C"
+                       UNION SELECT CASE WHEN l.patient = same.patient THEN l.other ELSE l.patient END
+                       FROM ${link} l JOIN same ON l.patient = same.patient OR l.other = same.patient
+                     ) SELECT patient FROM same LIMIT 20) same`,
+            values: [asked],
+          });
+    const groups = new Map<string, string[]>();
+    for (const [of, its] of Map.groupBy(rows, (row) => row.of)) groups.set(of, its.map(({ patient }) => patient)); // prettier-ignore
+    for (const group of [...groups.values()]) for (const it of group) if (!groups.has(it)) groups.set(it, group); // prettier-ignore
+    facts.join((patient) => groups.get(patient) ?? [patient]);
+    return facts.links.length > 0 || facts.relinked.some((it) => groups.has(it));
+  }
+
   async #put(client: PoolClient, lane: number, facts: BatchOfFacts): Promise<void> {
     const s = this.#schema;
     const { gone, rows, links, relinked } = facts;
@@ -168,11 +196,12 @@ export class SettingTables {
         `INSERT INTO ${s}.link SELECT u.*, $3 FROM unnest($1::text[], $2::text[]) u ON CONFLICT DO NOTHING`,
         [...columnsOf(links, ['patient', 'other']), lane],
       );
+      await this.#join(client, facts);
     }
-    await this.#putWork(client, lane, facts);
+    await this.#putWork(client, facts);
   }
 
-  async #putWork(client: PoolClient, lane: number, facts: BatchOfFacts): Promise<void> {
+  async #putWork(client: PoolClient, facts: BatchOfFacts): Promise<void> {
     const s = this.#schema;
     if (facts.touched.size === 0) return;
     const { rows } = await client.query<FactRow & { version: string }>({
@@ -192,9 +221,12 @@ export class SettingTables {
     if (work.length > 0)
       await client.query({
         name: `${s} work`,
-        text: `INSERT INTO ${s}.work SELECT u.*, $7 FROM
-                 unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) u ON CONFLICT DO NOTHING`,
-        values: [...columnsOf(work, ['list', 'patient', 'stream', 'since', 'due', 'item']), lane],
+        // By the lane of what is waited about, which may be another where persons are linked.
+        text: `INSERT INTO ${s}.work SELECT u.*, f.lane FROM unnest(
+                 $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[]
+               ) u(list, patient, stream) JOIN ${s}.fact f ON f.stream = u.stream AND f.patient = u.patient
+               ON CONFLICT DO NOTHING`,
+        values: columnsOf(work, ['list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item']),
       });
   }
 }

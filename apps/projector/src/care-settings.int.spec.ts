@@ -57,7 +57,8 @@ async function write(partition: string, content: Resource | string): Promise<voi
 
 const streamsOf = async (setting: string, patient = 'Patient/ada') =>
   (await views.of.get(setting)!.facts(patient)).map(({ stream }) => stream).toSorted();
-const waiting = async () => (await views.of.get('acute')!.work('discharge-clock', { count: 9 })).length;
+const waiting = async () =>
+  (await views.of.get('acute')!.work('discharge-clock', { count: 9, now: Date.now() })).length;
 
 /** As somebody else's hand, or a fault, leaves it. */
 function spoil(setting: string, statements: string): void {

@@ -4,7 +4,7 @@
  * systems of their organisations record who came and when, they themselves what they found and did.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
+import { startStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
 /** Of the log, after the last thing that was recorded. */
@@ -13,15 +13,15 @@ let position = 0;
 const waits = new Map<string, number>();
 
 beforeAll(async () => {
-  stack = await startEmptyStack();
+  stack = await startStack();
   for (const it of [MARGARET, PENICILLIN, RAMIPRIL, NAPROXEN, LUNG_DISEASE]) await recorded(it);
 });
 afterAll(() => stack.remove());
 
 describe('given Margaret, 84, of whom the practice knows an allergy, two medicines and a lung disease', () => {
   it('when she calls 111 in the evening, then the out-of-hours doctor who calls back sees the call and the allergy', async () => {
-    await recorded(encounter('call', 'VR', 'RZY', -30, { type: [snomed('401267002', 'Telephone triage encounter')], status: 'finished', period: { start: hours(-30), end: hours(-29.8) } })); // prettier-ignore
-    await recorded({ resourceType: 'Appointment', id: 'call-back', status: 'booked', created: hours(-29.8), start: hours(-29), end: hours(-28.5), participant: [{ actor: MARGARETS, status: 'accepted' }, { actor: { ...at('RZZ'), type: 'Location' }, status: 'accepted' }] }); // prettier-ignore
+    await recorded(encounter('margarets-call', 'VR', 'RZY', -30, { type: [snomed('401267002', 'Telephone triage encounter')], status: 'finished', period: { start: hours(-30), end: hours(-29.8) } })); // prettier-ignore
+    await recorded({ resourceType: 'Appointment', id: 'margarets-call-back', status: 'booked', created: hours(-29.8), start: hours(-29), end: hours(-28.5), participant: [{ actor: MARGARETS, status: 'accepted' }, { actor: { ...at('RZZ'), type: 'Location' }, status: 'accepted' }] }); // prettier-ignore
     const seen = await page('locum', 'urgent-care');
     expect(under(seen, 'Allergies and adverse reactions')).toEqual(['Allergy to penicillin']);
     expect(under(seen, 'Discharges and attendances in 90 days')).toEqual(['Telephone triage encounter']);
@@ -30,7 +30,7 @@ describe('given Margaret, 84, of whom the practice knows an allergy, two medicin
   });
 
   it('when he sends an ambulance, then its paramedic sees what he found, and her score puts her on the list of emergencies', async () => {
-    await recorded(encounter('ambulance', 'FLD', 'RZY', -28));
+    await recorded(encounter('margarets-ambulance', 'FLD', 'RZY', -28));
     const seen = await page('paramedic', 'urgent-care');
     expect(under(seen, 'Problems')[0]).toContain('Acute exacerbation');
     expect(await worklist('paramedic', 'news2-emergency')).toEqual([]);
@@ -44,15 +44,15 @@ describe('given Margaret, 84, of whom the practice knows an allergy, two medicin
   });
 
   it('when she is admitted, then the ward sees the score on the way, the medicines and allergies of the practice, and has her in a bed', async () => {
-    await recorded(encounter('ambulance', 'FLD', 'RZY', -28, { status: 'finished', period: { start: hours(-28), end: hours(-27) } })); // prettier-ignore
-    await recorded(encounter('stay', 'IMP', 'RZZ', -27, { type: [snomed('32485007', 'Hospital admission')], hospitalization: { admitSource: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/admit-source', code: 'emd' }] } } })); // prettier-ignore
+    await recorded(encounter('margarets-ambulance', 'FLD', 'RZY', -28, { status: 'finished', period: { start: hours(-28), end: hours(-27) } })); // prettier-ignore
+    await recorded(encounter('margarets-stay', 'IMP', 'RZZ', -27, { type: [snomed('32485007', 'Hospital admission')], hospitalization: { admitSource: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/admit-source', code: 'emd' }] } } })); // prettier-ignore
     const seen = await page('ed-doctor', 'acute');
     expect(under(seen, 'Medicines before admission')).toEqual(['Naproxen 500mg tablets', 'Ramipril 5mg capsules']); // prettier-ignore
     expect(under(seen, 'Allergies and adverse reactions')).toEqual(['Allergy to penicillin']);
     expect(under(seen, 'Early warning score (NEWS2)')).toEqual(['NEWS2 10']);
     expect(under(seen, 'This stay and the last 30 days in hospital')).toEqual(['Hospital admission']);
-    expect(where(seen, 'AllergyIntolerance/penicillin')).toMatchObject({ organisation: 'QZZ', version: '1', recorded: expect.any(String), position: expect.any(String) }); // prettier-ignore
-    expect(await worklist('ed-doctor', 'in-patients')).toMatchObject([{ item: 'Encounter/stay', state: ['in-patient'] }]); // prettier-ignore
+    expect(where(seen, 'AllergyIntolerance/margarets-penicillin')).toMatchObject({ organisation: 'QZZ', version: '1', recorded: expect.any(String), position: expect.any(String) }); // prettier-ignore
+    expect(await worklist('ed-doctor', 'in-patients')).toMatchObject([{ item: 'Encounter/margarets-stay', state: ['in-patient'] }]); // prettier-ignore
     expect(await worklist('ed-doctor', 'discharge-clock')).toEqual([]);
     const elsewhere = under(await page('gp', 'general-practice'), 'Seen elsewhere in 90 days');
     expect(elsewhere).toContain('Hospital admission');
@@ -60,13 +60,17 @@ describe('given Margaret, 84, of whom the practice knows an allergy, two medicin
 
   it('when she goes home with other medicines, then the clock runs, and nothing waits for an ambulance any more', async () => {
     const end = hours(-2);
-    const order = (status: string, name: readonly [string, string], dose: string, more: object = {}) => ({ ...medicine('', name, dose, hours(-2.5)), status, encounter: { reference: 'Encounter/stay' }, category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/medicationrequest-category', code: 'discharge' }] }], ...more }); // prettier-ignore
+    const order = (status: string, name: readonly [string, string], dose: string, more: object = {}) => ({ ...medicine('', name, dose, hours(-2.5)), status, encounter: { reference: 'Encounter/margarets-stay' }, category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/medicationrequest-category', code: 'discharge' }] }], ...more }); // prettier-ignore
     await records('ed-doctor', order('active', ['325072002', 'Prednisolone 5mg tablets'], 'Six in the morning', { reasonCode: [{ text: 'Exacerbation of lung disease' }] })); // prettier-ignore
     await records('ed-doctor', order('active', RAMIPRIL_5, 'One at night'));
     await records('ed-doctor', order('stopped', NAPROXEN_500, '', { statusReason: { text: 'Kidney function' } })); // prettier-ignore
-    await recorded(encounter('stay', 'IMP', 'RZZ', -27, { type: [snomed('32485007', 'Hospital admission')], status: 'finished', period: { start: hours(-27), end } })); // prettier-ignore
+    await recorded(encounter('margarets-stay', 'IMP', 'RZZ', -27, { type: [snomed('32485007', 'Hospital admission')], status: 'finished', period: { start: hours(-27), end } })); // prettier-ignore
     const [waiting, ...others] = await worklist('ed-doctor', 'discharge-clock');
-    expect(waiting).toMatchObject({ item: 'Encounter/stay', state: ['awaiting-summary'], isOverdue: false });
+    expect(waiting).toMatchObject({
+      item: 'Encounter/margarets-stay',
+      state: ['awaiting-summary'],
+      isOverdue: false,
+    });
     expect([Date.parse(waiting!.due!) - Date.parse(end), others]).toEqual([86_400_000, []]);
     expect(await worklist('ed-doctor', 'in-patients')).toEqual([]);
     expect(await worklist('paramedic', 'news2-emergency')).toEqual([]);
@@ -74,7 +78,7 @@ describe('given Margaret, 84, of whom the practice knows an allergy, two medicin
   });
 
   it('when the ward signs the letter within the day, then the clock stops, and the practice has a letter to file and a list to reconcile', async () => {
-    const letter = { resourceType: 'Composition', status: 'preliminary', type: snomed('373942005', 'Discharge summary'), title: 'Discharge summary', date: hours(-1), subject: MARGARETS, encounter: { reference: 'Encounter/stay' }, author: [at('RZZ')] }; // prettier-ignore
+    const letter = { resourceType: 'Composition', status: 'preliminary', type: snomed('373942005', 'Discharge summary'), title: 'Discharge summary', date: hours(-1), subject: MARGARETS, encounter: { reference: 'Encounter/margarets-stay' }, author: [at('RZZ')] }; // prettier-ignore
     const id = await records('ed-doctor', letter);
     expect(await worklist('ed-doctor', 'discharge-clock')).toMatchObject([{ state: ['awaiting-signature'] }]);
     await recorded({ ...letter, id, status: 'final', date: hours(-0.5) }, 'ed-doctor');
@@ -124,12 +128,12 @@ const MARGARETS = { reference: 'Patient/margaret' };
 type Resource = { readonly resourceType: string; readonly id?: string } & Record<string, unknown>;
 
 const MARGARET: Resource = { resourceType: 'Patient', id: 'margaret', name: [{ family: 'Winter', given: ['Margaret'] }], birthDate: '1942-01-20', generalPractitioner: [at('Y90001')] }; // prettier-ignore
-const PENICILLIN: Resource = { resourceType: 'AllergyIntolerance', id: 'penicillin', clinicalStatus: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }] }, code: snomed('91936005', 'Allergy to penicillin'), patient: MARGARETS }; // prettier-ignore
+const PENICILLIN: Resource = { resourceType: 'AllergyIntolerance', id: 'margarets-penicillin', clinicalStatus: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }] }, code: snomed('91936005', 'Allergy to penicillin'), patient: MARGARETS }; // prettier-ignore
 const RAMIPRIL_5 = ['318859008', 'Ramipril 5mg capsules'] as const;
 const NAPROXEN_500 = ['329652003', 'Naproxen 500mg tablets'] as const;
-const RAMIPRIL = medicine('ramipril', RAMIPRIL_5, 'One in the morning', '2026-01-05');
-const NAPROXEN = medicine('naproxen', NAPROXEN_500, 'One twice a day', '2026-01-05');
-const LUNG_DISEASE: Resource = { resourceType: 'Condition', id: 'lung-disease', clinicalStatus: ACTIVE, code: snomed('13645005', 'Chronic obstructive lung disease'), subject: MARGARETS, onsetDateTime: '2015-03' }; // prettier-ignore
+const RAMIPRIL = medicine('margarets-ramipril', RAMIPRIL_5, 'One in the morning', '2026-01-05');
+const NAPROXEN = medicine('margarets-naproxen', NAPROXEN_500, 'One twice a day', '2026-01-05');
+const LUNG_DISEASE: Resource = { resourceType: 'Condition', id: 'margarets-lung-disease', clinicalStatus: ACTIVE, code: snomed('13645005', 'Chronic obstructive lung disease'), subject: MARGARETS, onsetDateTime: '2015-03' }; // prettier-ignore
 
 function medicine(id: string, name: readonly [string, string], dose: string, authoredOn: string): Resource {
   return {
@@ -172,7 +176,7 @@ function observation(code: string, display: string, found: object): Resource {
     status: 'final',
     code: snomed(code, display),
     subject: MARGARETS,
-    encounter: { reference: 'Encounter/ambulance' },
+    encounter: { reference: 'Encounter/margarets-ambulance' },
     effectiveDateTime: hours(-27.5),
     ...found,
   };
@@ -206,8 +210,8 @@ async function seenBy(as: string, path: string): Promise<Answer> {
   const answer = await stack.fhir('GET', path, signedIn(as));
   expect([as, answer.status, answer.status === 200 ? '' : answer.text]).toEqual([as, 200, '']);
   expect(Number(answer.headers.get('carelog-position'))).toBeGreaterThanOrEqual(position);
-  const what = `${as} ${path.replace(/^.*=(?:.*\|)?/, '')}`;
-  waits.set(what, Math.max(waits.get(what) ?? 0, performance.now() - keptAt));
+  const what = `${as} ${path.replace(/^.*?=(?:.*\|)?/, '').replace(/&.*/, '')}`;
+  if (!path.startsWith('http')) waits.set(what, Math.max(waits.get(what) ?? 0, performance.now() - keptAt));
   return answer;
 }
 
@@ -248,13 +252,23 @@ interface Waiting {
   readonly isOverdue: boolean;
 }
 
+/** What waits about her, on whichever page of the list. */
 async function worklist(as: string, name: string): Promise<readonly Waiting[]> {
-  const { json } = await seenBy(as, `/List?code=https://fhir.carelog.example/CodeSystem/worklist|${name}`);
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  return (json.entry[0].resource.entry ?? []).map(({ item, flag, extension }: any) => {
-    const of = (what: string) => extension.find((it: { url: string }) => it.url.endsWith(`worklist-${what}`));
-    return { item: item.reference, state: flag.coding.map(({ code }: { code: string }) => code), text: flag.text, due: of('due')?.valueDateTime, isOverdue: of('overdue').valueBoolean }; // prettier-ignore
-  });
+  const waiting: Waiting[] = [];
+  let path: string | undefined = `/List?code=https://fhir.carelog.example/CodeSystem/worklist|${name}`;
+  while (path !== undefined) {
+    const { json }: Answer = await seenBy(as, path);
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    for (const { item, flag, extension } of json.entry[0].resource.entry ?? ([] as any[])) {
+      const of = (what: string) =>
+        extension.find((it: { url: string }) => it.url.endsWith(`worklist-${what}`));
+      const state = flag.coding.map(({ code }: { code: string }) => code);
+      if (of('patient').valueReference.reference === MARGARETS.reference)
+        waiting.push({ item: item.reference, state, text: flag.text, due: of('due')?.valueDateTime, isOverdue: of('overdue').valueBoolean }); // prettier-ignore
+    }
+    path = json.link.find((it: { relation: string }) => it.relation === 'next')?.url;
+  }
+  return waiting;
 }
 
 /** Raised about her. */

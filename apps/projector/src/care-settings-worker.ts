@@ -1,21 +1,18 @@
-/** The thread of the care settings: follows the log, keeps every setting's read model up to date, and tells how far all of them are. */
-import { openSqliteLogReader } from '@carelog/event-store';
-import { openKeyring } from '@carelog/keyring';
-import { runProjection } from '@carelog/projection';
-import { allOf, careSettings, careSettingsProjection, openCareSettingWriter } from '@carelog/read-models';
-import { mkdirSync } from 'node:fs';
+/** The thread of the care settings: follows the log, keeps their read models up to date, and tells how far all of them are. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { careSettingPath, type CareSettingsPaths } from './care-settings.ts';
+import type { CareSettingsPaths } from './care-settings.ts';
 import { PositionSignal } from './position-signal.ts';
+import { projectCareSettings, type CareSettingFile } from './project-care-settings.ts';
 import type { ThreadMessage } from './supervised-thread.ts';
 
 export interface CareSettingsThread {
   readonly paths: CareSettingsPaths;
+  readonly files: readonly CareSettingFile[];
   readonly headSignal: SharedArrayBuffer;
   readonly positionMemory: SharedArrayBuffer;
 }
 
-const { paths, headSignal, positionMemory } = workerData as CareSettingsThread;
+const { paths, files, headSignal, positionMemory } = workerData as CareSettingsThread;
 const reached = new PositionSignal(positionMemory);
 const stopping = new AbortController();
 const say = (message: ThreadMessage) => parentPort?.postMessage(message);
@@ -23,27 +20,16 @@ let started = false;
 
 // The only message there is: stop after the batch in hand.
 parentPort?.once('message', () => stopping.abort());
-mkdirSync(paths.careSettings, { recursive: true, mode: 0o700 });
-const store = openSqliteLogReader({ path: paths.log, headSignal });
-const keyring = openKeyring(paths.keyring, { readOnly: true });
-const readModel = allOf(careSettings.map((it) => openCareSettingWriter(careSettingPath(paths, it), it)));
-try {
-  await runProjection({
-    store,
-    open: (event) => keyring.open(event),
-    projection: careSettingsProjection,
-    readModel,
-    signal: stopping.signal,
-    onNotice: (text) => say({ kind: 'notice', text }),
-    onProjected(position, touched) {
-      reached.publish(position, touched);
-      if (!started) say({ kind: 'started' });
-      started = true;
-    },
-  });
-} finally {
-  readModel.close();
-  keyring.close();
-  await store.close();
-}
+await projectCareSettings({
+  paths,
+  files,
+  headSignal,
+  signal: stopping.signal,
+  onNotice: (text) => say({ kind: 'notice', text }),
+  onProjected(position, touched) {
+    reached.publish(position, touched);
+    if (!started) say({ kind: 'started' });
+    started = true;
+  },
+});
 parentPort?.close();

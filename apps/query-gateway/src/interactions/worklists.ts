@@ -4,7 +4,7 @@
  */
 import { careSettings, isOpenAt, type CareSetting, type PageRequest, type Worklist, type WorkRow } from '@carelog/read-models'; // prettier-ignore
 import { allow, standingOf, type Allowed } from '../access.ts';
-import { caughtUp, settingsCaughtUp } from '../consistency.ts';
+import { settingCaughtUp } from '../consistency.ts';
 import { nextLink } from '../cursor.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { pageOf, refuseUnknown } from './search.ts';
@@ -29,7 +29,7 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   if (asked === undefined || queries === undefined) return unknownList();
   const page = pageOf(gateway, request);
   if (page instanceof Refusal) return page;
-  const behind = (await caughtUp(gateway)) ?? (await settingsCaughtUp(gateway));
+  const behind = await settingCaughtUp(gateway, asked.setting.name);
   if (behind !== undefined) return behind;
   const standing = await standingOf(gateway, request.caller);
   const allowed = allow(gateway, request.caller, 'search', 'List', standing);
@@ -38,7 +38,8 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   const knowing = allow(gateway, request.caller, 'everything', undefined, standing);
   if (knowing instanceof Refusal) return knowing;
 
-  const position = gateway.careSettings!.position();
+  const position = gateway.careSettings!.position(asked.setting.name);
+  const [parked] = await queries.parked();
   const { shown, next } = await pageOfList(gateway, asked, page, knowing);
   const found = await gateway.record.theseVersions(shown.map(({ item }) => ({ stream: item.stream })), knowing.viewer); // prettier-ignore
   const links = [{ relation: 'self', url: `${request.base}/List?${request.query}` }];
@@ -50,7 +51,10 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   const entry = [{ fullUrl: `${request.base}/List/${list.id}`, resource: list, search: { mode: 'match' } }];
   return {
     status: 200,
-    headers: { 'carelog-position': String(position) },
+    headers: {
+      'carelog-position': String(position),
+      ...(parked !== undefined && { 'carelog-incomplete': String(parked.position) }),
+    },
     body: JSON.stringify({ resourceType: 'Bundle', type: 'searchset', link: links, entry }),
     shown: found.shown,
     basis: allowed.basis,

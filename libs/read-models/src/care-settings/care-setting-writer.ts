@@ -57,6 +57,8 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     let touched = new Set<string>();
     this.#transaction(() => {
       const reached = this.#statements.checkpoint.get();
+      // Made from another life of the log.
+      if (reached !== undefined && reached.epoch !== checkpoint.epoch) this.#forget();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const told = changes.map(({ change }) => change).filter(({ source }) => source.position > after);
       touched = this.#put(new BatchOfFacts(this.#setting, told));
@@ -68,14 +70,16 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   }
 
   async clear(): Promise<void> {
-    this.#transaction(() => {
-      for (const table of ['fact', 'link', 'work', 'checkpoint', 'parked'])
-        this.#db.exec(`DELETE FROM ${table}`);
-    });
+    this.#transaction(() => this.#forget());
   }
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #forget(): void {
+    for (const table of ['fact', 'link', 'work', 'checkpoint', 'parked'])
+      this.#db.exec(`DELETE FROM ${table}`);
   }
 
   /** Gives the patients whose work may be another. */

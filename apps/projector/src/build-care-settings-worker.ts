@@ -1,0 +1,12 @@
+/** Builds read models of care settings on a thread of its own, while others are kept and asked. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { CareSettingsPaths } from './care-settings.ts';
+import { buildCareSettings, type CareSettingFile } from './project-care-settings.ts';
+
+export interface BuildingCareSettings {
+  readonly paths: CareSettingsPaths;
+  readonly files: readonly CareSettingFile[];
+}
+
+const { paths, files } = workerData as BuildingCareSettings;
+parentPort?.postMessage(await buildCareSettings(paths, files));

@@ -51,6 +51,11 @@ export {
 export { openCareSettingWriter, type CareSettingWriter } from './care-settings/care-setting-writer.ts';
 export { allOf } from './care-settings/every-care-setting.ts';
 export { factOf } from './care-settings/fact.ts';
-export { careSettingsSchema, migrateCareSettings } from './care-settings/postgres/tables.ts';
+export {
+  careSettingsSchema,
+  makeBeside,
+  migrateCareSettings,
+  takePlace,
+} from './care-settings/postgres/tables.ts';
 export { openPostgresCareSettings } from './care-settings/postgres/care-setting-reader.ts';
 export { openPostgresCareSettingsWriter } from './care-settings/postgres/care-settings-writer.ts';

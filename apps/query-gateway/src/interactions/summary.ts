@@ -46,6 +46,8 @@ export async function summary(
     [...seen.facts.filter((it) => it.stream === patient), ...told].map((it) => [it.stream, it]),
   );
   const found = await gateway.record.theseVersions([...asked.values()], allowed.viewer);
+  // Erased since: what the page would be made from is in the record no more.
+  if (!found.bodies.has(patient)) return unknownTo(gateway, request.caller, 'everything', 'Patient', id);
   const incomplete = await incompleteFrom(gateway, queries, new Set(seen.facts.map((it) => it.patient)), allowed.viewer); // prettier-ignore
   const composition = compositionOf({
     setting,

@@ -38,11 +38,14 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   readonly #db: SqliteDatabase;
   readonly #setting: CareSetting;
   readonly #statements: ReturnType<typeof prepareWriting>;
+  /** Whoever is linked with somebody, or was: nobody else has to be asked about. */
+  readonly #linked = new Set<string>();
 
   constructor(db: SqliteDatabase, setting: CareSetting) {
     this.#db = db;
     this.#setting = setting;
     this.#statements = prepareWriting(db);
+    this.#noteLinks(this.#statements.links.all());
   }
 
   async checkpoint(): Promise<Checkpoint | undefined> {
@@ -85,19 +88,25 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   /** Gives the patients whose work may be another. */
   #put(facts: BatchOfFacts): Set<string> {
     const { before, forget, keep, unlink, link, samePerson, done, put, factsOf } = this.#statements;
-    const whoIs = (patient: string) => samePerson.all({ patient }).map((it) => it.patient);
+    const whoIs = (patient: string) =>
+      this.#linked.has(patient) ? samePerson.all({ patient }).map((it) => it.patient) : [patient];
     facts.make(facts.streams.flatMap((stream) => before.all({ stream })));
     if (facts.relinked.length > 0) facts.join(whoIs);
     for (const stream of facts.gone) forget.run({ stream });
     for (const row of facts.rows) keep.run({ ...row });
     for (const patient of facts.relinked) unlink.run({ patient });
     for (const it of facts.links) link.run({ ...it });
+    this.#noteLinks(facts.links);
     facts.join(whoIs);
     const work = facts.work((patient) => factsOf.all({ patient }).map(placed));
     for (const [patient, lists] of facts.touched)
       for (const list of lists) done.run({ list: list.name, patient });
     for (const it of work) put.run({ ...it });
     return new Set(facts.touched.keys());
+  }
+
+  #noteLinks(links: readonly { readonly patient: string; readonly other: string }[]): void {
+    for (const { patient, other } of links) this.#linked.add(patient).add(other);
   }
 
   #transaction(work: () => void): void {

@@ -58,6 +58,7 @@ export function prepareWriting(db: Database) {
         .values({ patient: given('patient'), other: given('other') })
         .onConflict((it) => it.doNothing()),
     ),
+    links: new Statement(db, careSetting.selectFrom('link').select(['patient', 'other'])),
     samePerson: new Statement(db, written(samePersonIn())),
     factsOf: new Statement(db, factsOfPatient()),
     done: new Statement(

@@ -55,14 +55,12 @@ export async function buildReadModel(version = recordProjection.version): Promis
       }
     });
     const { view, ground } = await tools.open(version);
-    const { skipped, ...rest } = ground;
     const begun = performance.now();
     let built: { readonly position: number };
     do {
       built = await catchUpLanes(tools.lanes, {
-        ...rest,
+        ...ground,
         ...view,
-        ...(skipped && { skipped: () => skipped(view.projection.name) }),
         onNotice: (notice) => process.stderr.write(`${notice}\n`),
         batchSize: PAGE,
       });

@@ -14,7 +14,6 @@ export async function rebuildCareSetting(name: string): Promise<void> {
     );
   await withViews(async ({ open, readModelsUrl: url, lanes }) => {
     const { ground } = await open();
-    const { skipped = async () => new Set<number>() } = ground;
     await asOwner(url, (owner) => makeBeside(owner, setting));
     const readModel = openPostgresCareSettingsWriter({ url, settings: [setting], isBeside: true });
     const begun = performance.now();
@@ -23,7 +22,6 @@ export async function rebuildCareSetting(name: string): Promise<void> {
       do {
         built = await catchUpLanes(lanes, {
           ...ground,
-          skipped: () => skipped(careSettingsProjection.name),
           projection: careSettingsProjection,
           readModel,
           batchSize: PAGE,

@@ -13,7 +13,7 @@ import {
   type PostgresEventStore,
 } from '@carelog/event-store';
 import { makeMasterKey, migrateKeyring, openPostgresKeyring, type PostgresKeyring } from '@carelog/keyring';
-import { openPostgresRecordHere } from '@carelog/read-models';
+import { careSettings, migrateCareSettings, openPostgresRecordHere } from '@carelog/read-models';
 import { temporaryFolder } from '@carelog/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -30,6 +30,8 @@ import {
   switchBack,
   switchReadModel,
 } from '../../apps/carelog/src/commands/read-models.ts';
+import { rebuildCareSetting } from '../../apps/carelog/src/commands/rebuild-care-setting.ts';
+import { careSettingSchema } from '../../libs/read-models/src/care-settings/postgres/tables.ts';
 
 const CLI = fileURLToPath(new URL('../../apps/carelog/src/cli.ts', import.meta.url));
 const folder = temporaryFolder();
@@ -62,6 +64,7 @@ describe.skipIf(typeof postgres === 'string')(
       makeMasterKey(masterKeyFile);
       await migrateKeyring(owner, { masterKeyFile });
       await owner.query(`CREATE ROLE gateway; CREATE ROLE projector`);
+      await migrateCareSettings(owner, careSettings, { reader: 'gateway', writer: 'projector' });
       store = await openPostgresEventStore({ url });
       keyring = await openPostgresKeyring({ url, masterKeyFile });
       await record(ANN, 'Patient/ann', { name: [{ family: 'Grey' }] });
@@ -214,6 +217,31 @@ describe.skipIf(typeof postgres === 'string')(
         out: expect.stringContaining('record_v6: nothing waits.') as string,
       });
       expect(await carelog(() => compareReadModels(6, {}))).toMatchObject({ code: 0 });
+    });
+
+    it('of a care setting are rebuilt alone, and take the place of what serves, with its rights', async () => {
+      const schema = careSettingSchema(careSettings.find(({ name }) => name === 'acute')!);
+      const streams = async () => (await owner.query(`SELECT stream FROM ${schema}.fact WHERE told IS NOT NULL ORDER BY 1`)).rows.map((row: { stream: string }) => row.stream); // prettier-ignore
+      expect(await carelog(() => rebuildCareSetting('acute'))).toMatchObject({
+        code: 0,
+        out: expect.stringMatching(/^acute is rebuilt up to event \d+/) as string,
+      });
+      const built = await streams();
+      expect(built).toContain('Patient/bob');
+      // Stepped over in the record, it is stepped over here.
+      expect((await owner.query(`SELECT FROM ${schema}.parked`)).rowCount).toBe(0);
+      expect(built).toContain('Observation/5');
+      await owner.query(`DELETE FROM ${schema}.fact WHERE stream = 'Patient/bob'`);
+      await carelog(() => rebuildCareSetting('acute'));
+      expect(await streams()).toEqual(built);
+      const { rows } =
+        await owner.query(`SELECT has_table_privilege('gateway', '${schema}.fact', 'SELECT') AS reads,
+        has_table_privilege('gateway', '${schema}.fact', 'INSERT') AS forges,
+        has_table_privilege('projector', '${schema}.work', 'DELETE') AS writes`);
+      expect(rows).toEqual([{ reads: true, forges: false, writes: true }]);
+      const { rows: left } = await owner.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE '${schema}\\_%'`); // prettier-ignore
+      expect(left).toEqual([]);
+      expect(await carelog(() => rebuildCareSetting('dentistry'))).toMatchObject({ code: 2 });
     });
 
     it('are refused without settings, naming each', async () => {

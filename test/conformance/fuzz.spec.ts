@@ -56,7 +56,7 @@ it(
 
     const status = await settledStatus();
     expect(status.log.position).toBeGreaterThan(resources.length / 10);
-    expect(status.projections.map(({ parked }) => parked)).toEqual([[]]);
+    expect(status.projections.flatMap(({ parked }) => parked)).toEqual([]);
     expect(await server.end()).toBe(0);
   },
 );

@@ -17,7 +17,8 @@ import {
   tellingStrings,
   type RealFile,
 } from '../../libs/fhir/src/real-data.ts';
-import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
+import { difference, keptIn, onSqlite, permutedLog, rebuiltFrom } from '../support/care-settings-contents.ts';
+import { isCluster, startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 const named = (what: string) => (realDataPresent ? what : `${what} (skipped: ../shared/data is not there)`);
 
@@ -155,6 +156,17 @@ describe.skipIf(!realDataPresent)(named('every other JSON resource of R4'), () =
       expect([201, 400, 404, 422]).toContain(answer.status);
     }
   }
+});
+
+describe.skipIf(!realDataPresent || isCluster)(named('care settings of all of it'), () => {
+  it('are rebuilt byte for byte as they were kept, and are the same in another order across patients', async () => {
+    const { json } = await stack.fhir('GET', `${stack.url}/status`, { as: 'operator' });
+    expect(json.projections.map(({ lag, parked }: { lag: number; parked: [] }) => [lag, parked])).toEqual(json.projections.map(() => [0, []])); // prettier-ignore
+    await stack.stop();
+    const kept = keptIn(stack.folder);
+    expect([...(await rebuiltFrom(stack.folder))]).toEqual([...kept]);
+    expect(difference(await onSqlite(await permutedLog(stack.folder, 3)), kept)).toEqual([]);
+  });
 });
 
 async function post(type: string, body: Buffer): Promise<Answer> {

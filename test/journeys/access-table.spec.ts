@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { refused, type RefusalCode } from '@carelog/access';
 import { fhirPaths } from '@carelog/query-gateway';
+import { careSettings } from '@carelog/read-models';
 import {
   askers,
   background,
@@ -288,7 +289,30 @@ const byWay: Record<
       return [[...new Set(told)].filter((it) => it !== 200 && it !== false), []];
     },
   },
+  worklist: {
+    about: ['search-type'],
+    async cell(asker, kind, outcome) {
+      const lists = await worklistsOf(asker);
+      const isWrong = ({ status, text }: Answer) => ![200, 403].includes(status) || (!isShown(outcome) && text.includes(`"${at(kind).slice(1)}"`)); // prettier-ignore
+      return [lists.filter(isWrong).length, 0];
+    },
+  },
 };
+
+const worklists = new Map<Asker, Promise<readonly Answer[]>>();
+/** Every worklist as the asker has it, asked for once. */
+function worklistsOf(asker: Asker): Promise<readonly Answer[]> {
+  const known = worklists.get(asker) ?? askForLists(asker);
+  worklists.set(asker, known);
+  return known;
+}
+
+async function askForLists(asker: Asker): Promise<readonly Answer[]> {
+  const answers: Answer[] = [];
+  for (const { name, withdraws } of careSettings.flatMap((it) => it.worklists))
+    if (withdraws !== true) answers.push(await ask(asker, 'GET', `/List?code=https://fhir.carelog.example/CodeSystem/worklist|${name}`)); // prettier-ignore
+  return answers;
+}
 
 const outcomeOf = (asker: Asker, kind: Kind): Outcome => seen.get(kind.name)![askers.indexOf(asker)]!;
 

@@ -58,6 +58,54 @@ describe.each(careSettings.map((it) => it.name))('the page of %s', (setting) => 
   });
 });
 
+it('a page of a list is filled past what is hidden, and ends where the list ends for its reader', async () => {
+  const missed = (id: string, from: number) => ({ resourceType: 'Appointment', id, status: 'noshow', start: hours(from), end: hours(from + 0.5), participant: [{ actor: subject, status: 'accepted' }] }); // prettier-ignore
+  for (const [at, id] of ['first', 'second'].entries())
+    expect((await stack.fhir('PUT', `/Appointment/${id}`, { body: missed(id, at - 50) })).status).toBe(201);
+  const shown: string[] = [];
+  let path: string | undefined = '/List?code=https://fhir.carelog.example/CodeSystem/worklist|appointments-missed&_count=1'; // prettier-ignore
+  while (path !== undefined) {
+    const { json }: Awaited<ReturnType<typeof listOf>> = await stack.fhir('GET', path, { as: 'gp' });
+    shown.push(json.entry[0].resource.entry.map(({ item }: { item: { reference: string } }) => item.reference).join()); // prettier-ignore
+    path = json.link.find((it: { relation: string }) => it.relation === 'next')?.url;
+  }
+  expect(shown).toEqual(['Appointment/first', 'Appointment/second']);
+});
+
+it('of whom it is hidden where they are seen, no page or list says which organisation told of it', async () => {
+  const whose = { reference: 'Patient/moved-away' };
+  const R = { meta: { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] } }; // prettier-ignore
+  const publish = async (resource: { resourceType: string; id?: string }, as = 'publisher') => {
+    const [method, path] = resource.id === undefined ? ['POST', ''] : ['PUT', `/${resource.id}`];
+    const { status, text } = await stack.fhir(method, `/${resource.resourceType}${path}`, {
+      as,
+      body: resource,
+    });
+    expect([status, status === 201 ? '' : text]).toEqual([201, '']);
+  };
+  const open = {
+    status: 'in-progress',
+    class: { code: 'IMP' },
+    subject: whose,
+    period: { start: hours(-2) },
+  };
+  const person = { resourceType: 'Patient', id: 'moved-away', generalPractitioner: [ods('Y90001')] };
+  await publish({ ...person, ...R });
+  await publish({ resourceType: 'Encounter', id: 'away', ...open, serviceProvider: ods('RZZ') } as never);
+  const allergy = { resourceType: 'AllergyIntolerance', clinicalStatus: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }] }, code: { text: 'Allergy to latex' }, patient: whose }; // prettier-ignore
+  await publish(allergy, 'ed-doctor');
+  const letter = { resourceType: 'Composition', status: 'final', type: snomed('371531000', 'Letter'), title: 'Letter', subject: whose, date: hours(-1), author: [ods('RZZ')] }; // prettier-ignore
+  await publish(letter, 'ed-doctor');
+  const page = await stack.fhir('GET', '/Patient/moved-away/$summary?profile=general-practice', { as: 'gp' });
+  expect([page.status, page.text.includes('Allergy to latex'), page.text.includes('RZZ')]).toEqual([200, true, false]); // prettier-ignore
+  const whole = await stack.fhir('GET', '/Patient/moved-away/$summary?profile=general-practice');
+  expect(whole.text).toContain('RZZ');
+  for (const name of ['letters-not-filed', 'in-patients']) {
+    const { text } = await listOf(name, 'gp');
+    expect([name, text.includes('moved-away'), text.includes('RZZ')]).toEqual([name, true, false]);
+  }
+});
+
 const withheld = ({ json }: Awaited<ReturnType<typeof pageOf>>): boolean =>
   json.entry[0].resource.extension.find((it: { url: string }) => it.url.endsWith('/withheld')).valueBoolean;
 

@@ -2,11 +2,13 @@
  * Events that a view cannot show: a poison event stops its own person only, and every answer about that person says so; a
  * destroyed key leaves a person's history unreadable and everybody else's as it was.
  */
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newEventId, openSqliteEventStore, type NewEvent } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { rebuild } from '@carelog/projector';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
+import { contentsOnSqlite } from '../../libs/read-models/src/care-settings/scene-engines.ts';
 import { readLog } from '../support/read-log.ts';
 import { recordHash } from '../support/record-hash.ts';
 import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
@@ -37,6 +39,10 @@ async function put(
   const answer = await stack.fhir('PUT', `/${type}/${body.id}`, { body });
   expect(answer.status).toBeLessThan(300);
   return answer;
+}
+
+async function rebuildOnline(view: string): Promise<void> {
+  expect((await stack.fhir('POST', `${stack.url}/rebuild/${view}`, { as: 'operator' })).status).toBe(200);
 }
 
 const status = async () => (await stack.fhir('GET', `${stack.url}/status`, { as: 'operator' })).json;
@@ -93,10 +99,9 @@ describe('an event whose content opens but is no resource', () => {
   // The rebuilt view meets the same poison, so it has the same answers.
   it.each([
     ['as it was projected', false],
-    ['after POST /rebuild/record', true],
+    ['after POST /rebuild/record and /rebuild/acute', true],
   ])('marks every answer about that person, %s', async (_, rebuilt) => {
-    if (rebuilt)
-      expect((await stack.fhir('POST', `${stack.url}/rebuild/record`, { as: 'operator' })).status).toBe(200);
+    if (rebuilt) for (const view of ['record', 'acute']) await rebuildOnline(view);
     const marked = { incomplete: String(position) };
     const incomplete = (answer: Answer) => ({ incomplete: answer.headers.get('carelog-incomplete') });
     for (const path of ['/Patient/ann', '/Observation/ann-pulse', '/Observation/ann-pulse/_history/1']) {
@@ -117,6 +122,9 @@ describe('an event whose content opens but is no resource', () => {
         { resource: { issue: [{ severity: 'warning', code: 'incomplete' }] } },
       ]);
     }
+    const page = await stack.fhir('GET', '/Patient/ann/$summary?profile=acute');
+    expect(incomplete(page)).toEqual(marked);
+    expect(page.json.entry[0].resource.status).toBe('preliminary');
     const setAside = await stack.fhir('GET', '/Observation/ann-later');
     expect(setAside.status).toBe(503);
     expect(setAside.headers.get('retry-after')).not.toBeNull();
@@ -129,6 +137,7 @@ describe('an event whose content opens but is no resource', () => {
       '/Observation/ben-pulse',
       '/Observation?patient=ben',
       '/Patient/ben/$everything',
+      '/Patient/ben/$summary?profile=acute',
     ]) {
       const answer = await stack.fhir('GET', path);
       expect(answer.status, path).toBe(200);
@@ -146,7 +155,16 @@ describe('a person whose key was destroyed', () => {
     const keyring = openKeyring(dataPaths(stack.folder).keyring);
     await keyring.erase(partition);
     keyring.close();
-    expect((await stack.fhir('POST', `${stack.url}/rebuild/record`, { as: 'operator' })).status).toBe(200);
+    await rebuildOnline('record');
+  });
+
+  it('has no page any more, and nothing of it is left once the care setting is built anew', async () => {
+    const page = () => stack.fhir('GET', '/Patient/eve/$summary?profile=acute');
+    expect((await page()).status).toBe(404);
+    await rebuildOnline('acute');
+    expect((await page()).status).toBe(404);
+    const { careSettings } = dataPaths(stack.folder);
+    expect(contentsOnSqlite(join(careSettings, 'acute.sqlite'))).not.toMatch(/Patient\/eve.*"told":"/);
   });
 
   it('is answered with 410, and found by nothing', async () => {

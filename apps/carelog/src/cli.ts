@@ -86,7 +86,7 @@ program
 program
   .command('rebuild')
   .description('build a read model again from the first event')
-  .argument('<projection>', 'record')
+  .argument('<projection>', 'record, or the name of a care setting')
   .option('--url <address>', 'server that holds it (default: this machine at PORT)')
   .action(async (projection: string, options: { url?: string }) => {
     const { rebuildProjection } = await import('./commands/rebuild.ts');
@@ -188,7 +188,7 @@ deadLetters
 
 const readModels = program
   .command('read-models')
-  .description('of a cluster: versions of its record, built beside each other');
+  .description('of a cluster: versions of its record, built beside each other; and its care settings');
 
 readModels
   .command('list')
@@ -208,6 +208,17 @@ readModels
   .action(async (version: number | undefined) => {
     const { buildReadModel } = await import('./commands/read-models.ts');
     await buildReadModel(version);
+  });
+
+readModels
+  .command('rebuild')
+  .description(
+    'build one care setting again, beside what serves, and let it take its place; needs the role that owns the schemas',
+  )
+  .argument('<setting>', 'as in acute')
+  .action(async (setting: string) => {
+    const { rebuildCareSetting } = await import('./commands/rebuild-care-setting.ts');
+    await rebuildCareSetting(setting);
   });
 
 readModels

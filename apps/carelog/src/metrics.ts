@@ -1,27 +1,30 @@
 /** What a monitoring system asks for at intervals, of the whole platform in one process. */
 import type { Gateway } from '@carelog/query-gateway';
 import { processSamples, type Sample } from '@carelog/service-kit';
-import type { Running } from './status.ts';
+import { viewsOf, type Running } from './status.ts';
 
-/** How far log and views are, what they set aside, and how many writers they hold up. One short question to the record. */
+/** How far log and views are, what they set aside, and how many writers they hold up. One short question to each view. */
 export async function platformSamples(
-  { store, projector, record }: Running,
+  running: Running,
   { pressure, accessLog }: Pick<Gateway, 'pressure' | 'accessLog'>,
 ): Promise<Sample[]> {
-  const head = store.head().position;
-  const position = projector.position();
-  const labels = { projection: 'record' };
-  // A record that does not answer is no reason to say nothing.
-  const parked = await record.parked().catch(() => undefined);
+  const head = running.store.head().position;
+  const views = viewsOf(running);
+  // A view that does not answer is no reason to say nothing.
+  const parked = await Promise.all(views.map((it) => it.parked().catch(() => undefined)));
   return [
     { name: 'carelog_recorded_total', value: head },
-    { name: 'carelog_projected_total', labels, value: position },
     { name: 'carelog_log_position', value: head },
-    { name: 'carelog_projection_position', labels, value: position },
-    { name: 'carelog_projection_lag_events', labels, value: Math.max(0, head - position) },
-    ...(parked === undefined
-      ? []
-      : [{ name: 'carelog_projection_parked' as const, labels, value: parked.length }]),
+    ...views.flatMap(({ name, position }, at): Sample[] => {
+      const labels = { projection: name };
+      const stopped = parked[at];
+      return [
+        { name: 'carelog_projected_total', labels, value: position },
+        { name: 'carelog_projection_position', labels, value: position },
+        { name: 'carelog_projection_lag_events', labels, value: Math.max(0, head - position) },
+        ...(stopped === undefined ? [] : [{ name: 'carelog_projection_parked' as const, labels, value: stopped.length }]), // prettier-ignore
+      ];
+    }),
     { name: 'carelog_access_journal_bytes', value: accessLog.backlogBytes },
     { name: 'carelog_writers_waiting', value: pressure.waiting },
     { name: 'carelog_writers_turned_away_total', value: pressure.turnedAway },

@@ -87,7 +87,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   await raiseTasks(gateway);
   const alerting = startAlerting(gateway, log);
   const recordVersion = () => recordProjection.version;
-  const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, recordVersion, projector }; // prettier-ignore
+  const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, recordVersion, projector, careSettings }; // prettier-ignore
   const release = async (): Promise<void> => {
     await alerting.stop();
     await accessLog.close();

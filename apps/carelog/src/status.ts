@@ -2,8 +2,8 @@
 import { noCallerFacts, restrictionOf, type AccessAction, type Policy } from '@carelog/access';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
-import type { Projector } from '@carelog/projector';
-import type { RecordQueries } from '@carelog/read-models';
+import type { CareSettingViews, Projector } from '@carelog/projector';
+import { careSettings, type RecordQueries } from '@carelog/read-models';
 import { METRICS_TYPE, sendProblems } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
@@ -17,6 +17,8 @@ export interface Running {
   readonly recordVersion: () => number;
   /** `rebuild` where a view is built anew in its own place. */
   readonly projector: Pick<Projector, 'position'> & Partial<Pick<Projector, 'rebuild'>>;
+  readonly careSettings: Pick<CareSettingViews, 'of' | 'position'> &
+    Partial<Pick<CareSettingViews, 'rebuild'>>;
 }
 
 export interface Status {
@@ -25,30 +27,43 @@ export interface Status {
   readonly log: { readonly position: number; readonly epoch: string };
   readonly people: number;
   readonly resources: number;
-  readonly projections: readonly {
-    readonly name: string;
-    readonly version: number;
-    readonly position: number;
+  readonly projections: readonly (Omit<View, 'parked'> & {
     readonly lag: number;
     /** Partitions that stopped at an event which could not be projected. */
-    readonly parked: readonly {
-      readonly partition: string;
-      readonly position: number;
-      readonly reason: string;
-    }[];
-  }[];
+    readonly parked: Awaited<ReturnType<View['parked']>>;
+  })[];
+}
+
+interface View {
+  readonly name: string;
+  readonly version: number;
+  readonly position: number;
+  readonly parked: RecordQueries['parked'];
 }
 
 export async function statusOf(running: Running): Promise<Status> {
-  const { version, startedAt, store, record, recordVersion, projector } = running;
+  const { version, startedAt, store, record } = running;
   const { people, resources } = await record.stats();
   const log = store.head();
-  const position = projector.position();
-  const lag = Math.max(0, log.position - position);
-  const projections = [
-    { name: 'record', version: recordVersion(), position, lag, parked: await record.parked() },
-  ];
+  const projections = await Promise.all(
+    viewsOf(running).map(async ({ name, version, position, parked }) => {
+      const lag = Math.max(0, log.position - position);
+      return { name, version, position, lag, parked: await parked() };
+    }),
+  );
   return { version, startedAt, log, people, resources, projections };
+}
+
+/** The record, then the view of each care setting. `parked` is a short question to it. */
+export function viewsOf({ record, recordVersion, projector, careSettings: kept }: Running): readonly View[] {
+  return [
+    { name: 'record', version: recordVersion(), position: projector.position(), parked: () => record.parked() }, // prettier-ignore
+    ...careSettings.flatMap(({ name, version }) => {
+      const queries = kept.of.get(name);
+      if (queries === undefined) return [];
+      return [{ name, version, position: kept.position(name), parked: () => queries.parked() }];
+    }),
+  ];
 }
 
 /** `metrics`: in the Prometheus text format. */
@@ -68,16 +83,19 @@ export function statusRoutes(
     const no = refused(running, request, reply, 'rebuild');
     if (no !== undefined) return no;
     const { projection } = request.params as { projection: string };
-    if (projection !== 'record') {
-      const message = 'There is no projection of this name. There is: record.';
+    const names = ['record', ...running.careSettings.of.keys()];
+    if (!names.includes(projection)) {
+      const message = `There is no projection of this name. There are: ${names.join(', ')}.`;
       return sendProblems(reply, [{ category: 'not-found', code: 'not-found', message }]);
     }
-    if (running.projector.rebuild === undefined) {
+    const rebuilding =
+      projection === 'record' ? running.projector.rebuild?.() : running.careSettings.rebuild?.(projection);
+    if (rebuilding === undefined) {
       const message =
         'In a cluster a view is built beside the one that serves, and takes its place when it is equal. Use "carelog read-models".';
       return sendProblems(reply, [{ category: 'method', code: 'not-supported', message }]);
     }
-    return reply.send(await running.projector.rebuild());
+    return reply.send(await rebuilding);
   });
 }
 

@@ -1,11 +1,21 @@
-/** The read models of the care settings beside a server in one process: one worker thread keeps all of them. */
+/**
+ * The read models of the care settings beside a server in one process. One worker thread keeps all of them; one that is far
+ * behind, such as one of a new version, is built on a thread of its own first, so that it holds up nobody else's.
+ */
 import type { Policy } from '@carelog/access';
 import { careSettings, openCareSetting, openCareSettingWriter, openPopulation, openPopulationWriter, population, type CareSetting, type CareSettingQueries, type CareSettingWriter, type PopulationQueries } from '@carelog/read-models'; // prettier-ignore
 import type { Log } from '@carelog/service-kit';
-import { mkdirSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { backup, DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { BuildingCareSettings } from './build-care-settings-worker.ts';
 import type { CareSettingsThread } from './care-settings-worker.ts';
 import { PositionSignal } from './position-signal.ts';
+import type { CareSettingFile } from './project-care-settings.ts';
+import { removeRecord, type Rebuilt } from './rebuild.ts';
 import { SupervisedThread } from './supervised-thread.ts';
 
 export interface CareSettingsPaths {
@@ -20,12 +30,12 @@ export interface CareSettingsPaths {
 export interface CareSettingViews {
   readonly of: ReadonlyMap<string, CareSettingQueries>;
   readonly population: PopulationQueries;
-  /** Position of the last event that every setting reflects. */
-  position(): number;
+  /** Position of the last event that this setting reflects, or every one; 0 while one of them is built. */
+  position(setting?: string): number;
   /** False when the time ran out first. */
-  waitFor(position: number, timeoutMs: number): Promise<boolean>;
-  /** Forgets everything, and reads the log from its first event; resolves when that has begun. */
-  rebuild(): Promise<void>;
+  waitFor(position: number, timeoutMs: number, setting?: string): Promise<boolean>;
+  /** Builds one setting again from the first event while the old read model serves, then replaces its content in one transaction. */
+  rebuild(setting: string): Promise<Rebuilt>;
   /** Resolves when the batch in hand is done and everything is closed. */
   stop(): Promise<void>;
 }
@@ -37,66 +47,190 @@ export interface StartCareSettingsOptions {
   /** That of the log in this process. */
   readonly headSignal: SharedArrayBuffer;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** A read model that is so many events behind the others is built by itself; 10,000 unless told. */
+  readonly farBehind?: number;
 }
 
 /** Where a setting's read model lies. */
-export const careSettingPath = ({ careSettings: folder }: Pick<CareSettingsPaths, 'careSettings'>, { name }: Pick<CareSetting, 'name'>) => join(folder, `${name}.sqlite`); // prettier-ignore
+export const careSettingPath = ({ careSettings: folder }: Pick<CareSettingsPaths, 'careSettings'>, setting: string) => join(folder, `${setting}.sqlite`); // prettier-ignore
 
 /** Resolves when every read model can be asked. One that is damaged is thrown away and built again. */
-export async function startCareSettings({
-  paths,
-  policy,
-  headSignal,
-  log,
-}: StartCareSettingsOptions): Promise<CareSettingViews> {
-  const signal = new PositionSignal();
-  const data: CareSettingsThread = { paths, policy, headSignal, positionMemory: signal.memory };
+export async function startCareSettings(options: StartCareSettingsOptions): Promise<CareSettingViews> {
+  const { paths, log, farBehind = 10_000 } = options;
   mkdirSync(paths.careSettings, { recursive: true, mode: 0o700 });
-  for (const setting of kept) prepare(careSettingPath(paths, setting), setting, log);
-  const thread = new SupervisedThread(new URL('./care-settings-worker.ts', import.meta.url), data, 'The projector of the care settings', log); // prettier-ignore
-  await thread.start();
-  const of = new Map(careSettings.map((it) => [it.name, openCareSetting(careSettingPath(paths, it))]));
-  const counting = openPopulation(careSettingPath(paths, population));
-  return {
-    of,
-    population: counting,
-    position: () => signal.position(),
-    waitFor: (position, timeoutMs) => signal.reached(position, timeoutMs),
-    async rebuild() {
-      await thread.stop();
-      signal.publish(0, 'all');
-      for (const setting of kept) {
-        const writer = writerOf(careSettingPath(paths, setting), setting);
-        await writer.clear();
-        writer.close();
-      }
-      await thread.start();
-    },
-    async stop() {
-      await thread.stop();
-      for (const queries of [...of.values(), counting]) queries.close();
-    },
-  };
+  const reached = new Map<string, number>();
+  for (const setting of [...careSettings, population]) {
+    const path = careSettingPath(paths, setting.name);
+    removeRecord(besideOf(path));
+    reached.set(setting.name, await prepare(path, setting, log));
+  }
+  const furthest = Math.max(...reached.values());
+  const names = [...reached.keys()];
+  const behind = names.filter((it) => reached.get(it)! < furthest - farBehind);
+  const views = new KeptCareSettings(options);
+  await views.start(names, behind);
+  return views;
 }
 
-const kept: readonly CareSetting[] = [...careSettings, population];
+class KeptCareSettings implements CareSettingViews {
+  readonly of: ReadonlyMap<string, CareSettingQueries>;
+  readonly population: ReturnType<typeof openPopulation>;
+  readonly #paths: CareSettingsPaths;
+  readonly #policy: Policy;
+  readonly #headSignal: SharedArrayBuffer;
+  readonly #log: StartCareSettingsOptions['log'];
+  readonly #signal = new PositionSignal();
+  /** What is not kept yet, with when it is. */
+  readonly #building = new Map<string, Promise<void>>();
+  readonly #builders = new Set<Worker>();
+  #thread: SupervisedThread | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #isStopping = false;
 
-/** To be made or emptied; the thread writes. */
-const writerOf = (path: string, setting: CareSetting): CareSettingWriter =>
-  setting === population
-    ? openPopulationWriter({ path, digest: () => '', historyOf: async () => [] })
-    : openCareSettingWriter(path, setting);
+  constructor({ paths, policy, headSignal, log }: StartCareSettingsOptions) {
+    this.#paths = paths;
+    this.#policy = policy;
+    this.#headSignal = headSignal;
+    this.#log = log;
+    this.of = new Map(careSettings.map(({ name }) => [name, openCareSetting(careSettingPath(paths, name))]));
+    this.population = openPopulation(careSettingPath(paths, population.name));
+  }
+
+  async start(names: readonly string[], behind: readonly string[]): Promise<void> {
+    await this.#keep(names.filter((it) => !behind.includes(it)));
+    if (behind.length === 0) return;
+    const built = this.#inTurn(async () => {
+      this.#log.info(`Built beside the others: ${behind.join(', ')}.`);
+      await this.#build(behind.map((it) => this.#file(it))).catch((fault: Error) => {
+        if (!this.#isStopping) this.#log.error({ fault: fault.name }, `Care settings could not be built: ${fault.message}`); // prettier-ignore
+      });
+      if (this.#isStopping) return;
+      await this.#thread?.stop();
+      await this.#keep(names);
+      this.#building.clear();
+    });
+    for (const it of behind) this.#building.set(it, built);
+  }
+
+  position(setting?: string): number {
+    return this.#unbuilt(setting) === undefined ? this.#signal.position() : 0;
+  }
+
+  async waitFor(position: number, timeoutMs: number, setting?: string): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs;
+    const unbuilt = this.#unbuilt(setting);
+    if (unbuilt !== undefined) await Promise.race([unbuilt, delay(timeoutMs, undefined, { ref: false })]);
+    if (this.#unbuilt(setting) !== undefined) return false;
+    return this.#signal.reached(position, Math.max(0, deadline - performance.now()));
+  }
+
+  rebuild(setting: string): Promise<Rebuilt> {
+    const { path } = this.#file(setting);
+    const beside = besideOf(path);
+    return this.#inTurn(async () => {
+      removeRecord(beside);
+      const rebuilt = await this.#build([{ setting, path: beside }]);
+      await this.#thread?.stop();
+      try {
+        // Who asks from here on waits until the new read model has caught up.
+        this.#signal.publish(rebuilt.events, 'all');
+        const source = new DatabaseSync(beside, { readOnly: true });
+        try {
+          await backup(source, path, { rate: 10_000 });
+        } finally {
+          source.close();
+        }
+        removeRecord(beside);
+      } finally {
+        if (!this.#isStopping) await this.#thread?.start();
+      }
+      return rebuilt;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const builder of this.#builders) await builder.terminate();
+    await this.#turn;
+    await this.#thread?.stop();
+    for (const queries of [...this.of.values(), this.population]) queries.close();
+  }
+
+  #unbuilt(setting: string | undefined): Promise<void> | undefined {
+    return setting === undefined ? [...this.#building.values()][0] : this.#building.get(setting);
+  }
+
+  #file(setting: string): CareSettingFile {
+    return { setting, path: careSettingPath(this.#paths, setting) };
+  }
+
+  async #keep(settings: readonly string[]): Promise<void> {
+    const data: CareSettingsThread = {
+      paths: this.#paths,
+      policy: this.#policy,
+      files: settings.map((it) => this.#file(it)),
+      headSignal: this.#headSignal,
+      positionMemory: this.#signal.memory,
+    };
+    const program = new URL('./care-settings-worker.ts', import.meta.url);
+    this.#thread = new SupervisedThread(program, data, 'The projector of the care settings', this.#log);
+    await this.#thread.start();
+  }
+
+  async #build(files: readonly CareSettingFile[]): Promise<Rebuilt> {
+    const data: BuildingCareSettings = { paths: this.#paths, policy: this.#policy, files };
+    const program = new URL('./build-care-settings-worker.ts', import.meta.url);
+    const builder = new Worker(program, { workerData: data });
+    this.#builders.add(builder);
+    try {
+      const ended = once(builder, 'exit').then(() => Promise.reject(new Error('It was ended before.')));
+      const [rebuilt] = await Promise.race([once(builder, 'message'), ended]);
+      return rebuilt as Rebuilt;
+    } finally {
+      this.#builders.delete(builder);
+    }
+  }
+
+  /** One after another: each stops the thread and starts it again. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+const besideOf = (path: string) => `${path}.rebuilt`;
 
 // 11: the file is malformed; 26: it is no database. https://sqlite.org/rescode.html
 const DAMAGED = new Set([11, 26]);
 
-function prepare(path: string, setting: CareSetting, log: StartCareSettingsOptions['log']): void {
+/** Gives how far it is. */
+async function prepare(
+  path: string,
+  setting: CareSetting,
+  log: StartCareSettingsOptions['log'],
+): Promise<number> {
   try {
-    writerOf(path, setting).close();
+    return await positionIn(path, setting);
   } catch (fault) {
     if (!DAMAGED.has((fault as { errcode?: number }).errcode ?? 0)) throw fault;
     log.warn(`The read model ${setting.name} is damaged. It is thrown away and built again from the log.`);
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true });
-    writerOf(path, setting).close();
+    removeRecord(path);
+    return positionIn(path, setting);
   }
 }
+
+async function positionIn(path: string, setting: CareSetting): Promise<number> {
+  const writer = writerOf(path, setting);
+  try {
+    return (await writer.checkpoint())?.position ?? 0;
+  } finally {
+    writer.close();
+  }
+}
+
+/** To be made or asked how far it is; only the threads write facts. */
+const writerOf = (path: string, setting: CareSetting): CareSettingWriter =>
+  setting === population
+    ? openPopulationWriter({ path, digest: () => '', historyOf: async () => [] })
+    : openCareSettingWriter(path, setting);

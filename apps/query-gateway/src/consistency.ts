@@ -25,13 +25,17 @@ function reflected(
   return projected.waitFor(head, READ_WAIT_MS).then((reached) => (reached ? undefined : SHORT));
 }
 
-/** The same of the care settings' views. */
-export async function settingsCaughtUp({
-  head,
-  careSettings,
-}: Pick<Gateway, 'head' | 'careSettings'>): Promise<Refusal | undefined> {
-  const reached = await careSettings?.waitFor(await head(), READ_WAIT_MS);
-  return reached === false ? SHORT : undefined;
+/** The same of the record view and of this care setting's. */
+export async function settingCaughtUp(
+  gateway: Pick<Gateway, 'head' | 'projected' | 'careSettings'>,
+  setting: string,
+): Promise<Refusal | undefined> {
+  const head = await gateway.head();
+  const [record, reached] = await Promise.all([
+    reflected(gateway, head),
+    gateway.careSettings?.waitFor(head, READ_WAIT_MS, setting),
+  ]);
+  return reached === false ? SHORT_SETTING : record;
 }
 
 /** The same of the population. */
@@ -78,6 +82,9 @@ async function waitForRoom({ projected, pressure }: Gateway, needed: number): Pr
 
 const SHORT = behind(
   'The record view has not caught up with the log, so an answer now could be short. Try again in a moment.',
+);
+const SHORT_SETTING = behind(
+  'The view of this care setting has not caught up with the log, so an answer now could be short. Try again in a moment.',
 );
 const FULL = behind(
   'The views are too far behind the log to take more. Nothing was recorded; send it again in a moment.',

@@ -28,11 +28,11 @@ export interface Gateway {
     /** False when the time ran out first. */
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };
-  /** The read model of each care setting by its name, and how far all of them have come; absent where none are kept. */
+  /** The read model of each care setting by its name, and how far one of them has come, or all of them; absent where none are kept. */
   readonly careSettings?: {
     readonly of: ReadonlyMap<string, CareSettingQueries>;
-    position(): number;
-    waitFor(position: number, timeoutMs: number): Promise<boolean>;
+    position(setting?: string): number;
+    waitFor(position: number, timeoutMs: number, setting?: string): Promise<boolean>;
   };
   /** What is counted of the population, and how far it has come; absent where none is kept. */
   readonly population?: {

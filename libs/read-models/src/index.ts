@@ -56,7 +56,12 @@ export { openCareSettingWriter, type CareSettingWriter } from './care-settings/c
 export { KnownFacts } from './care-settings/known-facts.ts';
 export { allOf } from './care-settings/every-care-setting.ts';
 export { factOf } from './care-settings/fact.ts';
-export { careSettingsSchema, migrateCareSettings } from './care-settings/postgres/tables.ts';
+export {
+  careSettingsSchema,
+  makeBeside,
+  migrateCareSettings,
+  takePlace,
+} from './care-settings/postgres/tables.ts';
 export { openPostgresCareSettings } from './care-settings/postgres/care-setting-reader.ts';
 export { openPostgresCareSettingsWriter } from './care-settings/postgres/care-settings-writer.ts';
 export { indicators, type Indicator } from './population/indicators.ts';

@@ -72,17 +72,20 @@ export async function startGatewayService(
         return reading.brokenGlass.break(caller, broken, answer);
       },
     };
-    progress = await followView({
+    const { position, waitFor } = (progress = await followView({
       distributionUrl: settings.distributionUrl,
       topic: settings.kafkaTopic,
       readModelsUrl: settings.readModelsUrl,
       schema: careSettingsSchema(careSettings),
       epoch: () => store.head().epoch,
       log,
-    });
+    }));
+    const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
+    // All of them move together.
+    const views = { of, position: () => position(), waitFor };
     const gateway: Gateway = {
       ...reading,
-      careSettings: { of: settingsPool.of, position: progress.position, waitFor: progress.waitFor },
+      careSettings: views,
       brokenGlass,
       recordActivity: writers,
       accessLog,
@@ -91,7 +94,7 @@ export async function startGatewayService(
       pressure: { waiting: 0, turnedAway: 0 },
       version,
     };
-    const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected }; // prettier-ignore
+    const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected, careSettings: views }; // prettier-ignore
     void raiseTasksInTime(gateway, log, ending.signal);
     const alerting = startAlerting(gateway, log);
     const release = async (): Promise<void> => {

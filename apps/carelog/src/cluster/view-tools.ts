@@ -6,6 +6,7 @@ import { KeyringFault } from '@carelog/keyring';
 import { openViewGround, type ViewGround } from '@carelog/projector';
 import { openVersions, recordProjection, type ReadModelVersions } from '@carelog/read-models';
 import { createLog, readClusterConfig, type Config } from '@carelog/service-kit';
+import { Client } from 'pg';
 import { CommandFailure } from '../command-failure.ts';
 
 export interface ViewTools {
@@ -58,6 +59,22 @@ export async function withViews<T>(work: (tools: ViewTools) => Promise<T>): Prom
     await Promise.all(opened.map((it) => it.close()));
     await versions.close();
   }
+}
+
+/** So close to the head projectors take over what was built. */
+export const NEAR = 1_000;
+/** Events in one transaction while something is built. */
+export const PAGE = 5_000;
+
+/** Gives `work` a connection for what takes the owner of the schemas. */
+export async function asOwner(url: string, work: (owner: Client) => Promise<void>): Promise<void> {
+  const owner = new Client({
+    connectionString: url,
+    application_name: 'carelog migration',
+    lock_timeout: 10_000,
+  });
+  await owner.connect();
+  await work(owner).finally(() => owner.end());
 }
 
 /** Who asks, where `--by` does not say it. */

@@ -24,12 +24,12 @@ export async function listDeadLetters({ of, json }: DeadLettersOptions): Promise
       process.stdout.write(`${JSON.stringify({ view: view.view.name, letters, skipped })}\n`);
       return;
     }
+    const inSettings = await lettersOf({ ...view, view: view.careSettings }, tools);
     const lines = [
       letters.length === 0 ? `${view.view.name}: nothing waits.` : `${view.view.name}:`,
-      ...letters.map(
-        ({ partition, position, reason, positions }) =>
-          `partition ${partition} stopped at event ${position} (${reason}); ${positions.length} wait: ${shortened(positions)}`,
-      ),
+      ...letters.map(described),
+      ...(inSettings.length === 0 ? [] : ['care settings:']),
+      ...inSettings.map(described),
       ...skipped.map(
         ({ partition, position, by, why, at }) =>
           `event ${position} of partition ${partition} is stepped over: ${why} (${by}, ${at.toISOString()})`,
@@ -39,6 +39,9 @@ export async function listDeadLetters({ of, json }: DeadLettersOptions): Promise
   });
 }
 
+const described = ({ partition, position, reason, positions }: DeadLetters): string =>
+  `partition ${partition} stopped at event ${position} (${reason}); ${positions.length} wait: ${shortened(positions)}`;
+
 /** One partition, or every one. Resolves with the exit code: 1 where something still waits. */
 export async function retryDeadLetters(
   partition: string | undefined,
@@ -46,12 +49,13 @@ export async function retryDeadLetters(
 ): Promise<number> {
   return withViews(async (tools) => {
     const view = await tools.open(of);
-    const letters = await lettersOf(view, tools);
-    const asked = letters.filter((it) => partition === undefined || it.partition === partition);
-    if (partition !== undefined && asked.length === 0)
+    const views = [view, { ...view, view: view.careSettings }];
+    const letters = (await Promise.all(views.map((it) => lettersOf(it, tools)))).flat();
+    const asked = new Set(letters.map((it) => it.partition).filter((it) => partition === undefined || it === partition)); // prettier-ignore
+    if (partition !== undefined && asked.size === 0)
       throw new CommandFailure(`Nothing of partition ${partition} waits in ${view.view.name}.`);
     let stopped = 0;
-    for (const letter of asked) if (!(await retry(letter.partition, view))) stopped += 1;
+    for (const it of asked) if (!(await retry(it, view))) stopped += 1;
     return stopped === 0 ? 0 : 1;
   });
 }
@@ -81,18 +85,19 @@ export async function skipDeadLetter(position: number, options: SkipOptions): Pr
 
 type View = Awaited<ReturnType<ViewTools['open']>>;
 
-/** False where it stops again. */
-async function retry(partition: string, { view, ground }: View): Promise<boolean> {
-  const { skipped = async () => new Set<number>(), ...options } = ground;
-  const outcome = await retryPartition(partition, {
-    ...options,
-    ...view,
-    skipped: () => skipped(view.projection.name),
-  });
+/** In the record and in the care settings. False where it stops again. */
+async function retry(partition: string, view: View): Promise<boolean> {
+  const isWhole = await retryIn(partition, view);
+  return (await retryIn(partition, { ...view, view: view.careSettings })) && isWhole;
+}
+
+async function retryIn(partition: string, { view, ground }: View): Promise<boolean> {
+  const outcome = await retryPartition(partition, { ...ground, ...view });
   if (outcome.kind === 'not-parked') return true;
   const { applied, stopped } = outcome;
   const end = stopped ? `stopped again at event ${stopped.position} (${stopped.reason})` : 'is whole again';
-  process.stdout.write(`Partition ${partition}: ${applied} events applied, ${end}.\n`);
+  const where = view.projection.name === VIEW_NAME ? '' : `, ${view.projection.name}`;
+  process.stdout.write(`Partition ${partition}${where}: ${applied} events applied, ${end}.\n`);
   return stopped === undefined;
 }
 

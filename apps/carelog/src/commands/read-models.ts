@@ -12,9 +12,16 @@ import {
   schemaOf,
   type Contents,
 } from '@carelog/read-models';
-import { Client } from 'pg';
 import { CommandFailure } from '../command-failure.ts';
-import { operatorName, VIEW_NAME, withViews, type ViewTools } from '../cluster/view-tools.ts';
+import {
+  asOwner,
+  NEAR,
+  operatorName,
+  PAGE,
+  VIEW_NAME,
+  withViews,
+  type ViewTools,
+} from '../cluster/view-tools.ts';
 
 export async function listReadModels({ json }: { readonly json?: true }): Promise<void> {
   await withViews(async (tools) => {
@@ -35,10 +42,6 @@ export async function listReadModels({ json }: { readonly json?: true }): Promis
   });
 }
 
-/** So close to the head the projectors of the version take over. */
-const NEAR = 1_000;
-const PAGE = 5_000;
-
 /** Builds from the log, beside whatever serves. May be broken off and called again: it goes on where it was. */
 export async function buildReadModel(version = recordProjection.version): Promise<void> {
   await withViews(async (tools) => {
@@ -52,14 +55,12 @@ export async function buildReadModel(version = recordProjection.version): Promis
       }
     });
     const { view, ground } = await tools.open(version);
-    const { skipped, ...rest } = ground;
     const begun = performance.now();
     let built: { readonly position: number };
     do {
       built = await catchUpLanes(tools.lanes, {
-        ...rest,
+        ...ground,
         ...view,
-        ...(skipped && { skipped: () => skipped(view.projection.name) }),
         onNotice: (notice) => process.stderr.write(`${notice}\n`),
         batchSize: PAGE,
       });
@@ -155,16 +156,6 @@ async function refuseUnbuilt(version: number, versions: ViewTools['versions']): 
   throw new CommandFailure(
     `Version ${version} is not built. There ${built.length === 0 ? 'is none' : `are: ${built.join(', ')}`}. Build it: carelog read-models build ${version}.`,
   );
-}
-
-async function asOwner(url: string, work: (owner: Client) => Promise<void>): Promise<void> {
-  const owner = new Client({
-    connectionString: url,
-    application_name: 'carelog migration',
-    lock_timeout: 10_000,
-  });
-  await owner.connect();
-  await work(owner).finally(() => owner.end());
 }
 
 const described = ({ counts, hash }: Contents) =>

@@ -24,6 +24,8 @@ export interface ViewGroundOptions {
 
 export interface ViewGround {
   readonly view: View<unknown>;
+  /** All care settings as one view: each event is opened and read once for them. */
+  readonly careSettings: View<unknown>;
   readonly ground: Ground & { readonly store: EventStore };
   close(): Promise<void>;
 }
@@ -44,9 +46,8 @@ export interface ProjectorService {
 /** Resolves when log, keyring and read models answer; Kafka is waited for while it runs. Rejects where one of them does not. */
 export async function startProjectorService(options: ProjectorServiceOptions): Promise<ProjectorService> {
   const { kafka } = options;
-  const { view, ground, close } = await openViewGround({ ...options, lanes: kafka.lanes });
-  const settings = careSettingsView(options.readModelsUrl);
-  const projecting = await startProjecting({ kafka, views: [view, settings], ground });
+  const { view, careSettings, ground, close } = await openViewGround({ ...options, lanes: kafka.lanes });
+  const projecting = await startProjecting({ kafka, views: [view, careSettings], ground });
   return {
     isReady: () => projecting.projectors.every((projector) => projector.isReady()),
     samples() {
@@ -55,19 +56,17 @@ export async function startProjectorService(options: ProjectorServiceOptions): P
     },
     async close() {
       await projecting.close();
-      await settings.readModel.close();
       await close();
     },
   };
 }
 
-/** All care settings as one view: each event is opened and read once for them. */
 function careSettingsView(url: string): View<unknown> {
   const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings });
   return { name: careSettingsSchema(careSettings), projection: careSettingsProjection, readModel } as View<unknown>; // prettier-ignore
 }
 
-/** The record in its schema with everything that it is made from, to be projected, built or put right. */
+/** The record in its schema, and the care settings, with everything that they are made from, to be projected, built or put right. */
 export async function openViewGround(options: ViewGroundOptions): Promise<ViewGround> {
   const { logUrl, readModelsUrl, keyringUrl, masterKeyFile, lanes, policy, log } = options;
   const made = recordProjectionBy(policy);
@@ -82,19 +81,23 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
     opened.push(keyring);
     const readModel = openPostgresRecordWriter({ url: readModelsUrl, schema: name, policy, lanes });
     opened.push(readModel);
+    const settingsView = careSettingsView(readModelsUrl);
+    opened.push(settingsView.readModel);
     const versions = openVersions(readModelsUrl);
     opened.push(versions);
     return {
       view: { name, projection, readModel },
+      careSettings: settingsView,
       ground: {
         store,
         log,
         laneOf: (partition) => laneOf(partition, lanes),
         prefetch: prefetchBy((partitions) => keyring.know(partitions)),
         open: (event) => keyring.open(event),
-        async skipped(projected) {
+        // What an operator stepped over in the record is stepped over in every view.
+        async skipped() {
           const { epoch } = await store.freshHead();
-          return new Set((await versions.skips(projected, epoch)).map(({ position }) => position));
+          return new Set((await versions.skips(made.name, epoch)).map(({ position }) => position));
         },
       },
       close,

@@ -23,10 +23,11 @@ export interface View<Change> {
 }
 
 /** What every view is made from. */
-export type Ground = Pick<LanesOptions<unknown>, 'store' | 'laneOf' | 'open' | 'prefetch' | 'batchSize'> & {
+export type Ground = Pick<
+  LanesOptions<unknown>,
+  'store' | 'laneOf' | 'open' | 'prefetch' | 'skipped' | 'batchSize'
+> & {
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
-  /** Positions that an operator decided to step over in this view. */
-  readonly skipped?: (projection: string) => Promise<ReadonlySet<number>>;
 };
 
 /** What a lane's consumer tells: which lanes are ours from now on, or what came in one of them. */
@@ -45,14 +46,13 @@ export class ViewProjector<Change> {
   #catchingUp: Promise<void> | undefined;
   #hasCaughtUp = false;
 
-  constructor(view: View<Change>, { log, skipped, ...ground }: Ground) {
+  constructor(view: View<Change>, { log, ...ground }: Ground) {
     this.view = view;
     this.#log = log;
     this.#options = {
       ...ground,
       projection: view.projection,
       readModel: view.readModel,
-      ...(skipped && { skipped: () => skipped(view.projection.name) }),
       onNotice: (notice) => log.warn({ view: view.name }, notice),
     };
   }

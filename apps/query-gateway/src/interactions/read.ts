@@ -12,6 +12,7 @@ import {
   type Gateway,
   type Outcome,
 } from '../gateway.ts';
+import { setAside } from './set-aside.ts';
 
 export interface FoundVersion {
   readonly version: VersionAnswer & { readonly kind: 'found' };
@@ -111,10 +112,4 @@ function missing(answer: VersionAnswer & { kind: 'deleted' | 'erased' }, type: s
       ? `The content of ${type}/${id} was erased and cannot be read by anybody any more.`
       : `${type}/${id} was deleted. Its versions before that are at ${type}/${id}/_history.`;
   return refuse({ category: 'gone', code: 'deleted', message }, { etag: `W/"${answer.versionId}"` });
-}
-
-function setAside(): Refusal {
-  const message =
-    'Events of this person were set aside because one could not be projected, so this cannot be answered yet. Operators see it in the status.';
-  return refuse({ category: 'unavailable', code: 'incomplete', message }, { 'retry-after': '60' });
 }

@@ -17,12 +17,23 @@ export async function seenBy(
 ): Promise<Seen> {
   if (seesAll) return { facts, isWithheld: false };
   const { bodies, withheld } = await record.theseVersions(facts, viewer);
+  const hidesPlaces = bodies.values().some((it) => it.hidesPlaces);
+  const unnamed = hidesPlaces ? unnamedOrganisations(facts) : (it: string) => it;
   const seen = facts.flatMap((placed): Placed[] => {
     const shown = bodies.get(placed.stream);
     if (shown === undefined) return [];
-    if (!shown.isConcealed) return [placed];
+    const { source } = placed;
+    const told = shown.hidesPlaces ? { ...placed, source: { ...source, organisation: unnamed(source.organisation) } } : placed; // prettier-ignore
+    if (!shown.isConcealed) return [told];
     const fact = factOf(JSON.parse(shown.body) as Record<string, unknown>);
-    return fact === undefined ? [] : [{ ...placed, fact }];
+    return fact === undefined ? [] : [{ ...told, fact }];
   });
   return { facts: seen, isWithheld: withheld.length > 0 };
+}
+
+/** Who publishes tells where the person is seen. That two things are of one organisation, or of two, may be known. */
+function unnamedOrganisations(facts: readonly Placed[]): (organisation: string) => string {
+  const inOrder = facts.toSorted((a, b) => a.source.position - b.source.position);
+  const names = [...new Set(inOrder.map(({ source }) => source.organisation))];
+  return (organisation) => `organisation ${names.indexOf(organisation) + 1}, withheld`;
 }

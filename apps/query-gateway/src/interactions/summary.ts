@@ -4,10 +4,11 @@
  */
 import { careSettingNamed, careSettings, type CareSetting } from '@carelog/read-models';
 import { allow, standingOf, unknownTo } from '../access.ts';
-import { caughtUp, settingsCaughtUp } from '../consistency.ts';
+import { settingCaughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { refuseUnknown } from './search.ts';
 import { seenBy } from './seen-facts.ts';
+import { incompleteFrom, setAside } from './set-aside.ts';
 import { compositionOf } from './summary-composition.ts';
 
 /** What stands before a setting's name in the canonical of its profile. */
@@ -23,25 +24,31 @@ export async function summary(
   const setting = settingOf(request);
   const queries = setting && gateway.careSettings?.of.get(setting.name);
   if (setting === undefined || queries === undefined) return unknownProfile(gateway);
-  const behind = (await caughtUp(gateway)) ?? (await settingsCaughtUp(gateway));
+  const behind = await settingCaughtUp(gateway, setting.name);
   if (behind !== undefined) return behind;
   const standing = await standingOf(gateway, request.caller);
   const allowed = allow(gateway, request.caller, 'everything', undefined, standing);
   if (allowed instanceof Refusal) return allowed;
 
-  const position = gateway.careSettings!.position();
+  const position = gateway.careSettings!.position(setting.name);
   const patient = `Patient/${id}`;
   const facts = await queries.facts(patient);
   const seen = await seenBy(gateway, facts, allowed);
-  if (!seen.facts.some(({ stream }) => stream === patient))
-    return unknownTo(gateway, request.caller, 'everything', 'Patient', id);
+  if (!seen.facts.some(({ stream }) => stream === patient)) {
+    const parked = await gateway.record.parkedPartitionOf('Patient', id, allowed.viewer);
+    return parked === undefined
+      ? unknownTo(gateway, request.caller, 'everything', 'Patient', id)
+      : setAside();
+  }
   const sections = setting.page(seen.facts, Date.now());
   const told = sections.flatMap((it) => it.items.flatMap((item) => item.sources));
   const asked = new Map(
     [...seen.facts.filter((it) => it.stream === patient), ...told].map((it) => [it.stream, it]),
   );
   const found = await gateway.record.theseVersions([...asked.values()], allowed.viewer);
-  const incomplete = await gateway.record.parkedPartitionOf('Patient', id, allowed.viewer);
+  // Erased since: what the page would be made from is in the record no more.
+  if (!found.bodies.has(patient)) return unknownTo(gateway, request.caller, 'everything', 'Patient', id);
+  const incomplete = await incompleteFrom(gateway, queries, new Set(seen.facts.map((it) => it.patient)), allowed.viewer); // prettier-ignore
   const composition = compositionOf({
     setting,
     patient,
@@ -55,7 +62,7 @@ export async function summary(
     status: 200,
     headers: {
       'carelog-position': String(position),
-      ...(incomplete !== undefined && { 'carelog-incomplete': String(incomplete.position) }),
+      ...(incomplete !== undefined && { 'carelog-incomplete': String(incomplete) }),
     },
     body: documentOf(request.base, composition, [...asked.keys()], found.bodies),
     shown: found.shown,

@@ -2,9 +2,9 @@
  * Worklists: what waits, oldest first, as a FHIR List that is made when it is asked for: `List?code=[system]|[name]`.
  * https://hl7.org/fhir/R4/list.html
  */
-import { careSettings, isOpenAt, type CareSetting, type Worklist, type WorkRow } from '@carelog/read-models';
+import { careSettings, isOpenAt, type CareSetting, type PageRequest, type Worklist, type WorkRow } from '@carelog/read-models'; // prettier-ignore
 import { allow, standingOf, type Allowed } from '../access.ts';
-import { caughtUp, settingsCaughtUp } from '../consistency.ts';
+import { settingCaughtUp } from '../consistency.ts';
 import { nextLink } from '../cursor.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { pageOf, refuseUnknown } from './search.ts';
@@ -15,6 +15,8 @@ export const WORKLIST_SYSTEM = 'https://fhir.carelog.example/CodeSystem/worklist
 
 /** Of one page; what a page shows is decided person by person. */
 const ITEMS_MAX = 100;
+/** So many rows of others are passed for one page; then it is shorter, and has a next one. */
+const PASSED_MAX = 1_000;
 
 export const asksForWorklist = ({ query }: FhirRequest): boolean =>
   query.getAll('code').some((it) => it.startsWith(`${WORKLIST_SYSTEM}|`));
@@ -27,7 +29,7 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   if (asked === undefined || queries === undefined) return unknownList();
   const page = pageOf(gateway, request);
   if (page instanceof Refusal) return page;
-  const behind = (await caughtUp(gateway)) ?? (await settingsCaughtUp(gateway));
+  const behind = await settingCaughtUp(gateway, asked.setting.name);
   if (behind !== undefined) return behind;
   const standing = await standingOf(gateway, request.caller);
   const allowed = allow(gateway, request.caller, 'search', 'List', standing);
@@ -36,22 +38,12 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   const knowing = allow(gateway, request.caller, 'everything', undefined, standing);
   if (knowing instanceof Refusal) return knowing;
 
-  const position = gateway.careSettings!.position();
-  const [since, stream] = (page.cursor ?? []) as [number?, string?];
-  const count = Math.min(page.count, ITEMS_MAX);
-  const after = since === undefined || stream === undefined ? {} : { after: { since, stream } };
-  const now = Date.now();
-  const rows = await queries.work(asked.list.name, { count: count + 1, now, ...after });
-  const shown = (await knownOf(gateway, rows.slice(0, count), asked, knowing)).filter(({ item }) =>
-    isOpenAt(item, now),
-  );
-  const last = rows.length > count ? rows[count - 1] : undefined;
+  const position = gateway.careSettings!.position(asked.setting.name);
+  const [parked] = await queries.parked();
+  const { shown, next } = await pageOfList(gateway, asked, page, knowing);
   const found = await gateway.record.theseVersions(shown.map(({ item }) => ({ stream: item.stream })), knowing.viewer); // prettier-ignore
   const links = [{ relation: 'self', url: `${request.base}/List?${request.query}` }];
-  if (last !== undefined) {
-    const next = [Date.parse(last.item.since), last.item.stream];
-    links.push({ relation: 'next', url: nextLink(gateway, request, next) });
-  }
+  if (next !== undefined) links.push({ relation: 'next', url: nextLink(gateway, request, next) });
   const list = listOf(
     asked,
     shown.filter(({ item }) => found.bodies.has(item.stream)),
@@ -59,7 +51,10 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   const entry = [{ fullUrl: `${request.base}/List/${list.id}`, resource: list, search: { mode: 'match' } }];
   return {
     status: 200,
-    headers: { 'carelog-position': String(position) },
+    headers: {
+      'carelog-position': String(position),
+      ...(parked !== undefined && { 'carelog-incomplete': String(parked.position) }),
+    },
     body: JSON.stringify({ resourceType: 'Bundle', type: 'searchset', link: links, entry }),
     shown: found.shown,
     basis: allowed.basis,
@@ -88,6 +83,39 @@ function unknownList(): Refusal {
   return refuse({ category: 'incorrect', code: 'value', message, expression: 'code' });
 }
 
+interface PageOfList {
+  readonly shown: readonly WorkRow[];
+  /** Where the next page begins. */
+  readonly next?: [since: number, stream: string];
+}
+
+/** As many as were asked for of what the caller may know, past what waits for others, unless that is very much. */
+async function pageOfList(
+  gateway: Gateway,
+  asked: Asked,
+  page: PageRequest,
+  knowing: Allowed,
+): Promise<PageOfList> {
+  const queries = gateway.careSettings!.of.get(asked.setting.name)!;
+  const count = Math.min(page.count, ITEMS_MAX);
+  const now = Date.now();
+  const shown: WorkRow[] = [];
+  let [since, stream] = (page.cursor ?? [-1, '']) as [number, string];
+  for (let passed = 0; count > 0; passed += count) {
+    const rows = await queries.work(asked.list.name, { count: count + 1, now, after: { since, stream } });
+    const known = await knownOf(gateway, rows.slice(0, count), asked, knowing);
+    shown.push(...known.filter(({ item }) => isOpenAt(item, now)).slice(0, count - shown.length));
+    const isFull = shown.length === count;
+    const lastShown = shown.at(-1);
+    // As it stands on the list: to the caller it may wait since another time.
+    const last = isFull ? rows.findLast(({ patient, item }) => patient === lastShown!.patient && item.stream === lastShown!.item.stream) : rows[count - 1]; // prettier-ignore
+    if (last === undefined || last === rows.at(-1)) return { shown };
+    [since, stream] = [Date.parse(last.item.since), last.item.stream];
+    if (isFull || passed >= PASSED_MAX) return { shown, next: [since, stream] };
+  }
+  return { shown };
+}
+
 /** What is work by what the caller may know: an item that comes of something else would tell of it. */
 async function knownOf(
   gateway: Gateway,
@@ -97,7 +125,9 @@ async function knownOf(
 ): Promise<readonly WorkRow[]> {
   if (allowed.seesAll) return rows;
   const queries = gateway.careSettings!.of.get(setting.name)!;
-  const patients = [...new Set(rows.map(({ patient }) => patient))];
+  const { bodies } = await gateway.record.theseVersions(rows.map(({ item }) => ({ stream: item.stream })), allowed.viewer); // prettier-ignore
+  const open = rows.filter(({ item }) => bodies.has(item.stream));
+  const patients = [...new Set(open.map(({ patient }) => patient))];
   const known = await Promise.all(
     patients.map(async (patient) => {
       const { facts } = await seenBy(gateway, await queries.facts(patient), allowed);
@@ -106,7 +136,7 @@ async function knownOf(
     }),
   );
   const byPatient = new Map(known);
-  return rows.flatMap(({ patient, item }) => {
+  return open.flatMap(({ patient, item }) => {
     const seen = byPatient.get(patient)?.get(item.stream);
     return seen === undefined ? [] : [{ patient, item: seen }];
   });

@@ -22,7 +22,9 @@ export function openCareSettingWriter(
   const db = new SqliteDatabase(path, { timeout: 5_000 });
   try {
     // The log is the truth: what a power cut takes from this file is projected again.
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;');
+    db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;',
+    );
     createTables(db, setting.version);
     return new SqliteCareSettingWriter(db, setting, known);
   } catch (fault) {
@@ -45,12 +47,15 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   readonly #setting: CareSetting;
   readonly #known: KnownFacts;
   readonly #statements: ReturnType<typeof prepareWriting>;
+  /** Whoever is linked with somebody, or was: nobody else has to be asked about. */
+  readonly #linked = new Set<string>();
 
   constructor(db: SqliteDatabase, setting: CareSetting, known: KnownFacts) {
     this.#known = known;
     this.#db = db;
     this.#setting = setting;
     this.#statements = prepareWriting(db);
+    this.#noteLinks(this.#statements.links.all());
   }
 
   async checkpoint(): Promise<Checkpoint | undefined> {
@@ -65,6 +70,8 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     let touched = new Set<string>();
     this.#transaction(() => {
       const reached = this.#statements.checkpoint.get();
+      // Made from another life of the log.
+      if (reached !== undefined && reached.epoch !== checkpoint.epoch) this.#forget();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const told = changes.map(({ change }) => change).filter(({ source }) => source.position > after);
       touched = this.#put(new BatchOfFacts(this.#setting, told));
@@ -76,29 +83,34 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   }
 
   async clear(): Promise<void> {
-    this.#known.forget();
-    this.#transaction(() => {
-      for (const table of ['fact', 'link', 'work', 'checkpoint', 'parked'])
-        this.#db.exec(`DELETE FROM ${table}`);
-    });
+    this.#transaction(() => this.#forget());
   }
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
 
+  #forget(): void {
+    this.#known.forget();
+    for (const table of ['fact', 'link', 'work', 'checkpoint', 'parked'])
+      this.#db.exec(`DELETE FROM ${table}`);
+  }
+
   /** Gives the patients whose work may be another. */
   #put(facts: BatchOfFacts): Set<string> {
     const { before, forget, keep, unlink, link, samePerson, waiting, done, put } = this.#statements;
-    const whoIs = (patient: string) => samePerson.all({ patient }).map((it) => it.patient);
+    const whoIs = (patient: string) =>
+      this.#linked.has(patient) ? samePerson.all({ patient }).map((it) => it.patient) : [patient];
     facts.make(facts.streams.flatMap((stream) => before.all({ stream })));
     if (facts.relinked.length > 0) facts.join(whoIs);
     for (const stream of facts.gone) forget.run({ stream });
     for (const row of facts.rows) keep.run({ ...row });
     for (const patient of facts.relinked) unlink.run({ patient });
     for (const it of facts.links) link.run({ ...it });
+    this.#noteLinks(facts.links);
     facts.join(whoIs);
-    for (const { stream, version, fact, source } of facts.kept) this.#known.keep(stream, { version, fact, source });
+    for (const { stream, version, fact, source } of facts.kept)
+      this.#known.keep(stream, { version, fact, source });
     const work = facts.work((patient, kinds) => this.#factsOf(patient, kinds));
     const made = Map.groupBy(work, ({ list, patient }) => `${list} ${patient}`);
     for (const [patient, lists] of facts.touched) {
@@ -125,6 +137,10 @@ class SqliteCareSettingWriter implements CareSettingWriter {
         this.#known.keep(stream, read);
         return read;
       });
+  }
+
+  #noteLinks(links: readonly { readonly patient: string; readonly other: string }[]): void {
+    for (const { patient, other } of links) this.#linked.add(patient).add(other);
   }
 
   #transaction(work: () => void): void {

@@ -59,6 +59,7 @@ export function prepareWriting(db: Database) {
         .values({ patient: given('patient'), other: given('other') })
         .onConflict((it) => it.doNothing()),
     ),
+    links: new Statement(db, careSetting.selectFrom('link').select(['patient', 'other'])),
     samePerson: new Statement(db, written(samePersonIn())),
     versionsOf: (kinds: ReadonlySet<Kind>): Statement<Omit<FactRow, 'kind' | 'told'>> => {
       const key = [...kinds].sort();

@@ -88,10 +88,18 @@ export interface AskedVersion {
 
 export interface TheseVersions {
   /** By stream, as served; those that are not shown, or have ended, are missing. */
-  readonly bodies: ReadonlyMap<string, { readonly body: string; readonly isConcealed: boolean }>;
+  readonly bodies: ReadonlyMap<string, ShownVersion>;
   /** Streams that are there and kept from the viewer. */
   readonly withheld: readonly string[];
   readonly shown: Shown;
+}
+
+export interface ShownVersion {
+  readonly body: string;
+  /** Something was taken out of it. */
+  readonly isConcealed: boolean;
+  /** Where the person lives or is seen is kept from the viewer, whether or not the body told of it. */
+  readonly hidesPlaces: boolean;
 }
 
 /** Which versions an answer shows and whose they are: what an access record needs to know of it. */

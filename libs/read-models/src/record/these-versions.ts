@@ -7,7 +7,7 @@ import { textsIn } from './dialect.ts';
 import { shownOf } from './entries.ts';
 import type { Numbers } from './numbers.ts';
 import type { CurrentRow } from './reading.ts';
-import type { AskedVersion, TheseVersions } from './record.ts';
+import type { AskedVersion, ShownVersion, TheseVersions } from './record.ts';
 import { given, record, Statement } from './statement.ts';
 import { STATE } from './tables.ts';
 
@@ -40,7 +40,7 @@ export class TheseVersionsReader {
     const wanted = new Map(asked.map(({ stream, version }) => [stream, version]));
     const current = this.#current.all({ streams: JSON.stringify([...wanted.keys()]) });
     audience?.readAhead(current);
-    const bodies = new Map<string, { body: string; isConcealed: boolean }>();
+    const bodies = new Map<string, ShownVersion>();
     const rows: CurrentRow[] = [];
     const withheld: string[] = [];
     let isConcealed = false;
@@ -59,7 +59,7 @@ export class TheseVersionsReader {
       }
       const isPart = shown?.includes(SHOWN.concealed) === true;
       const body = isPart ? audience!.shownPart(type, before.body) : before.body;
-      bodies.set(stream, { body, isConcealed: body !== before.body });
+      bodies.set(stream, { body, isConcealed: body !== before.body, hidesPlaces: isPart });
       isConcealed ||= body !== before.body;
       rows.push(row);
     }

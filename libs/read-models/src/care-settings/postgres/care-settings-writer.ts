@@ -8,7 +8,7 @@ import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { ReachesOtherLanes, SettingTables, type Writing } from './setting-tables.ts';
-import { careSettingsSchema } from './tables.ts';
+import { besideSchema, careSettingSchema, careSettingsSchema, LANES_LOCK } from './tables.ts';
 
 export interface PostgresCareSettingsWriterOptions {
   /** Of a role that may write to the schemas. */
@@ -16,6 +16,8 @@ export interface PostgresCareSettingsWriterOptions {
   readonly settings: readonly CareSetting[];
   /** As many batches at a time; 3 unless told. */
   readonly connections?: number;
+  /** Writes the tables that are built beside those that serve. */
+  readonly isBeside?: boolean;
 }
 
 /** Nothing is asked of the database before the first call. The schemas are made by `migrateCareSettings`. */
@@ -23,6 +25,7 @@ export function openPostgresCareSettingsWriter({
   url,
   settings,
   connections = 3,
+  isBeside = false,
 }: PostgresCareSettingsWriterOptions): SharedReadModel<Told> {
   const pool = new Pool({
     connectionString: url,
@@ -38,7 +41,7 @@ export function openPostgresCareSettingsWriter({
   pool.on('error', () => {});
   // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
-  return new PostgresCareSettingsWriter(pool, settings);
+  return new PostgresCareSettingsWriter(pool, settings, isBeside);
 }
 
 class PostgresCareSettingsWriter implements SharedReadModel<Told> {
@@ -46,9 +49,13 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   readonly #settings: readonly SettingTables[];
   readonly #hints: ProgressHints;
 
-  constructor(pool: Pool, settings: readonly CareSetting[]) {
+  readonly #company: string;
+
+  constructor(pool: Pool, settings: readonly CareSetting[], isBeside: boolean) {
     this.#pool = pool;
-    this.#settings = settings.map((setting) => new SettingTables(setting));
+    const schemaOf = isBeside ? besideSchema : careSettingSchema;
+    this.#company = isBeside ? settings.map(schemaOf).join() : LANES_LOCK;
+    this.#settings = settings.map((setting) => new SettingTables(setting, schemaOf(setting)));
     this.#hints = new ProgressHints(pool, careSettingsSchema(settings));
   }
 
@@ -129,7 +136,7 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
     try {
       await client.query('BEGIN');
       const shared = company === 'alone' ? '' : '_shared';
-      await client.query(`SELECT pg_advisory_xact_lock${shared}(hashtext('carelog care settings lanes'))`);
+      await client.query(`SELECT pg_advisory_xact_lock${shared}(hashtext($1))`, [this.#company]);
       const result = await work(client);
       await client.query('COMMIT');
       client.release();

@@ -5,7 +5,6 @@ import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, type Standing } from '../facts-of-batch.ts';
 import { placed, type FactRow } from '../statements.ts';
-import { careSettingSchema } from './tables.ts';
 
 /** Thrown before anything is written: the batch changes what other lanes write too, and must be alone for that. */
 export class ReachesOtherLanes extends Error {}
@@ -31,9 +30,9 @@ export class SettingTables {
   /** By lane: Patients that it is known to bring. Which lane does never changes while the log is the same. */
   readonly #residents = new Map<number, Set<string>>();
 
-  constructor(setting: CareSetting) {
+  constructor(setting: CareSetting, schema: string) {
     this.#setting = setting;
-    this.#schema = careSettingSchema(setting);
+    this.#schema = schema;
   }
 
   async checkpoints(asked: Pick<Pool, 'query'>): Promise<ReadonlyMap<number, Checkpoint>> {

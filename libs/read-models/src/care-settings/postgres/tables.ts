@@ -1,6 +1,7 @@
 /** The tables of a care setting in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
 import { hash } from 'node:crypto';
 import type { ClientBase } from 'pg';
+import { grantAs } from '../../versions/versions.ts';
 import type { CareSetting } from '../care-setting.ts';
 
 export interface MigrateCareSettingOptions {
@@ -12,6 +13,13 @@ export interface MigrateCareSettingOptions {
 /** Where this version of the setting's read model lies, e.g. `mental_health_v1`. */
 export const careSettingSchema = ({ name, version }: Pick<CareSetting, 'name' | 'version'>): string =>
   `${name.replaceAll('-', '_')}_v${version}`;
+
+/** Where this version of the setting's read model is built again while the other serves. */
+export const besideSchema = (setting: Pick<CareSetting, 'name' | 'version'>): string =>
+  `${careSettingSchema(setting)}_beside`;
+
+/** Held by whoever writes lanes: shared, or alone where all lanes are to stand still. */
+export const LANES_LOCK = 'carelog care settings lanes';
 
 /** Where one can ask how far all of these settings have come; another version of one of them is another such place. */
 export function careSettingsSchema(settings: readonly CareSetting[]): string {
@@ -43,6 +51,37 @@ export async function migrateCareSettings(
       await owner.query(`GRANT SELECT ON ${schema}.checkpoint TO ${grantee}`);
     }
     await owner.query('COMMIT');
+  } catch (fault) {
+    await owner.query('ROLLBACK');
+    throw fault;
+  }
+}
+
+/** Makes empty tables to build a setting in beside those that serve, with the rights that these give. */
+export async function makeBeside(owner: ClientBase, setting: CareSetting): Promise<void> {
+  const beside = besideSchema(setting);
+  await owner.query(`DROP SCHEMA IF EXISTS ${beside} CASCADE; CREATE SCHEMA ${beside}`);
+  await owner.query(`BEGIN; SET LOCAL search_path = ${beside}; ${CREATE_TABLES} COMMIT`);
+  await grantAs(owner, careSettingSchema(setting), beside);
+}
+
+/** Lets what was built beside take the place of what serves, in one transaction; projectors go on from where it is. */
+export async function takePlace(owner: ClientBase, setting: CareSetting): Promise<void> {
+  const [live, beside] = [careSettingSchema(setting), besideSchema(setting)];
+  const gone = `${live}_gone`;
+  await owner.query('BEGIN');
+  try {
+    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [LANES_LOCK]);
+    await owner.query(`CREATE SCHEMA ${gone}`);
+    for (const table of ['fact', 'link', 'work', 'parked'])
+      await owner.query(
+        `ALTER TABLE ${live}.${table} SET SCHEMA ${gone}; ALTER TABLE ${beside}.${table} SET SCHEMA ${live}`,
+      );
+    // How far all settings are is asked of this one, so it stays.
+    await owner.query(
+      `DELETE FROM ${live}.checkpoint; INSERT INTO ${live}.checkpoint SELECT * FROM ${beside}.checkpoint`,
+    );
+    await owner.query(`DROP SCHEMA ${gone} CASCADE; DROP SCHEMA ${beside} CASCADE; COMMIT`);
   } catch (fault) {
     await owner.query('ROLLBACK');
     throw fault;

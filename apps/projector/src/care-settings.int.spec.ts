@@ -1,0 +1,117 @@
+// The care settings' read models beside a store: kept together, and each rebuilt alone.
+import { defaultPolicy } from '@carelog/access';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { newEventId, openSqliteEventStore, type SqliteEventStore } from '@carelog/event-store';
+import { openKeyring, type Keyring } from '@carelog/keyring';
+import { careSettings } from '@carelog/read-models';
+import { careSettingPath, startCareSettings } from './care-settings.ts';
+import type { CareSettingViews } from './index.ts';
+
+const log = { info() {}, warn() {}, error() {} };
+const ADA = '0199a000-0000-7000-8000-000000000001';
+const BEN = '0199a000-0000-7000-8000-000000000002';
+
+let folder: string;
+let paths: { log: string; keyring: string; careSettings: string };
+let store: SqliteEventStore;
+let keyring: Keyring;
+let views: CareSettingViews;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'carelog-settings-'));
+  paths = { log: join(folder, 'log.sqlite'), keyring: join(folder, 'keyring'), careSettings: join(folder, 'care-settings') }; // prettier-ignore
+  store = openSqliteEventStore({ path: paths.log });
+  keyring = openKeyring(paths.keyring);
+  await start();
+  await write(ADA, { resourceType: 'Patient', id: 'ada' });
+  await write(ADA, { resourceType: 'Encounter', id: 'stay', status: 'finished', class: { code: 'IMP' }, subject: { reference: 'Patient/ada' }, period: { start: '2026-05-01', end: '2026-05-03' } }); // prettier-ignore
+  await write(BEN, { resourceType: 'Patient', id: 'ben' });
+  expect(await views.waitFor(3, 20_000)).toBe(true);
+});
+afterEach(async () => {
+  await views.stop();
+  await store.close();
+  keyring.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(farBehind?: number): Promise<void> {
+  views = await startCareSettings({ paths, policy: defaultPolicy(), headSignal: store.headSignal, log, ...(farBehind !== undefined && { farBehind }) }); // prettier-ignore
+}
+
+type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string; readonly id: string };
+
+async function write(partition: string, content: Resource | string): Promise<void> {
+  await keyring.prepare([partition]);
+  const id = newEventId();
+  const stream = typeof content === 'string' ? 'Condition/poison' : `${content.resourceType}/${content.id}`;
+  const text = typeof content === 'string' ? content : JSON.stringify(content);
+  const sealed = keyring.seal(partition, { id, stream }, new TextEncoder().encode(text));
+  const envelope = { id, type: 'record.changed', schemaVersion: 1, partition, occurredAt: '2026-01-01T00:00:00Z', publisher: { organisation: 'A12345', system: 'test' }, careSetting: 'acute', action: 'new', labels: [], correlationId: id } as const; // prettier-ignore
+  const outcome = await store.append([{ stream, expectedRevision: 'any', events: [{ ...envelope, ...sealed }] }]); // prettier-ignore
+  expect(outcome.kind).toBe('appended');
+}
+
+const streamsOf = async (setting: string, patient = 'Patient/ada') =>
+  (await views.of.get(setting)!.facts(patient)).map(({ stream }) => stream).toSorted();
+const waiting = async () =>
+  (await views.of.get('acute')!.work('discharge-clock', { count: 9, now: Date.now() })).length;
+
+/** As somebody else's hand, or a fault, leaves it. */
+function spoil(setting: string, statements: string): void {
+  const db = new DatabaseSync(careSettingPath(paths, setting));
+  db.exec(statements);
+  db.close();
+}
+
+it('are rebuilt one by one: the others stay as they are, and go on', async () => {
+  spoil('acute', 'DELETE FROM fact; DELETE FROM work');
+  spoil('pharmacy', "DELETE FROM fact WHERE stream = 'Patient/ben'");
+  expect(await streamsOf('acute')).toEqual([]);
+  expect((await views.rebuild('acute')).events).toBe(3);
+  expect(await views.waitFor(3, 20_000, 'acute')).toBe(true);
+  expect(await streamsOf('acute')).toEqual(['Encounter/stay', 'Patient/ada']);
+  expect(await waiting()).toBe(1);
+  expect(await streamsOf('pharmacy', 'Patient/ben')).toEqual([]);
+  await write(ADA, { resourceType: 'Patient', id: 'ada' });
+  expect(await views.waitFor(4, 20_000)).toBe(true);
+  for (const { name } of careSettings) expect((await views.of.get(name)!.checkpoint())?.position).toBe(4);
+});
+
+it.each([
+  ['beside the others, which are served meanwhile, when it is far behind', 2],
+  ['with the others, when it is not', 10_000],
+])('of another version is built anew %s', async (_how, farBehind) => {
+  await views.stop();
+  spoil('acute', 'PRAGMA user_version = 999');
+  await start(farBehind);
+  expect(await views.waitFor(3, 20_000, 'social-care')).toBe(true);
+  expect(await views.waitFor(3, 20_000, 'acute')).toBe(true);
+  expect(await views.waitFor(3, 20_000)).toBe(true);
+  expect(await streamsOf('acute')).toEqual(['Encounter/stay', 'Patient/ada']);
+  await write(BEN, { resourceType: 'Patient', id: 'ben' });
+  expect(await views.waitFor(4, 20_000)).toBe(true);
+});
+
+it('is thrown away when its file is damaged, and built again', async () => {
+  await views.stop();
+  writeFileSync(careSettingPath(paths, 'community'), 'no database at all, but long enough to look like one');
+  await start();
+  expect(await views.waitFor(3, 20_000)).toBe(true);
+  expect(await streamsOf('community')).toContain('Patient/ada');
+});
+
+it('parks the person whose event it cannot take, and no other', async () => {
+  await write(ADA, '{"resourceType":"Condi');
+  await write(BEN, { resourceType: 'Encounter', id: 'later', status: 'planned', class: { code: 'IMP' }, subject: { reference: 'Patient/ben' } }); // prettier-ignore
+  expect(await views.waitFor(5, 20_000)).toBe(true);
+  expect(await views.of.get('acute')!.parked()).toEqual([{ partition: ADA, position: 4, reason: 'SyntaxError' }]); // prettier-ignore
+  expect(await streamsOf('acute', 'Patient/ben')).toEqual(['Encounter/later', 'Patient/ben']);
+  await views.rebuild('acute');
+  expect(await views.waitFor(5, 20_000)).toBe(true);
+  expect(await views.of.get('acute')!.parked()).toHaveLength(1);
+});

@@ -1,0 +1,89 @@
+/** Opens what care settings' read models are made from, projects, and closes everything again. */
+import type { Policy } from '@carelog/access';
+import { openSqliteLogReader, type RecordedEvent } from '@carelog/event-store';
+import { openKeyring } from '@carelog/keyring';
+import { runProjection, type Touched } from '@carelog/projection';
+import { allOf, careSettingNamed, careSettingsProjectionBy, KnownFacts, openCareSettingWriter, openPopulationWriter, population } from '@carelog/read-models'; // prettier-ignore
+import type { CareSettingsPaths } from './care-settings.ts';
+import { historyFrom } from './history.ts';
+import type { Rebuilt } from './rebuild.ts';
+
+export interface CareSettingFile {
+  readonly setting: string;
+  readonly path: string;
+}
+
+export interface ProjectCareSettingsOptions {
+  readonly paths: CareSettingsPaths;
+  /** By which is told who is counted, and what of them. */
+  readonly policy: Policy;
+  readonly files: readonly CareSettingFile[];
+  readonly headSignal?: SharedArrayBuffer;
+  readonly signal: AbortSignal;
+  readonly onProjected?: (position: number, touched: Touched) => void;
+  readonly onNotice?: (notice: string) => void;
+  readonly batchSize?: number;
+}
+
+/** Resolves when `signal` is aborted. Rejects on a fault; what was projected before it stays. */
+export async function projectCareSettings(options: ProjectCareSettingsOptions): Promise<void> {
+  const { paths, policy, files, headSignal, ...running } = options;
+  const projection = careSettingsProjectionBy(policy);
+  const known = new KnownFacts();
+  const store = openSqliteLogReader({ path: paths.log, ...(headSignal && { headSignal }) });
+  try {
+    const keyring = openKeyring(paths.keyring, { readOnly: true });
+    try {
+      const open = (event: RecordedEvent) => keyring.open(event);
+      const digest = (kind: string, value: string) => keyring.hmac(kind, value);
+      const historyOf = historyFrom({ store, open, projection });
+      const writers = files.map(({ setting, path }) =>
+        setting === population.name
+          ? openPopulationWriter({ path, digest, historyOf })
+          : openCareSettingWriter(path, careSettingNamed(setting)!, known),
+      );
+      const readModel = allOf(writers);
+      try {
+        await runProjection({
+          ...running,
+          store,
+          open,
+          projection,
+          readModel,
+        });
+      } finally {
+        readModel.close();
+      }
+    } finally {
+      keyring.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/** Brings read models that nobody else writes up to the head that the log has now. */
+export async function buildCareSettings({
+  paths,
+  policy,
+  files,
+}: Pick<ProjectCareSettingsOptions, 'paths' | 'policy' | 'files'>): Promise<Rebuilt> {
+  const begun = performance.now();
+  const log = openSqliteLogReader({ path: paths.log });
+  const { position: head } = log.head();
+  await log.close();
+  const reached = new AbortController();
+  let events = 0;
+  await projectCareSettings({
+    paths,
+    policy,
+    files,
+    batchSize: 5_000,
+    signal: reached.signal,
+    onProjected(position) {
+      events = position;
+      if (position >= head) reached.abort();
+    },
+  });
+  return { events, seconds: (performance.now() - begun) / 1000 };
+}

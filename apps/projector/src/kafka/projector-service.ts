@@ -3,8 +3,9 @@ import type { Policy } from '@carelog/access';
 import { laneOf, type KafkaSettings } from '@carelog/distribution';
 import { openKurrentEventStore, openPostgresEventStore, type EventStore } from '@carelog/event-store';
 import { openPostgresKeyring } from '@carelog/keyring';
-import { careSettings, careSettingsProjection, careSettingsSchema, openPostgresCareSettingsWriter, openPostgresRecordWriter, openVersions, recordProjectionBy, schemaOf } from '@carelog/read-models'; // prettier-ignore
+import { careSettings, careSettingsProjectionBy, careSettingsSchema, openPostgresCareSettingsWriter, openPostgresPopulationWriter, openPostgresRecordWriter, openVersions, populationSchema, recordProjectionBy, schemaOf } from '@carelog/read-models'; // prettier-ignore
 import type { Log, Sample } from '@carelog/service-kit';
+import { historyFrom } from '../history.ts';
 import { startProjecting } from './start-projecting.ts';
 import { prefetchBy, type Ground, type View } from './view-projector.ts';
 
@@ -25,6 +26,8 @@ export interface ViewGroundOptions {
 export interface ViewGround {
   readonly view: View<unknown>;
   readonly ground: Ground & { readonly store: EventStore };
+  /** Under the key of the installation. */
+  readonly digest: (kind: string, value: string) => string;
   close(): Promise<void>;
 }
 
@@ -44,9 +47,10 @@ export interface ProjectorService {
 /** Resolves when log, keyring and read models answer; Kafka is waited for while it runs. Rejects where one of them does not. */
 export async function startProjectorService(options: ProjectorServiceOptions): Promise<ProjectorService> {
   const { kafka } = options;
-  const { view, ground, close } = await openViewGround({ ...options, lanes: kafka.lanes });
-  const settings = careSettingsView(options.readModelsUrl);
-  const projecting = await startProjecting({ kafka, views: [view, settings], ground });
+  const { view, ground, digest, close } = await openViewGround({ ...options, lanes: kafka.lanes });
+  const settings = careSettingsView(options);
+  const counted = populationView(options, ground, digest);
+  const projecting = await startProjecting({ kafka, views: [view, settings, counted], ground });
   return {
     isReady: () => projecting.projectors.every((projector) => projector.isReady()),
     samples() {
@@ -56,15 +60,30 @@ export async function startProjectorService(options: ProjectorServiceOptions): P
     async close() {
       await projecting.close();
       await settings.readModel.close();
+      await counted.readModel.close();
       await close();
     },
   };
 }
 
+type ViewOptions = Pick<ViewGroundOptions, 'readModelsUrl' | 'policy'>;
+
 /** All care settings as one view: each event is opened and read once for them. */
-function careSettingsView(url: string): View<unknown> {
+function careSettingsView({ readModelsUrl: url, policy }: ViewOptions): View<unknown> {
   const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings });
-  return { name: careSettingsSchema(careSettings), projection: careSettingsProjection, readModel } as View<unknown>; // prettier-ignore
+  return { name: careSettingsSchema(careSettings), projection: careSettingsProjectionBy(policy), readModel } as View<unknown>; // prettier-ignore
+}
+
+/** The population by itself: it reads again who comes back to it, and must hold up nobody's care. */
+function populationView(
+  { readModelsUrl: url, policy }: ViewOptions,
+  { store, open, prefetch }: ViewGround['ground'],
+  digest: ViewGround['digest'],
+): View<unknown> {
+  const projection = { ...careSettingsProjectionBy(policy), name: 'population' };
+  const historyOf = historyFrom({ store, open, projection, ...(prefetch && { prefetch }) });
+  const readModel = openPostgresPopulationWriter({ url, digest, historyOf });
+  return { name: populationSchema, projection, readModel } as View<unknown>;
 }
 
 /** The record in its schema with everything that it is made from, to be projected, built or put right. */
@@ -86,6 +105,7 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
     opened.push(versions);
     return {
       view: { name, projection, readModel },
+      digest: (kind, value) => keyring.hmac(kind, value),
       ground: {
         store,
         log,

@@ -71,7 +71,7 @@ type ViewOptions = Pick<ViewGroundOptions, 'readModelsUrl' | 'policy'>;
 /** All care settings as one view: each event is opened and read once for them. */
 function careSettingsView({ readModelsUrl: url, policy }: ViewOptions): View<unknown> {
   const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings });
-  return { name: careSettingsSchema(careSettings), projection: careSettingsProjectionBy(policy), readModel } as View<unknown>; // prettier-ignore
+  return { name: careSettingsSchema(careSettings), projection: careSettingsProjectionBy(policy), readModel }; // prettier-ignore
 }
 
 /** The population by itself: it reads again who comes back to it, and must hold up nobody's care. */
@@ -83,7 +83,7 @@ function populationView(
   const projection = { ...careSettingsProjectionBy(policy), name: 'population' };
   const historyOf = historyFrom({ store, open, projection, ...(prefetch && { prefetch }) });
   const readModel = openPostgresPopulationWriter({ url, digest, historyOf });
-  return { name: populationSchema, projection, readModel } as View<unknown>;
+  return { name: populationSchema, projection, readModel };
 }
 
 /** The record in its schema with everything that it is made from, to be projected, built or put right. */

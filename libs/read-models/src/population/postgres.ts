@@ -87,6 +87,9 @@ export function openPostgresPopulationWriter({
   return new PostgresPopulationWriter(pool, pseudonymsBy(digest), historyOf);
 }
 
+const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
+  kind === 'consent' || (kind === 'person' && fact?.refs['linked'] !== undefined);
+
 /** Stands for the epoch of a lane that nothing was applied to. */
 const NOTHING_APPLIED = '';
 
@@ -124,6 +127,9 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
       const batch = await work(reached, await tables.parked());
       if (batch === undefined) return new Set<string>();
       const { changes, parked, released = [], checkpoint } = batch;
+      // Linked records may lie in different lanes: while somebody leaves or is joined with another, no other lane writes.
+      const lock = changes.some(({ change }) => changesWhoIsIn(change)) ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'; // prettier-ignore
+      await client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${populationSchema}`]);
       const arrived = changes.map(({ event, change }) => ({ told: change, partition: event.partition }));
       await tables.put(arrived, (partition) => this.#historyOf(partition, checkpoint.position));
       await tables.park(parked, released);

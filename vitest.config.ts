@@ -8,7 +8,7 @@ const timed = ['test/conformance/{fuzz,search-hostile}.spec.ts'];
 
 /** What goes over HTTP, and holds of one process as of a cluster. */
 const onEither = [
-  'test/journeys/{access-decisions,access-log,access-table,interactions,read-again,search,second-client}.spec.ts',
+  'test/journeys/{access-decisions,access-log,access-table,child-at-risk,interactions,read-again,search,second-client,winter-night}.spec.ts',
 ];
 /** These take long, or there is no part of them: a cluster is asked them where it is asked everything. */
 const onEitherWhole = [
@@ -21,7 +21,7 @@ const onCluster = { CARELOG_STACK: 'cluster', CASES_EVERY: '40' };
 
 const stages = {
   unit: { include: ['{apps,libs}/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'] },
-  integration: { include: ['{apps,libs}/**/*.int.spec.ts'] },
+  integration: { include: ['{apps,libs}/**/*.int.spec.ts'], globalSetup: 'test/support/one-postgres.ts' },
   architecture: { include: ['test/architecture/**/*.spec.ts'], ...alone, ...slow },
   conformance: { include: ['test/conformance/**/*.spec.ts'], exclude: timed, ...slow },
   journeys: { include: ['test/{journeys,load}/**/*.spec.ts'], ...slow },

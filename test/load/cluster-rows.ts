@@ -4,6 +4,7 @@
  */
 import { openPostgresEventStore } from '@carelog/event-store';
 import { startRelay } from '@carelog/relay';
+import { readServiceKey, sealKeyOf } from '@carelog/service-kit';
 import { bareConsume } from './bare-kafka.ts';
 import {
   counting,
@@ -146,7 +147,8 @@ async function catchingUp({ cluster, settings, bases, people }: Ground): Promise
     const seconds = BACKLOG / TRANSACTION / perSecond;
     await pacedPosts({ bases, token: cluster.token, bodies, perSecond, seconds });
     const url = cluster.ownerUrl;
-    const kafka = { brokers: cluster.brokers, topic: TOPIC, lanes: LANES, replicas: 1 };
+    const sealKey = sealKeyOf(readServiceKey(cluster.settings['CARELOG_SERVICE_KEY_FILE']!));
+    const kafka = { brokers: cluster.brokers, topic: TOPIC, lanes: LANES, replicas: 1, sealKey };
     let figure = 0;
     const counted = await countingFrom((await cluster.head()) - BACKLOG, cluster, async () => {
       const begun = performance.now();

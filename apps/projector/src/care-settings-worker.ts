@@ -3,7 +3,7 @@ import type { Policy } from '@carelog/access';
 import { openSqliteLogReader, type RecordedEvent } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { runProjection } from '@carelog/projection';
-import { allOf, careSettings, careSettingsProjectionBy, openCareSettingWriter, openPopulationWriter, population } from '@carelog/read-models'; // prettier-ignore
+import { allOf, careSettings, careSettingsProjectionBy, KnownFacts, openCareSettingWriter, openPopulationWriter, population } from '@carelog/read-models'; // prettier-ignore
 import { mkdirSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { careSettingPath, type CareSettingsPaths } from './care-settings.ts';
@@ -31,8 +31,9 @@ const store = openSqliteLogReader({ path: paths.log, headSignal });
 const keyring = openKeyring(paths.keyring, { readOnly: true });
 const projection = careSettingsProjectionBy(policy);
 const open = (event: RecordedEvent) => keyring.open(event);
+const known = new KnownFacts();
 const readModel = allOf([
-  ...careSettings.map((it) => openCareSettingWriter(careSettingPath(paths, it), it)),
+  ...careSettings.map((it) => openCareSettingWriter(careSettingPath(paths, it), it, known)),
   openPopulationWriter({
     path: careSettingPath(paths, population),
     digest: (kind, value) => keyring.hmac(kind, value),

@@ -86,6 +86,48 @@ describe('a look at the lists', () => {
     expect(recorded.size).toBe(1);
   });
 
+  it('raises nothing of what waits quietly', async () => {
+    const { gateway, recorded } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: { ...came, isQuiet: true } }]); // prettier-ignore
+    await raiseAlerts(gateway, 5, new Set(), NOW);
+    expect(recorded.size).toBe(0);
+  });
+
+  describe('given the cause of an alert was taken back', () => {
+    const row = { patient: 'Patient/p', item: item('Task/t', '2026-06-01T08:59:00Z') };
+    const over = (versionId: number) => {
+      const { gateway, recorded } = gatewayOver('safeguarding-withdrawn', [row]);
+      const body = JSON.stringify({
+        resourceType: 'Task',
+        id: 't',
+        status: 'requested',
+        description: 'Came',
+      });
+      const record = { read: async () => ({ kind: 'found', versionId, body }) };
+      return { gateway: { ...gateway, record } as unknown as Gateway, recorded };
+    };
+
+    it('cancels its Task, which must be as it was raised, under an id that only the Task decides', async () => {
+      const [one, other] = [over(1), over(1)];
+      await raiseAlerts(one.gateway, 5, new Set(), NOW);
+      await raiseAlerts(other.gateway, 5, new Set(), NOW + 60_000);
+      const [entry, again] = [one, other].map(({ recorded }) => recorded.get('t')!.entries[0]!);
+      expect(JSON.parse(entry!.resource as string)).toMatchObject({ status: 'cancelled', description: 'Came', statusReason: { text: expect.any(String) } }); // prettier-ignore
+      expect([entry!.ifMatch, entry!.eventId]).toEqual([1, again!.eventId]);
+    });
+
+    it('leaves a Task alone that somebody changed', async () => {
+      const { gateway, recorded } = over(2);
+      await raiseAlerts(gateway, 5, new Set(), NOW);
+      expect(recorded.size).toBe(0);
+    });
+
+    it('does it when the views are not behind', async () => {
+      const { gateway, recorded } = over(1);
+      await raiseAlerts(gateway, 6, new Set(), NOW);
+      expect(recorded.size).toBe(0);
+    });
+  });
+
   it('takes a task that another process raised for raised, and says of anything else that it could not be', async () => {
     const refusing = (category: string) => {
       const { gateway } = gatewayOver('safeguarding-alerts', [{ patient: 'Patient/p', item: came }]);

@@ -1,12 +1,13 @@
 /**
  * Alerts those who must know: an item of a worklist that alerts becomes a Task, within a second and once, over restarts, several
  * processes and rebuilds. The id of the Task and of its event come from the list, the person and the cause, so that raising
- * it again records nothing.
+ * it again records nothing. Where the cause is taken back before anybody touched the Task, it is cancelled, once as well.
  */
 import type { Caller } from '@carelog/access';
 import { derivedEventId } from '@carelog/event-store';
 import {
   careSettings,
+  type CareSettingQueries,
   type WorkCursor,
   type WorkItem,
   type Worklist,
@@ -83,16 +84,19 @@ export async function raiseAlerts(
   const views = gateway.careSettings!;
   if (!(await views.waitFor(head, LOOK_AT_LEAST_EVERY_MS))) return false;
   const found: Found[] = [];
+  const withdrawn: WorkRow[] = [];
   for (const { name, worklists } of careSettings) {
     const queries = views.of.get(name);
     if (queries === undefined) continue;
     for (const list of worklists) {
       if (list.alert !== undefined) found.push(...(await rowsToRaise(queries, list, now)));
+      if (list.withdraws) withdrawn.push(...(await queries.work(list.name, { count: PAGE, now })));
     }
   }
   // A rebuild that began meanwhile took away what the rows were made from.
   if (views.position() < head) return false;
   for (const it of found) await raise(gateway, raised, it, now);
+  for (const it of withdrawn) await withdraw(gateway, it, now);
   return true;
 }
 
@@ -103,14 +107,14 @@ interface Found extends WorkRow {
 const PAGE = 500;
 
 async function rowsToRaise(
-  queries: { work(list: string, page: { count: number; after: WorkCursor }): Promise<readonly WorkRow[]> },
+  queries: Pick<CareSettingQueries, 'work'>,
   list: Worklist,
   now: number,
 ): Promise<readonly Found[]> {
   const found: Found[] = [];
   let after: WorkCursor = { since: now - ALERTS_WITHIN_MS, stream: '' };
   for (;;) {
-    const rows = await queries.work(list.name, { count: PAGE, after });
+    const rows = await queries.work(list.name, { count: PAGE, now, after });
     for (const row of rows) if (isTime(list, row.item, now)) found.push({ ...row, list });
     const last = rows.at(-1);
     if (last === undefined || rows.length < PAGE) return found;
@@ -118,8 +122,8 @@ async function rowsToRaise(
   }
 }
 
-const isTime = ({ alert }: Worklist, { due }: WorkItem, now: number): boolean =>
-  alert?.whenDue !== true || (due !== undefined && Date.parse(due) <= now);
+const isTime = ({ alert }: Worklist, { due, isQuiet }: WorkItem, now: number): boolean =>
+  isQuiet !== true && (alert?.whenDue !== true || (due !== undefined && Date.parse(due) <= now));
 
 /** The platform itself, as an author. */
 const PLATFORM: Caller = { subject: 'carelog', kind: 'system', organisation: 'carelog', system: 'alerts', careSetting: 'any' }; // prettier-ignore
@@ -147,6 +151,28 @@ async function raise(gateway: Asked, raised: Set<string>, found: Found, now: num
   }
   raised.add(id);
 }
+
+/** Once, whoever else does it at the same time: the Task must be as it was raised, and the id of the event comes from the Task's. */
+async function withdraw({ record, recordActivity }: Asked, { item }: WorkRow, now: number): Promise<void> {
+  const id = item.stream.slice('Task/'.length);
+  const standing = await record.read('Task', id);
+  if (standing.kind !== 'found' || standing.versionId !== 1) return;
+  const task = JSON.parse(standing.body) as object;
+  const lastModified = new Date(now).toISOString();
+  const entry = {
+    method: 'PUT',
+    type: 'Task',
+    id,
+    resource: JSON.stringify({ ...task, status: 'cancelled', statusReason: TAKEN_BACK, lastModified }),
+    ifMatch: 1,
+    eventId: derivedEventId('alert withdrawn', id),
+  } as const;
+  const [outcome] = await recordActivity.record({ caller: PLATFORM, mode: 'single', entries: [entry] });
+  if (outcome?.kind === 'refused' && outcome.problems.some(({ category }) => category !== 'mismatch'))
+    throw new Error(`An alert could not be withdrawn: ${outcome.problems[0]?.message ?? ''}`);
+}
+
+const TAKEN_BACK = { text: 'What it is about was taken back.' };
 
 const AUDIENCE = 'https://fhir.carelog.example/CodeSystem/audience';
 

@@ -1,4 +1,5 @@
 /** One relay's time as the only one: from taking the lease until a doubt, a fault or the end of the process. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { ensureTopic, openLaneProducer } from '@carelog/distribution';
 import type { KafkaSettings, RelayLease } from '@carelog/distribution';
 import type { EventStore } from '@carelog/event-store';
@@ -12,6 +13,9 @@ import type { Reached, Start } from './resume.ts';
 export class FenceLost extends Error {
   override readonly name = 'FenceLost';
 }
+
+/** How long a page that is not full is waited with after the one before. */
+const gatherMilliseconds = 25;
 
 export interface TermOptions {
   readonly kafka: KafkaSettings;
@@ -29,7 +33,7 @@ export interface TermOptions {
 export async function relayTerm(
   lease: RelayLease,
   store: EventStore,
-  { kafka, signal, ...options }: TermOptions,
+  { kafka, signal, pageEvents, ...options }: TermOptions,
 ): Promise<void> {
   await ensureTopic(kafka);
   const producer = await openLaneProducer(kafka, { patienceMilliseconds: options.requestMilliseconds });
@@ -38,7 +42,7 @@ export async function relayTerm(
     options.onBegin(start);
     let reached: Reached = start;
     const subscribed = (ending: AbortSignal) =>
-      store.subscribe(start.position, { batchSize: options.pageEvents, signal: ending });
+      gathered(store.subscribe(start.position, { batchSize: pageEvents, signal: ending }), pageEvents);
     for await (const events of orEvery(options.heartbeatMilliseconds, signal, subscribed)) {
       if (events === 'due') {
         await producer.send(heartbeatsAt(reached));
@@ -67,6 +71,21 @@ export async function relayTerm(
 
 function held(kept: boolean): void {
   if (!kept) throw new FenceLost('Another relay has taken over.');
+}
+
+/**
+ * What comes by itself goes off at once; what comes close behind it waits a little for more. Every page costs a request, a
+ * checkpoint, and in each lane a transaction of the projector's, however little it holds.
+ */
+async function* gathered<Item>(
+  source: AsyncIterable<readonly Item[]>,
+  full: number,
+): AsyncGenerator<readonly Item[]> {
+  for await (const items of source) {
+    const pause = items.length < full ? delay(gatherMilliseconds) : undefined;
+    yield items;
+    await pause;
+  }
 }
 
 /** What the source gives, and `due` whenever that much time has passed since the last time, whether or not it gives anything. */

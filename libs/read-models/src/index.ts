@@ -24,7 +24,11 @@ export { grantAs, migrateVersions, openVersions, schemaOf } from './versions/ver
 export { compareRecords, type Comparison, type Contents } from './versions/compare-records.ts';
 export type { LiveVersion, ReadModelVersions, Skip, SwitchOutcome } from './versions/versions.ts';
 export { openPostgresRecord, openPostgresRecordHere, type PostgresRecordOptions } from './record/postgres/open-record.ts'; // prettier-ignore
-export { openPostgresRecordWriter, PROJECTED_CHANNEL, type PostgresRecordWriterOptions } from './record/postgres/record-writer.ts'; // prettier-ignore
+export {
+  openPostgresRecordWriter,
+  type PostgresRecordWriterOptions,
+} from './record/postgres/record-writer.ts';
+export { PROJECTED_CHANNEL } from './record/postgres/progress-hints.ts';
 export { migrateRecord, type MigrateRecordOptions } from './record/postgres/tables.ts';
 export type {
   CareSetting,
@@ -35,6 +39,7 @@ export type {
   WorkItem,
   Worklist,
 } from './care-settings/care-setting.ts';
+export { isOpenAt } from './care-settings/care-setting.ts';
 export { careSettingNamed, careSettings } from './care-settings/care-settings.ts';
 export {
   careSettingsProjection,
@@ -48,6 +53,7 @@ export {
   type WorkRow,
 } from './care-settings/care-setting-reader.ts';
 export { openCareSettingWriter, type CareSettingWriter } from './care-settings/care-setting-writer.ts';
+export { KnownFacts } from './care-settings/known-facts.ts';
 export { allOf } from './care-settings/every-care-setting.ts';
 export { factOf } from './care-settings/fact.ts';
 export { careSettingsSchema, migrateCareSettings } from './care-settings/postgres/tables.ts';

@@ -2,7 +2,7 @@
  * Worklists: what waits, oldest first, as a FHIR List that is made when it is asked for: `List?code=[system]|[name]`.
  * https://hl7.org/fhir/R4/list.html
  */
-import { careSettings, type CareSetting, type Worklist, type WorkRow } from '@carelog/read-models';
+import { careSettings, isOpenAt, type CareSetting, type Worklist, type WorkRow } from '@carelog/read-models';
 import { allow, standingOf, type Allowed } from '../access.ts';
 import { caughtUp, settingsCaughtUp } from '../consistency.ts';
 import { nextLink } from '../cursor.ts';
@@ -40,8 +40,11 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   const [since, stream] = (page.cursor ?? []) as [number?, string?];
   const count = Math.min(page.count, ITEMS_MAX);
   const after = since === undefined || stream === undefined ? {} : { after: { since, stream } };
-  const rows = await queries.work(asked.list.name, { count: count + 1, ...after });
-  const shown = await knownOf(gateway, rows.slice(0, count), asked, knowing);
+  const now = Date.now();
+  const rows = await queries.work(asked.list.name, { count: count + 1, now, ...after });
+  const shown = (await knownOf(gateway, rows.slice(0, count), asked, knowing)).filter(({ item }) =>
+    isOpenAt(item, now),
+  );
   const last = rows.length > count ? rows[count - 1] : undefined;
   const found = await gateway.record.theseVersions(shown.map(({ item }) => ({ stream: item.stream })), knowing.viewer); // prettier-ignore
   const links = [{ relation: 'self', url: `${request.base}/List?${request.query}` }];
@@ -69,7 +72,7 @@ interface Asked {
 }
 
 const everyList: readonly Asked[] = careSettings.flatMap((setting) =>
-  setting.worklists.map((list) => ({ setting, list })),
+  setting.worklists.filter((list) => list.withdraws !== true).map((list) => ({ setting, list })),
 );
 
 function listNamed(codes: readonly string[]): Asked | undefined {
@@ -134,6 +137,7 @@ function listOf({ setting, list }: Asked, rows: readonly WorkRow[]) {
 function entryOf({ patient, item }: WorkRow, now: string) {
   const { stream, since, due, owner, state, text } = item;
   const isOverdue = due !== undefined && Date.parse(due) <= Date.parse(now);
+  const states = isOverdue ? [state, 'overdue'] : [state];
   return {
     extension: [
       { url: `${EXTENSION}patient`, valueReference: { reference: patient } },
@@ -141,7 +145,7 @@ function entryOf({ patient, item }: WorkRow, now: string) {
       { url: `${EXTENSION}overdue`, valueBoolean: isOverdue },
       ...(owner === undefined ? [] : [{ url: `${EXTENSION}owner`, valueString: owner }]),
     ],
-    flag: { coding: [{ system: `${WORKLIST_SYSTEM}-state`, code: state }], text },
+    flag: { coding: states.map((code) => ({ system: `${WORKLIST_SYSTEM}-state`, code })), text },
     date: since,
     item: { reference: stream },
   };

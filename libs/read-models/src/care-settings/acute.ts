@@ -14,13 +14,18 @@ import { letterSection } from './letters.ts';
 import { problemSection } from './problems.ts';
 import { resultSection } from './results.ts';
 import { spells } from './discharge-clock.ts';
+import { withdrawnAlerts } from './withdrawn-alerts.ts';
 
 export const acute: CareSetting = {
   name: 'acute',
-  version: 2,
+  version: 3,
   title: 'Admission view',
-  kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'procedure', 'observation', 'result', 'document', 'encounter', 'flag', 'plan', 'team']), // prettier-ignore
-  worklists: [inPatients, dischargeClock],
+  kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'procedure', 'observation', 'result', 'document', 'encounter', 'flag', 'plan', 'team', 'task']), // prettier-ignore
+  worklists: [
+    inPatients,
+    dischargeClock,
+    withdrawnAlerts('discharge-clock-withdrawn', [dischargeClock], ['encounter']),
+  ],
   page: (facts, now) => [
     staySection(facts, now),
     alertSection(facts, now),

@@ -2,7 +2,7 @@
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { SqliteDatabase, type Database } from '../record/database.ts';
 import type { Placed, WorkItem } from './care-setting.ts';
-import { placed, prepareAsking } from './statements.ts';
+import { ofOnePerson, placed, prepareAsking } from './statements.ts';
 
 export interface WorkRow {
   /** `Patient/id`. */
@@ -17,14 +17,18 @@ export interface WorkCursor {
   readonly stream: string;
 }
 
+export interface WorkPage {
+  readonly count: number;
+  /** Milliseconds UTC: what is not open then is left out. */
+  readonly now: number;
+  readonly after?: WorkCursor;
+}
+
 export interface CareSettingQueries {
   /** Of this person, and of whoever is linked as the same one; in no order. */
   facts(patient: string): Promise<readonly Placed[]>;
   /** At most `count`, oldest first. */
-  work(
-    list: string,
-    page: { readonly count: number; readonly after?: WorkCursor },
-  ): Promise<readonly WorkRow[]>;
+  work(list: string, page: WorkPage): Promise<readonly WorkRow[]>;
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;
   parked(): Promise<readonly Parked[]>;
@@ -47,14 +51,16 @@ export class CareSettingReader implements CareSettingQueries {
 
   async facts(patient: string): Promise<readonly Placed[]> {
     const same = this.#statements.samePerson.all({ patient });
-    return same.flatMap((it) => this.#statements.factsOf.all({ patient: it.patient }).map(placed));
+    return ofOnePerson(
+      same.flatMap((it) => this.#statements.factsOf.all({ patient: it.patient }).map(placed)),
+    );
   }
 
   async work(
     list: string,
-    { count, after = { since: -1, stream: '' } }: { readonly count: number; readonly after?: WorkCursor },
+    { count, now, after = { since: -1, stream: '' } }: WorkPage,
   ): Promise<readonly WorkRow[]> {
-    const rows = this.#statements.work.all({ list, ...after, limit: count });
+    const rows = this.#statements.work.all({ list, ...after, now, limit: count });
     return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
   }
 

@@ -1,17 +1,13 @@
 /**
- * For specs: what one care setting shows after some activities, in the order told and in others. Arrival changes nothing that
- * a page says: a scene ends the same whichever way its activities came, or the spec fails.
+ * For specs: what one care setting shows after some activities, in the order told and in others, on SQLite and on PostgreSQL.
+ * Arrival changes nothing that a page says: a scene ends the same whichever way its activities came, or the spec fails.
  */
 import { encodeContent } from '@carelog/fhir';
-import type { AppliedChange } from '@carelog/projection';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { CareSetting, Item, Section, WorkItem } from './care-setting.ts';
-import { openCareSetting, type CareSettingQueries } from './care-setting-reader.ts';
-import { openCareSettingWriter } from './care-setting-writer.ts';
-import { careSettingsProjection, type Told } from './care-settings-projection.ts';
+import type { CareSettingQueries } from './care-setting-reader.ts';
+import { careSettingsProjection } from './care-settings-projection.ts';
+import { askedOnPostgres, askedOnSqlite, type ToldInOrder } from './scene-engines.ts';
 
 export type Resource = { readonly resourceType: string; readonly id: string } & Readonly<
   Record<string, unknown>
@@ -51,16 +47,17 @@ export async function pageAfter(
   );
 }
 
-/** What waits on the list, the same for every order of arrival. */
+/** What waits on the list as of `now` (ISO 8601), the same for every order of arrival. */
 export async function workAfter(
   setting: CareSetting,
   list: string,
   activities: readonly Activity[],
+  now = '2026-06-01T12:00:00Z',
 ): Promise<readonly WorkItem[]> {
   if (!setting.worklists.some(({ name }) => name === list))
     throw new Error(`${setting.name} has no list ${list}.`);
   return inEveryOrder(setting, activities, async (queries) =>
-    (await queries.work(list, { count: 100 })).map(({ item }) => item),
+    (await queries.work(list, { count: 100, now: Date.parse(now) })).map(({ item }) => item),
   );
 }
 
@@ -80,50 +77,23 @@ async function inEveryOrder<Answer>(
   activities: readonly Activity[],
   ask: (queries: CareSettingQueries) => Promise<Answer>,
 ): Promise<Answer> {
-  const told = await askedAfter(setting, activities, ask);
-  const orders = [
-    [...activities].reverse(),
-    scrambled(activities, 7),
-    scrambled(activities, 23),
-    [...activities, ...activities],
-  ];
-  for (const order of orders) {
-    const other = await askedAfter(setting, order, ask);
-    if (!isDeepStrictEqual(withoutBookkeeping(other), withoutBookkeeping(told)))
-      throw new Error(`In another order it ends otherwise:\n${JSON.stringify(withoutBookkeeping(other))}\nrather than\n${JSON.stringify(withoutBookkeeping(told))}`); // prettier-ignore
-  }
-  return told;
+  const first = await askedOnSqlite(setting, told(activities), ask);
+  const expectSame = (where: string, other: Answer) => {
+    if (!isDeepStrictEqual(withoutBookkeeping(other), withoutBookkeeping(first)))
+      throw new Error(`${where} it ends otherwise:\n${JSON.stringify(withoutBookkeeping(other))}\nrather than\n${JSON.stringify(withoutBookkeeping(first))}`); // prettier-ignore
+  };
+  const orders = [[...activities].reverse(), scrambled(activities, 23), [...activities, ...activities]];
+  for (const order of orders) expectSame('In another order', await askedOnSqlite(setting, told(order), ask));
+  expectSame(
+    'One by one in another order',
+    await askedOnSqlite(setting, told(scrambled(activities, 7)), ask, 1),
+  );
+  const other = await askedOnPostgres(setting, told(scrambled(activities, 41)), ask);
+  if (other !== undefined) expectSame('On PostgreSQL, in lanes and another order,', other.answer);
+  return first;
 }
 
-async function askedAfter<Answer>(
-  setting: CareSetting,
-  activities: readonly Activity[],
-  ask: (queries: CareSettingQueries) => Promise<Answer>,
-): Promise<Answer> {
-  const folder = mkdtempSync(join(tmpdir(), 'carelog-setting-'));
-  const path = join(folder, 'setting.sqlite');
-  const writer = openCareSettingWriter(path, setting);
-  try {
-    const changes = told(activities);
-    await writer.apply({
-      changes,
-      parked: [],
-      setAside: [],
-      checkpoint: { position: changes.length, epoch: 'one' },
-    });
-    const queries = openCareSetting(path);
-    try {
-      return await ask(queries);
-    } finally {
-      queries.close();
-    }
-  } finally {
-    writer.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function told(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
+function told(activities: readonly Activity[]): ToldInOrder {
   const revisions = new Map<string, number>();
   return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;
@@ -140,7 +110,7 @@ function told(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
       publisher: { organisation: by, system: 'spec' },
       careSetting: 'any',
       ...(issued !== undefined && { sourceVersion: { version: '', issuedAt: issued } }),
-    } as unknown as AppliedChange<Told>['event'];
+    } as unknown as ToldInOrder[number]['event'];
     const change = careSettingsProjection.evolve(event, { kind: 'opened', bytes });
     return change === undefined ? [] : [{ event, change }];
   });

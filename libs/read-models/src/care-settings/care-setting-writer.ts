@@ -1,9 +1,11 @@
 /** Writes one care setting's read model in its own SQLite file: facts, then the work that they make, in one transaction. */
 import type { Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection';
-import type { CareSetting } from './care-setting.ts';
+import type { CareSetting, Placed } from './care-setting.ts';
 import type { Told } from './care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
-import { BatchOfFacts } from './facts-of-batch.ts';
+import type { Kind } from './fact.ts';
+import { KnownFacts } from './known-facts.ts';
+import { BatchOfFacts, type NewWork } from './facts-of-batch.ts';
 import { placed, prepareWriting } from './statements.ts';
 import { CREATE_TABLES } from './tables.ts';
 
@@ -11,14 +13,18 @@ export interface CareSettingWriter extends ReadModel<Told> {
   close(): void;
 }
 
-/** Opens the read model in this file, made if it is not there; a file of another version is emptied and built anew. */
-export function openCareSettingWriter(path: string, setting: CareSetting): CareSettingWriter {
+/** Opens the read model in this file, made if it is not there; a file of another version is emptied and built anew. Those of one log may share what they know. */
+export function openCareSettingWriter(
+  path: string,
+  setting: CareSetting,
+  known = new KnownFacts(),
+): CareSettingWriter {
   const db = new SqliteDatabase(path, { timeout: 5_000 });
   try {
     // The log is the truth: what a power cut takes from this file is projected again.
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;');
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;');
     createTables(db, setting.version);
-    return new SqliteCareSettingWriter(db, setting);
+    return new SqliteCareSettingWriter(db, setting, known);
   } catch (fault) {
     db.close();
     throw fault;
@@ -37,9 +43,11 @@ function createTables(db: SqliteDatabase, version: number): void {
 class SqliteCareSettingWriter implements CareSettingWriter {
   readonly #db: SqliteDatabase;
   readonly #setting: CareSetting;
+  readonly #known: KnownFacts;
   readonly #statements: ReturnType<typeof prepareWriting>;
 
-  constructor(db: SqliteDatabase, setting: CareSetting) {
+  constructor(db: SqliteDatabase, setting: CareSetting, known: KnownFacts) {
+    this.#known = known;
     this.#db = db;
     this.#setting = setting;
     this.#statements = prepareWriting(db);
@@ -68,6 +76,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   }
 
   async clear(): Promise<void> {
+    this.#known.forget();
     this.#transaction(() => {
       for (const table of ['fact', 'link', 'work', 'checkpoint', 'parked'])
         this.#db.exec(`DELETE FROM ${table}`);
@@ -80,17 +89,42 @@ class SqliteCareSettingWriter implements CareSettingWriter {
 
   /** Gives the patients whose work may be another. */
   #put(facts: BatchOfFacts): Set<string> {
-    const { before, forget, keep, unlink, link, done, put, factsOf } = this.#statements;
+    const { before, forget, keep, unlink, link, samePerson, waiting, done, put } = this.#statements;
+    const whoIs = (patient: string) => samePerson.all({ patient }).map((it) => it.patient);
     facts.make(facts.streams.flatMap((stream) => before.all({ stream })));
+    if (facts.relinked.length > 0) facts.join(whoIs);
     for (const stream of facts.gone) forget.run({ stream });
     for (const row of facts.rows) keep.run({ ...row });
     for (const patient of facts.relinked) unlink.run({ patient });
     for (const it of facts.links) link.run({ ...it });
-    const work = facts.work((patient) => factsOf.all({ patient }).map(placed));
-    for (const [patient, lists] of facts.touched)
-      for (const list of lists) done.run({ list: list.name, patient });
-    for (const it of work) put.run({ ...it });
+    facts.join(whoIs);
+    for (const { stream, version, fact, source } of facts.kept) this.#known.keep(stream, { version, fact, source });
+    const work = facts.work((patient, kinds) => this.#factsOf(patient, kinds));
+    const made = Map.groupBy(work, ({ list, patient }) => `${list} ${patient}`);
+    for (const [patient, lists] of facts.touched) {
+      for (const { name: list } of lists) {
+        const now = made.get(`${list} ${patient}`) ?? [];
+        const before = waiting.all({ list, patient });
+        if (isSameWork(before, now)) continue;
+        if (before.length > 0) done.run({ list, patient });
+        for (const it of now) put.run({ ...it });
+      }
+    }
     return new Set(facts.touched.keys());
+  }
+
+  #factsOf(patient: string, kinds: ReadonlySet<Kind>): Placed[] {
+    return this.#statements
+      .versionsOf(kinds)
+      .all({ patient })
+      .map(({ stream, version }) => {
+        const known = this.#known.of(stream, version);
+        if (known !== undefined) return { stream, patient, version, fact: known.fact, source: known.source };
+        const { told } = this.#statements.told.get({ stream, patient })!;
+        const read = placed({ stream, patient, version, told });
+        this.#known.keep(stream, read);
+        return read;
+      });
   }
 
   #transaction(work: () => void): void {
@@ -104,3 +138,11 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     }
   }
 }
+
+/** Most of what is told changes no item: what is the same is not written again. */
+function isSameWork(before: readonly WaitingWork[], now: readonly WaitingWork[]): boolean {
+  const items = new Map(before.map(({ stream, item }) => [stream, item]));
+  return items.size === now.length && now.every(({ stream, item }) => items.get(stream) === item);
+}
+
+type WaitingWork = Pick<NewWork, 'stream' | 'item'>;

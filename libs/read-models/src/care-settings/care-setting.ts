@@ -58,13 +58,25 @@ export interface WorkItem {
   readonly stream: string;
   /** ISO 8601: since when it waits. */
   readonly since: string;
-  /** ISO 8601: when it is overdue. What is due in the future may become work then. */
+  /** ISO 8601: when it is overdue. */
   readonly due?: string;
+  /** ISO 8601: on the list from then on, and until then; what is not told sets no end to it. */
+  readonly opens?: string;
+  readonly until?: string;
   /** Whose work it is: `Organization/id` or an ODS code, where the facts tell. */
   readonly owner?: string;
   /** A code of the list's own: a state, a score. */
   readonly state: string;
   readonly text: string;
+  /** Waits without an alert: who must know was told of something worse. */
+  readonly isQuiet?: true;
+}
+
+/** Whether the item is on its list at `now` (milliseconds UTC). */
+export function isOpenAt({ opens, until }: WorkItem, now: number): boolean {
+  return (
+    (opens === undefined || Date.parse(opens) <= now) && (until === undefined || Date.parse(until) > now)
+  );
 }
 
 export interface Worklist {
@@ -73,10 +85,14 @@ export interface Worklist {
   readonly title: string;
   /** Only facts of these kinds change it. */
   readonly kinds: ReadonlySet<Kind>;
+  /** Of those kinds only facts of which this is true; all of them unless told. What is much and says nothing here costs nothing here. */
+  readonly concerns?: (fact: Fact) => boolean;
   /** Of one person. Pure: the same facts in any order give the same items, whatever the time is. */
   readonly items: (facts: readonly Placed[]) => readonly WorkItem[];
   /** Each item of this list raises a Task, once. */
   readonly alert?: Alert;
+  /** Nobody's list: its items are Tasks of alerts that the platform takes back. */
+  readonly withdraws?: true;
 }
 
 /** What is put on the worklist of those who must know. */

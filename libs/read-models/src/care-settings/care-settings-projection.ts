@@ -21,6 +21,8 @@ export interface Told {
   readonly patients: readonly string[];
   /** Undefined where it was taken back, deleted or erased. */
   readonly fact: Fact | undefined;
+  /** `{fact, source}`, written once for all who keep it; undefined where `fact` is. */
+  readonly json: string | undefined;
   /** Undefined where `fact` is. */
   readonly beyondCare: BeyondCare | undefined;
 }
@@ -38,14 +40,16 @@ export function careSettingsProjectionBy(policy: Policy): Projection<Told> {
         content.kind === 'opened' && event.action !== 'retract' ? parsed(content.bytes) : undefined;
       const fact = resource && factOf(resource);
       const isGone = fact === undefined || fact.status === 'entered-in-error';
+      const source = sourceOf(event);
       return {
         stream,
         kind,
         version,
         issued: issuedAt(event, fact),
-        source: sourceOf(event),
+        source,
         patients: isGone ? [] : patientsOf(resource!),
         fact: isGone ? undefined : fact,
+        json: isGone ? undefined : JSON.stringify({ fact, source }),
         beyondCare: isGone ? undefined : beyondCareOf(resource!, policy),
       };
     },

@@ -8,7 +8,7 @@ import { woundItems } from './wounds.ts';
 
 export const community: CareSetting = {
   name: 'community',
-  version: 2,
+  version: 3,
   title: 'Community care',
   kinds: new Set(['person', 'problem', 'observation', 'episode', 'encounter', 'appointment', 'plan', 'goal']), // prettier-ignore
   worklists: [

@@ -3,21 +3,28 @@
  * often it is measured, until it falls, is answered, or the person has gone home.
  */
 import type { Placed, Worklist, WorkItem } from './care-setting.ts';
-import type { Kind } from './fact.ts';
+import type { Fact, Kind } from './fact.ts';
 import { spells } from './discharge-clock.ts';
-import { observationSets, type ObservationSet } from './news2-sets.ts';
+import { isForScore, observationSets, type ObservationSet } from './news2-sets.ts';
 import { PARTS, type Response } from './news2.ts';
 import { DAY_MS, timeOf } from './sections.ts';
 
 const KINDS: ReadonlySet<Kind> = new Set(['observation', 'encounter', 'person', 'task']);
+
+const TASK = 'https://fhir.carelog.example/CodeSystem/task';
+const CODES = {
+  urgent: { system: TASK, code: 'news2-urgent', display: 'NEWS2 asks for an urgent response' },
+  emergency: { system: TASK, code: 'news2-emergency', display: 'NEWS2 asks for an emergency response' },
+};
 
 /** Five or six, or a single three. */
 export const urgentResponse: Worklist = {
   name: 'news2-urgent',
   title: 'NEWS2: urgent response',
   kinds: KINDS,
+  concerns: isOfConcern,
   items: (facts) => deteriorating(facts, 'urgent'),
-  alert: { code: task('news2-urgent', 'NEWS2 asks for an urgent response'), priority: 'urgent', isHiddenFromPatient: false }, // prettier-ignore
+  alert: { code: CODES.urgent, priority: 'urgent', isHiddenFromPatient: false }, // prettier-ignore
 };
 
 /** Seven and more. */
@@ -25,13 +32,13 @@ export const emergencyResponse: Worklist = {
   name: 'news2-emergency',
   title: 'NEWS2: emergency response',
   kinds: KINDS,
+  concerns: isOfConcern,
   items: (facts) => deteriorating(facts, 'emergency'),
-  alert: { code: task('news2-emergency', 'NEWS2 asks for an emergency response'), priority: 'stat', isHiddenFromPatient: false }, // prettier-ignore
+  alert: { code: CODES.emergency, priority: 'stat', isHiddenFromPatient: false }, // prettier-ignore
 };
 
-/** Codes of the platform's own tasks. */
-function task(code: string, display: string) {
-  return { system: 'https://fhir.carelog.example/CodeSystem/task', code, display };
+function isOfConcern(fact: Fact): boolean {
+  return fact.kind !== 'observation' || isForScore(fact);
 }
 
 function deteriorating(
@@ -44,19 +51,35 @@ function deteriorating(
   const run = unanswered(facts, whileHigh(sets, response));
   const first = run.at(-1);
   if (first === undefined) return [];
+  const [told] = alertsOf(facts, run, response);
+  const isQuiet = response === 'urgent' && alertsOf(facts, run, 'emergency').length > 0;
   const owner = newest.sources[0].source.organisation;
   const missing = newest.score.missing.map((part) => PARTS[part]);
   const text = `NEWS2 ${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
-  return [{ stream: first.stream, since: new Date(first.at).toISOString(), owner, state: response, text }];
+  const until = new Date(newest.at + STANDS_MS).toISOString();
+  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, owner, state: response, text, ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+}
+
+/** What was alerted of in this run: it goes on being about that, though older measurements of the run may come later. */
+function alertsOf(
+  facts: readonly Placed[],
+  run: readonly ObservationSet[],
+  response: Exclude<Response, 'routine'>,
+): readonly string[] {
+  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
+  const { code, system } = CODES[response];
+  const alerts = facts.filter(({ fact }) => fact.kind === 'task' && fact.codes.some((it) => it.code === code && it.system === system)); // prettier-ignore
+  return alerts.flatMap(({ fact }) => fact.refs['focus'] ?? []).filter((it) => streams.has(it)).toSorted(); // prettier-ignore
 }
 
 /** What is measured in part and is not high says nothing of what was high before. */
 const isTelling = ({ score, response, recorded }: ObservationSet) =>
   response !== 'routine' || score.missing.length === 0 || recorded !== undefined;
 
-/** Three days before the newest observation: longer ago is no part of how somebody is now. */
+/** What was measured longer ago is no part of how somebody is now. */
+const STANDS_MS = 3 * DAY_MS;
 const daysBeforeNewest = (facts: readonly Placed[]) =>
-  facts.reduce((at, it) => (it.fact.kind === 'observation' ? Math.max(at, timeOf(it)) : at), 0) - 3 * DAY_MS; // prettier-ignore
+  facts.reduce((at, it) => (it.fact.kind === 'observation' && isForScore(it.fact) ? Math.max(at, timeOf(it)) : at), 0) - STANDS_MS; // prettier-ignore
 
 /** Dead, or home: a hospital spell ended since and no other goes on. */
 function isOver(facts: readonly Placed[], { at }: ObservationSet): boolean {

@@ -1,7 +1,8 @@
 /** What a batch of events changes in one care setting, worked out before anything is written: the same on every engine. */
-import type { CareSetting, Placed, Worklist } from './care-setting.ts';
+import type { CareSetting, Placed, WorkItem, Worklist } from './care-setting.ts';
 import type { Told } from './care-settings-projection.ts';
 import type { Kind } from './fact.ts';
+import { ofOnePerson } from './statements.ts';
 
 /** The newest version of a resource that the read model has, for one of the persons it is about. */
 export interface Standing {
@@ -16,12 +17,16 @@ export interface NewFact extends Standing {
   readonly told: string | null;
 }
 
+export type Kept = Pick<Placed, 'stream' | 'version' | 'fact' | 'source'>;
+
 export interface NewWork {
   readonly list: string;
   readonly patient: string;
   readonly stream: string;
   readonly since: number;
   readonly due: number | null;
+  readonly opens: number | null;
+  readonly until: number | null;
   readonly item: string;
 }
 
@@ -31,23 +36,27 @@ export class BatchOfFacts {
   /** Streams whose rows are replaced. */
   readonly gone: string[] = [];
   readonly rows: NewFact[] = [];
+  /** What the rows tell. */
+  readonly kept: Kept[] = [];
   /** Patients whose links are replaced, and by what. */
   readonly relinked: string[] = [];
   readonly links: { readonly patient: string; readonly other: string }[] = [];
   /** Patients whose worklists are made anew. */
   readonly touched = new Map<string, Set<Worklist>>();
   readonly #setting: CareSetting;
-  readonly #told: readonly Told[];
+  /** Of the kinds that the setting keeps. */
+  readonly told: readonly Told[];
+  #groupOf: (patient: string) => readonly string[] = (patient) => [patient];
 
   constructor(setting: CareSetting, told: readonly Told[]) {
     this.#setting = setting;
-    this.#told = told.filter(({ kind }) => setting.kinds.has(kind));
-    this.streams = [...new Set(this.#told.map(({ stream }) => stream))];
+    this.told = told.filter(({ kind }) => setting.kinds.has(kind));
+    this.streams = [...new Set(this.told.map(({ stream }) => stream))];
   }
 
   make(standing: readonly Standing[]): void {
     const before = Map.groupBy(standing, ({ stream }) => stream);
-    for (const [stream, told] of Map.groupBy(this.#told, (it) => it.stream)) {
+    for (const [stream, told] of Map.groupBy(this.told, (it) => it.stream)) {
       const known = before.get(stream) ?? [];
       const newest = told.reduce((a, b) => (isNewer(b, a) ? b : a));
       if (known[0] !== undefined && !isNewer(newest, known[0])) continue;
@@ -55,27 +64,52 @@ export class BatchOfFacts {
     }
   }
 
-  /** Of each touched patient, from the facts as they are now. */
-  work(factsOf: (patient: string) => readonly Placed[]): NewWork[] {
+  /**
+   * Touches whoever is one person with those who are touched, or whose links are replaced. To be called before links are
+   * replaced, which is when it is known from whom somebody parts, and after. `samePerson`: everybody who is linked, themselves too.
+   */
+  join(samePerson: (patient: string) => readonly string[]): void {
+    const known = new Map<string, readonly string[]>();
+    const groupOf = (patient: string): readonly string[] => {
+      const group = known.get(patient) ?? samePerson(patient);
+      known.set(patient, group);
+      return group;
+    };
+    this.#groupOf = groupOf;
+    for (const patient of this.relinked) {
+      const group = groupOf(patient);
+      if (group.length > 1) for (const it of group) this.#touch(it, this.#setting.worklists);
+    }
+    for (const [patient, lists] of [...this.touched])
+      for (const it of groupOf(patient)) this.#touch(it, lists);
+  }
+
+  /**
+   * Of each touched patient, from the facts as they are now. What is drawn from the records of several who are linked is
+   * work of the one under whom the thing that is waited about is recorded: linking and parting make no other item of it.
+   */
+  work(factsOf: (patient: string, kinds: ReadonlySet<Kind>) => readonly Placed[]): NewWork[] {
     const work: NewWork[] = [];
     for (const [patient, lists] of this.touched) {
-      const facts = factsOf(patient);
+      const group = this.#groupOf(patient);
+      const asked = new Set([...lists].flatMap((list) => [...list.kinds]));
+      const facts = ofOnePerson(group.flatMap((it) => factsOf(it, asked)));
+      const own = new Set(facts.filter((it) => it.patient === patient).map(({ stream }) => stream));
       for (const { name, kinds, items } of lists) {
-        for (const item of items(facts.filter(({ fact }) => kinds.has(fact.kind)))) {
-          const { stream, since, due } = item;
-          work.push({ list: name, patient, stream, since: Date.parse(since), due: due === undefined ? null : Date.parse(due), item: JSON.stringify(item) }); // prettier-ignore
-        }
+        for (const item of items(facts.filter(({ fact }) => kinds.has(fact.kind))))
+          if (group.length === 1 || own.has(item.stream)) work.push(workOf(name, patient, item));
       }
     }
     return work;
   }
 
   #replace(
-    { stream, kind, version, issued, patients, fact, source }: Told,
+    { stream, kind, version, issued, patients, fact, json, source }: Told,
     known: readonly Standing[],
   ): void {
     if (known.length > 0) this.gone.push(stream);
-    const told = fact === undefined ? null : JSON.stringify({ fact, source });
+    const told = json ?? null;
+    if (fact !== undefined) this.kept.push({ stream, version, fact, source });
     // What is gone stays known, under nobody, so that nothing older comes back.
     for (const patient of fact === undefined ? [''] : patients)
       this.rows.push({ stream, patient, kind, version, issued, told });
@@ -83,15 +117,23 @@ export class BatchOfFacts {
       this.relinked.push(stream);
       for (const other of new Set(fact?.refs['linked'])) this.links.push({ patient: stream, other });
     }
-    const lists = this.#setting.worklists.filter((list) => list.kinds.has(kind));
-    if (lists.length === 0) return;
-    for (const patient of new Set([...patients, ...known.map((it) => it.patient)])) {
-      if (patient === '') continue;
-      const before = this.touched.get(patient);
-      if (before === undefined) this.touched.set(patient, new Set(lists));
-      else for (const list of lists) before.add(list);
-    }
+    const isNew = known.length === 0 && fact !== undefined;
+    const lists = this.#setting.worklists.filter((list) => list.kinds.has(kind) && !(isNew && list.concerns?.(fact) === false)); // prettier-ignore
+    for (const patient of new Set([...patients, ...known.map((it) => it.patient)]))
+      if (patient !== '') this.#touch(patient, lists);
   }
+
+  #touch(patient: string, lists: Iterable<Worklist>): void {
+    const before = this.touched.get(patient) ?? new Set();
+    for (const list of lists) before.add(list);
+    if (before.size > 0) this.touched.set(patient, before);
+  }
+}
+
+function workOf(list: string, patient: string, item: WorkItem): NewWork {
+  const { stream, since, due, opens, until } = item;
+  const at = (time: string | undefined) => (time === undefined ? null : Date.parse(time));
+  return { list, patient, stream, since: Date.parse(since), due: at(due), opens: at(opens), until: at(until), item: JSON.stringify(item) }; // prettier-ignore
 }
 
 /** By the source's time, then by version. */

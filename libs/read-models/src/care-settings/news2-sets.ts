@@ -4,7 +4,7 @@
  * https://simplifier.net/guide/nhsdigital-clinical-observations
  */
 import type { Item, Placed } from './care-setting.ts';
-import type { Code } from './fact.ts';
+import type { Code, Fact } from './fact.ts';
 import { PARTS, PART_NAMES, responseTo, scoreOf, type Part, type Response, type SaturationScale, type Score } from './news2.ts'; // prettier-ignore
 import { timeOf } from './sections.ts';
 
@@ -236,6 +236,13 @@ function withRecorded(score: Score, recorded: ReadonlyMap<Part, number>): Score 
   const parts = { ...Object.fromEntries(recorded), ...score.parts };
   const missing = PART_NAMES.filter((part) => parts[part] === undefined);
   return { parts, missing, total: PART_NAMES.reduce((sum, part) => sum + (parts[part] ?? 0), 0) };
+}
+
+/** Whether it may be part of a set, or says how one is scored. */
+export function isForScore({ codes, parts = [] }: Fact): boolean {
+  const isKnown = (it: readonly Code[]) => known(MEASURED, it) !== undefined || known(POINTS, it) !== undefined;
+  const isTold = codes.some(({ code }) => code === TOTAL || TARGETS.has(code));
+  return isTold || isKnown(codes) || parts.some((part) => isKnown(part.codes));
 }
 
 /** A target for saturation, as it was prescribed. */

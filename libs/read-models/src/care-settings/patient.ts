@@ -9,7 +9,7 @@ import { DAY_MS, HEADING, lineOf, ofKind, section, timeOf, valueText } from './s
 
 export const patient: CareSetting = {
   name: 'patient',
-  version: 2,
+  version: 3,
   title: 'My record',
   kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'immunisation', 'observation', 'result', 'document', 'encounter', 'appointment', 'plan']), // prettier-ignore
   worklists: [],

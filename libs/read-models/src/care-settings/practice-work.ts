@@ -5,7 +5,7 @@
 import type { Placed, WorkItem, Worklist } from './care-setting.ts';
 import { isLetter, isSigned, lettersIn } from './letters.ts';
 import { saidAt, type Told } from './matching.ts';
-import { abnormalityOf, resultsIn, type Result } from './results.ts';
+import { abnormalityOf, isAbnormal, resultsIn, type Result } from './results.ts';
 import { DAY_MS, isCoded, ofKind, timeOf } from './sections.ts';
 
 /** Letters of others that no finished Task has as its focus; `in-hand` where a Task was begun. */
@@ -26,6 +26,7 @@ export const resultsNotActedOn: Worklist = {
   name: 'results-not-acted-on',
   title: 'Abnormal results not acted on',
   kinds: new Set(['person', 'result', 'observation', 'task', 'message', 'referral', 'encounter']),
+  concerns: (fact) => fact.kind !== 'observation' || isAbnormal(fact),
   items: (facts) =>
     resultsIn(facts).flatMap((result) => {
       const abnormality = abnormalityToAct(result, facts);
@@ -106,7 +107,9 @@ export function answeredAt(about: Told | Result, facts: readonly Placed[]): numb
 /** What was written after it and deals with it: a Task about it, a message about it, a referral because of it. */
 function answersTo(about: Told | Result, facts: readonly Placed[]): readonly Placed[] {
   const streams = new Set(about.map(({ stream }) => stream));
-  const written = Math.max(...about.map((it) => saidAt(it)));
+  const [told, ...more] = about;
+  // What is measured as usual, and comes later, makes nobody look again.
+  const written = Math.max(...[told!, ...more.filter((it) => it.fact.kind !== 'observation' || isAbnormal(it.fact))].map(saidAt)); // prettier-ignore
   return ofKind(facts, 'task', 'message', 'referral').filter(
     (it) => saidAt(it) >= written && namesOf(it).some((ref) => streams.has(ref)),
   );

@@ -1,5 +1,6 @@
 /** Results of investigations: a report with what was measured for it, or a measurement of a laboratory that no report holds. */
 import type { Item, Placed, Section } from './care-setting.ts';
+import type { Fact } from './fact.ts';
 import { things } from './matching.ts';
 import { HEADING, isCoded, lineOf, ofKind, section, sortedBy, timeOf, valueText } from './sections.ts';
 
@@ -32,6 +33,9 @@ export function observationSection(facts: readonly Placed[], title = 'Examinatio
   const items = things(measured).map(([newest]) => lineOf(newest, urgencyOf(newest)));
   return section(HEADING.observations, title, items.slice(0, 30));
 }
+
+/** Whether it says of itself that it is. */
+export const isAbnormal = ({ grade = '' }: Fact): boolean => CRITICAL.has(grade) || ABNORMAL.has(grade);
 
 /** Whether a laboratory or who performed it says so; `critical` is what must be told at once. */
 export function abnormalityOf(result: Result): 'critical' | 'abnormal' | undefined {

@@ -53,6 +53,40 @@ const alerts = async (...activities: readonly Activity[]) =>
 const lines = async (title: string, ...activities: readonly Activity[]) =>
   linesOf(await pageAfter(socialCare, [person(), ...activities], NOW), title);
 
+describe('an alert that nobody acknowledged', () => {
+  const escalations = (now: string) => workAfter(socialCare, 'safeguarding-escalations', [protectionPlan(), attendance()], now); // prettier-ignore
+
+  it('is on no list of escalations before a day has gone by', async () => {
+    expect(await escalations('2026-05-31T21:09:59Z')).toEqual([]);
+    expect(await escalations('2026-05-31T21:10:00Z')).toHaveLength(1);
+  });
+});
+
+describe('an alert whose cause was taken back', () => {
+  const withdrawn = async (...activities: readonly Activity[]) =>
+    (await workAfter(socialCare, 'safeguarding-withdrawn', [person(), ...activities])).map(({ stream }) => stream); // prettier-ignore
+  const raised: Activity = { ...task('requested'), by: 'carelog', issued: '2026-05-30T21:10:01Z' };
+  const made = { ...attendance(), issued: '2026-05-30T21:10:00Z' };
+  const inError = { ...attendance({ status: 'entered-in-error' }), issued: '2026-05-30T22:00:00Z' };
+
+  it('given the attendance was entered in error, then its Task is taken back; given it stands, then it is not', async () => {
+    expect(await withdrawn(made, raised)).toEqual([]);
+    expect(await withdrawn(made, raised, inError)).toEqual(['Task/t']);
+  });
+
+  it('given the attendance was somebody else’s, then it is taken back from whom it was not about', async () => {
+    const moved = { ...attendance({ subject: { reference: 'Patient/other' } }), issued: '2026-05-30T22:00:00Z' }; // prettier-ignore
+    expect(await withdrawn(made, raised, moved)).toEqual(['Task/t']);
+  });
+
+  it('given somebody touched the Task, or made it, then it is theirs to close', async () => {
+    const touched = { ...task('requested', { note: [{ text: 'Called the ward.' }] }), by: '9ZZ', issued: '2026-05-30T21:30:00Z' }; // prettier-ignore
+    expect(await withdrawn(made, raised, touched, inError)).toEqual([]);
+    expect(await withdrawn(made, { ...task('accepted'), by: 'carelog' }, inError)).toEqual([]);
+    expect(await withdrawn(made, { ...task('requested'), by: '9ZZ' }, inError)).toEqual([]);
+  });
+});
+
 describe('the alert to the team that protects', () => {
   it('given a child on a protection plan, when they come to an emergency department, then the council hears of it, by when it must act', async () => {
     const work = await workAfter(socialCare, 'safeguarding-alerts', [protectionPlan(), attendance()]);

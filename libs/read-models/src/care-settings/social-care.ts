@@ -1,9 +1,10 @@
 /** Social care: who is protected, what care they get at home, who is close to them; and whom nobody planned to see. */
 import { begun, isUnscheduled, unscheduledAttendances } from './attendances.ts';
-import type { CareSetting, Item, Placed, WorkItem } from './care-setting.ts';
+import type { CareSetting, Item, Placed, WorkItem, Worklist } from './care-setting.ts';
 import type { Code } from './fact.ts';
 import { isInForce, protectionOf, teamOf } from './protection.ts';
 import { activitiesText, DAY_MS, HEADING, lineOf, ofKind, section, timeOf, valueText } from './sections.ts';
+import { withdrawnAlerts } from './withdrawn-alerts.ts';
 
 const TASK = 'https://fhir.carelog.example/CodeSystem/task';
 const ALERT: Code = { system: TASK, code: 'safeguarding-alert', display: 'Unscheduled attendance of somebody who is protected' }; // prettier-ignore
@@ -17,26 +18,32 @@ export const ACKNOWLEDGED_WITHIN_MS = DAY_MS;
 
 const WORK_KINDS = new Set(['encounter', 'team', 'plan', 'flag', 'problem', 'task'] as const);
 
+const safeguardingAlerts: Worklist = {
+  name: 'safeguarding-alerts',
+  title: 'Unscheduled attendances of people who are protected',
+  kinds: WORK_KINDS,
+  items: (facts) => unacknowledged(facts, 'unacknowledged'),
+  alert: { code: ALERT, priority: 'urgent', isHiddenFromPatient: true },
+};
+
+/** Nobody's work before it is due: until then it is on the list of alerts. */
+const safeguardingEscalations: Worklist = {
+  name: 'safeguarding-escalations',
+  title: 'Safeguarding alerts that nobody acknowledged',
+  kinds: WORK_KINDS,
+  items: (facts) => unacknowledged(facts, 'escalated').map((it) => ({ ...it, opens: it.due! })),
+  alert: { code: ESCALATION, priority: 'stat', isHiddenFromPatient: true, whenDue: true },
+};
+
 export const socialCare: CareSetting = {
   name: 'social-care',
-  version: 2,
+  version: 3,
   title: 'Social care',
   kinds: new Set(['person', 'relative', 'encounter', 'team', 'plan', 'flag', 'problem', 'risk', 'task']),
   worklists: [
-    {
-      name: 'safeguarding-alerts',
-      title: 'Unscheduled attendances of people who are protected',
-      kinds: WORK_KINDS,
-      items: (facts) => unacknowledged(facts, 'unacknowledged'),
-      alert: { code: ALERT, priority: 'urgent', isHiddenFromPatient: true },
-    },
-    {
-      name: 'safeguarding-escalations',
-      title: 'Safeguarding alerts that nobody acknowledged',
-      kinds: WORK_KINDS,
-      items: (facts) => unacknowledged(facts, 'escalated'),
-      alert: { code: ESCALATION, priority: 'stat', isHiddenFromPatient: true, whenDue: true },
-    },
+    safeguardingAlerts,
+    safeguardingEscalations,
+    withdrawnAlerts('safeguarding-withdrawn', [safeguardingAlerts, safeguardingEscalations], ['encounter']),
   ],
   page: (facts, now) => [
     section(HEADING.safeguarding, 'Safeguarding', protections(facts, now)),

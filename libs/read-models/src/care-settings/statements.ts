@@ -14,12 +14,23 @@ export interface FactRow {
   readonly told: string | null;
 }
 
-export function placed({ stream, patient, version, told }: FactRow): Placed {
+export function placed({ stream, patient, version, told }: Omit<FactRow, 'kind'>): Placed {
   return { stream, patient, version, ...(JSON.parse(told!) as Pick<Placed, 'fact' | 'source'>) };
+}
+
+/** Facts of records that are linked, each once: what is about several of them counts as the first one's. */
+export function ofOnePerson(facts: readonly Placed[]): readonly Placed[] {
+  const first = new Map<string, Placed>();
+  for (const it of facts) {
+    const known = first.get(it.stream);
+    if (known === undefined || it.patient < known.patient) first.set(it.stream, it);
+  }
+  return first.size === facts.length ? facts : [...first.values()];
 }
 
 /** Prepared once for a connection. */
 export function prepareWriting(db: Database) {
+  const ofKinds = new Map<string, Statement<Omit<FactRow, 'kind' | 'told'>>>();
   return {
     before: new Statement(
       db,
@@ -48,7 +59,39 @@ export function prepareWriting(db: Database) {
         .values({ patient: given('patient'), other: given('other') })
         .onConflict((it) => it.doNothing()),
     ),
-    factsOf: new Statement(db, factsOfPatient()),
+    samePerson: new Statement(db, written(samePersonIn())),
+    versionsOf: (kinds: ReadonlySet<Kind>): Statement<Omit<FactRow, 'kind' | 'told'>> => {
+      const key = [...kinds].sort();
+      const known = ofKinds.get(key.join());
+      if (known !== undefined) return known;
+      const made = new Statement(
+        db,
+        careSetting
+          .selectFrom('fact')
+          .select(['stream', 'patient', 'version'])
+          .where('patient', '=', given('patient'))
+          .where('told', 'is not', null)
+          .where('kind', 'in', key.map((kind) => sql.lit(kind))), // prettier-ignore
+      );
+      ofKinds.set(key.join(), made);
+      return made;
+    },
+    told: new Statement(
+      db,
+      careSetting
+        .selectFrom('fact')
+        .select('told')
+        .where('stream', '=', given('stream'))
+        .where('patient', '=', given('patient')),
+    ),
+    waiting: new Statement<{ stream: string; item: string }>(
+      db,
+      careSetting
+        .selectFrom('work')
+        .select(['stream', 'item'])
+        .where('list', '=', given('list'))
+        .where('patient', '=', given('patient')),
+    ),
     done: new Statement(
       db,
       careSetting
@@ -66,6 +109,8 @@ export function prepareWriting(db: Database) {
           stream: given('stream'),
           since: given('since'),
           due: given('due'),
+          opens: given('opens'),
+          until: given('until'),
           item: given('item'),
         })
         .onConflict((it) => it.doNothing()),
@@ -110,6 +155,8 @@ export function askingOf(schema?: string) {
       .select(['patient', 'item'])
       .where('list', '=', given('list'))
       .where(sql<boolean>`(since, stream) > (${given('since')}, ${given('stream')})`)
+      .where(sql<boolean>`(opens is null or opens <= ${given('now')})`)
+      .where(sql<boolean>`("until" is null or "until" > ${given('now')})`)
       .orderBy('since')
       .orderBy('stream')
       .limit(givenLimit),
@@ -136,12 +183,14 @@ function factsOfPatient(tables = careSetting) {
     .where('told', 'is not', null);
 }
 
-/** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. */
+/** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. At most 20 are read as one. */
 const samePersonIn = (schema?: string) => {
   const link = sql.table(schema === undefined ? 'link' : `${schema}.link`);
+  // PostgreSQL wants both parts to compare alike.
+  const collation = schema === undefined ? sql`` : sql` collate "C"`;
   return sql<{ patient: string }>`
     with recursive same(patient) as (
-      select cast(${given('patient')} as text)
+      select cast(${given('patient')} as text)${collation}
       union select case when l.patient = same.patient then l.other else l.patient end
       from ${link} l join same on l.patient = same.patient or l.other = same.patient
     ) select patient from same limit 20`;

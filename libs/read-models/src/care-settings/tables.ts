@@ -18,13 +18,15 @@ export interface CareSettingTables {
   };
   /** Which Patient says that it is the same person as another. */
   link: { patient: string; other: string };
-  /** What waits, of the facts as they are. Times in milliseconds UTC; `item`: JSON. */
+  /** What waits, of the facts as they are: on the list from `opens` until `until`. Times in milliseconds UTC; `item`: JSON. */
   work: {
     list: string;
     patient: string;
     stream: string;
     since: number;
     due: number | null;
+    opens: number | null;
+    until: number | null;
     item: string;
   };
   checkpoint: { id: number; position: number; epoch: string };
@@ -44,14 +46,14 @@ export const careSetting = new Kysely<CareSettingTables>({
 export const CREATE_TABLES = `
   CREATE TABLE fact (
     stream TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, issued INTEGER NOT NULL,
-    told TEXT, PRIMARY KEY (stream, patient)
-  ) WITHOUT ROWID;
+    told TEXT, UNIQUE (stream, patient)
+  );
   CREATE INDEX fact_of_patient ON fact (patient, kind) WHERE told IS NOT NULL;
   CREATE TABLE link (patient TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (patient, other)) WITHOUT ROWID;
   CREATE INDEX link_back ON link (other);
   CREATE TABLE work (
-    list TEXT NOT NULL, patient TEXT NOT NULL, stream TEXT NOT NULL, since INTEGER NOT NULL, due INTEGER, item TEXT NOT NULL,
-    PRIMARY KEY (list, patient, stream)
+    list TEXT NOT NULL, patient TEXT NOT NULL, stream TEXT NOT NULL, since INTEGER NOT NULL, due INTEGER,
+    opens INTEGER, until INTEGER, item TEXT NOT NULL, PRIMARY KEY (list, patient, stream)
   ) WITHOUT ROWID;
   CREATE INDEX work_in_order ON work (list, since, stream);
   CREATE INDEX work_due ON work (list, due) WHERE due IS NOT NULL;

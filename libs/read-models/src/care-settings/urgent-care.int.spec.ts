@@ -198,6 +198,31 @@ describe('NEWS2 as observations come', () => {
     expect((await emergencies([...high, done, ...same, ...worse])).map(({ since, text }) => `${since} ${text}`)).toEqual(['2026-06-01T11:00:00.000Z NEWS2 10']); // prettier-ignore
   });
 
+  const alert = (code: string, focus: string): Activity => ({ resource: about('Task', code, { status: 'requested', intent: 'order', code: { coding: [{ system: 'https://fhir.carelog.example/CodeSystem/task', code }] }, focus: { reference: focus } }), by: 'carelog' }); // prettier-ignore
+
+  it('given an older set of the same run comes after the alert, then it stays the alert of the run', async () => {
+    const later = measured('b', '2026-06-01T10:30:00Z', GRAVE);
+    const [work] = await emergencies(later);
+    const older = measured('a', '2026-06-01T10:00:00Z', GRAVE);
+    const told = [...older, ...later, alert('news2-emergency', work!.stream)];
+    expect(await emergencies(told)).toMatchObject([{ stream: work!.stream, since: '2026-06-01T10:00:00.000Z' }]); // prettier-ignore
+  });
+
+  it('given the score falls from seven to five, then it waits on the lower list without another alert; unless nobody was told of the seven', async () => {
+    const falling = [...measured('a', '2026-06-01T10:00:00Z', GRAVE), ...measured('b', '2026-06-01T11:00:00Z', { ...GRAVE, pulse: 72 })]; // prettier-ignore
+    expect(await emergencies(falling)).toEqual([]);
+    expect((await urgencies(falling))[0]).not.toHaveProperty('isQuiet');
+    const [work] = await urgencies([...falling, alert('news2-emergency', 'Observation/a-air')]);
+    expect(work).toMatchObject({ state: 'urgent', text: 'NEWS2 5', isQuiet: true });
+  });
+
+  it('given nothing was measured for three days, then it says nothing of how they are now', async () => {
+    const high = measured('a', '2026-06-01T10:00:00Z', GRAVE);
+    const on = (now: string) => workAfter(urgentCare, 'news2-emergency', high, now);
+    expect(await on('2026-06-04T09:59:59Z')).toHaveLength(1);
+    expect(await on('2026-06-04T10:00:00Z')).toEqual([]);
+  });
+
   it('given they went home since, then nothing waits', async () => {
     const visit = contact('v', 'EMER', '2026-06-01T09:00:00Z', { period: { start: '2026-06-01T09:00:00Z', end: '2026-06-01T11:00:00Z' } }); // prettier-ignore
     expect(await emergencies([...measured('a', '2026-06-01T10:00:00Z', GRAVE), visit])).toEqual([]);

@@ -9,13 +9,19 @@ import { medicineSection } from './medicines.ts';
 import { problemSection } from './problems.ts';
 import { spellLine } from './spell-lines.ts';
 import { spells } from './discharge-clock.ts';
+import { withdrawnAlerts } from './withdrawn-alerts.ts';
 
 export const urgentCare: CareSetting = {
   name: 'urgent-care',
-  version: 2,
+  version: 3,
   title: 'Emergency summary',
   kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'procedure', 'observation', 'document', 'encounter', 'flag', 'plan', 'team', 'task']), // prettier-ignore
-  worklists: [emergencyResponse, urgentResponse, carePlanCallers],
+  worklists: [
+    emergencyResponse,
+    urgentResponse,
+    carePlanCallers,
+    withdrawnAlerts('news2-withdrawn', [emergencyResponse, urgentResponse], ['observation']),
+  ],
   page: (facts, now) => [
     alertSection(facts, now),
     safeguardingSection(facts, now),

@@ -61,20 +61,16 @@ export function pseudonymsBy(digest: Digest): Pseudonyms {
 export function pseudonymised(told: Told, isKept: (fact: Fact) => boolean, pseudonyms: Pseudonyms): Told {
   const { source, fact, beyondCare, patients } = told;
   const kept = fact !== undefined && beyondCare?.isLeftOut === false && isKept(fact) ? factOf(fact, beyondCare, pseudonyms) : undefined; // prettier-ignore
+  // By its position the event could be found in the log.
+  const { organisation, careSetting, occurredAt } = source;
+  const bare = { position: 0, organisation, system: '', careSetting, occurredAt, recordedAt: '' };
   return {
     ...told,
     stream: pseudonyms.of(told.stream),
     patients: kept === undefined ? [] : patients.map((it) => pseudonyms.of(it)),
     fact: kept,
-    source: {
-      // By its position the event could be found in the log.
-      position: 0,
-      organisation: source.organisation,
-      system: '',
-      careSetting: source.careSetting,
-      occurredAt: source.occurredAt,
-      recordedAt: '',
-    },
+    json: kept && JSON.stringify({ fact: kept, source: bare }),
+    source: bare,
   };
 }
 

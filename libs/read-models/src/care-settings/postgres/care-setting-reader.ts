@@ -4,8 +4,8 @@ import { Pool } from 'pg';
 import { compileFor, type Query } from '../../record/dialect.ts';
 import { bound, type Values } from '../../record/statement.ts';
 import type { CareSetting, Placed, WorkItem } from '../care-setting.ts';
-import type { CareSettingQueries, WorkCursor, WorkRow } from '../care-setting-reader.ts';
-import { askingOf, placed } from '../statements.ts';
+import type { CareSettingQueries, WorkPage, WorkRow } from '../care-setting-reader.ts';
+import { askingOf, ofOnePerson, placed } from '../statements.ts';
 import { careSettingSchema } from './tables.ts';
 
 export interface PostgresCareSettingsOptions {
@@ -32,6 +32,8 @@ export function openPostgresCareSettings({ url, settings, connections = 4 }: Pos
   });
   // An idle connection that breaks is replaced by the next question.
   pool.on('error', () => {});
+  // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const of = new Map(
     settings.map((it) => [it.name, new PostgresCareSettingReader(pool, careSettingSchema(it))]),
   );
@@ -55,14 +57,14 @@ class PostgresCareSettingReader implements CareSettingQueries {
     const rows = await Promise.all(
       same.map((it) => this.#ask(this.#asking.factsOf, { patient: it.patient })),
     );
-    return rows.flat().map((row) => placed({ ...row, version: Number(row.version) }));
+    return ofOnePerson(rows.flat().map((row) => placed({ ...row, version: Number(row.version) })));
   }
 
   async work(
     list: string,
-    { count, after = { since: -1, stream: '' } }: { readonly count: number; readonly after?: WorkCursor },
+    { count, now, after = { since: -1, stream: '' } }: WorkPage,
   ): Promise<readonly WorkRow[]> {
-    const rows = await this.#ask(this.#asking.work, { list, ...after, limit: count });
+    const rows = await this.#ask(this.#asking.work, { list, ...after, now, limit: count });
     return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
   }
 

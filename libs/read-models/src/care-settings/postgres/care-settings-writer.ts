@@ -2,14 +2,13 @@
  * Writes the read models of all care settings in PostgreSQL, each in a schema of its own with checkpoints of its own, where
  * several projectors write at once, each its lanes: one transaction a batch, in which the rows of a table are written together.
  */
-import type { Checkpoint, LaneWork, Parked, ProjectedBatch, SharedReadModel, Touched } from '@carelog/projection'; // prettier-ignore
+import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
 import { Pool, type PoolClient } from 'pg';
-import { PROJECTED_CHANNEL } from '../../record/postgres/record-writer.ts';
+import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
-import { BatchOfFacts, type Standing } from '../facts-of-batch.ts';
-import { placed, type FactRow } from '../statements.ts';
-import { careSettingSchema } from './tables.ts';
+import { ReachesOtherLanes, SettingTables, type Writing } from './setting-tables.ts';
+import { careSettingsSchema } from './tables.ts';
 
 export interface PostgresCareSettingsWriterOptions {
   /** Of a role that may write to the schemas. */
@@ -19,7 +18,7 @@ export interface PostgresCareSettingsWriterOptions {
   readonly connections?: number;
 }
 
-/** Nothing is asked of the database before the first call. The schemas are made by `migrateCareSetting`. */
+/** Nothing is asked of the database before the first call. The schemas are made by `migrateCareSettings`. */
 export function openPostgresCareSettingsWriter({
   url,
   settings,
@@ -37,19 +36,20 @@ export function openPostgresCareSettingsWriter({
   });
   // An idle connection that breaks is replaced by the next batch.
   pool.on('error', () => {});
-  return new PostgresCareSettingsWriter(
-    pool,
-    settings.map((setting) => new SettingTables(setting)),
-  );
+  // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return new PostgresCareSettingsWriter(pool, settings);
 }
 
 class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
   readonly #settings: readonly SettingTables[];
+  readonly #hints: ProgressHints;
 
-  constructor(pool: Pool, settings: readonly SettingTables[]) {
+  constructor(pool: Pool, settings: readonly CareSetting[]) {
     this.#pool = pool;
-    this.#settings = settings;
+    this.#settings = settings.map((setting) => new SettingTables(setting));
+    this.#hints = new ProgressHints(pool, careSettingsSchema(settings));
   }
 
   /** Of each lane that of the setting which is furthest behind. */
@@ -68,33 +68,19 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   }
 
   async apply(lane: number, work: LaneWork<Told>): Promise<Touched> {
-    return this.#transaction(async (client) => {
-      const reached: (Checkpoint | undefined)[] = [];
-      const parked: Parked[] = [];
-      // Always in this order, so that two who lock the same lane wait for each other and no more.
-      for (const it of this.#settings) {
-        reached.push(await it.lock(client, lane));
-        parked.push(...(await it.parked(client, lane)));
+    for (let isAlone = false; ;) {
+      try {
+        return await this.#apply({ lane, isAlone }, work);
+      } catch (fault) {
+        if (fault instanceof ReachesOtherLanes) isAlone = true;
+        else if (fault instanceof OfOtherLogs) await this.clear(lane);
+        else throw fault;
       }
-      // What was built from another life of the log is not what the others are: they begin again together.
-      if (new Set(reached.flatMap((it) => it?.epoch ?? [])).size > 1) {
-        for (const it of this.#settings) await it.clear(client, lane);
-        reached.fill(undefined);
-      }
-      const batch = await work(leastOf(reached), once(parked));
-      if (batch === undefined) return new Set<string>();
-      const all = new Set<string>();
-      for (const [at, it] of this.#settings.entries()) {
-        for (const patient of await it.write(client, lane, batch, reached[at])) all.add(patient);
-      }
-      const notice = `care_settings ${lane} ${batch.checkpoint.position}`;
-      await client.query('SELECT pg_notify($1, $2)', [PROJECTED_CHANNEL, notice]);
-      return batch.parked.length > 0 ? 'all' : all;
-    });
+    }
   }
 
   async clear(lane?: number): Promise<void> {
-    await this.#transaction(async (client) => {
+    await this.#transaction('alone', async (client) => {
       for (const it of this.#settings) await it.clear(client, lane);
     });
   }
@@ -103,10 +89,47 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
     await this.#pool.end();
   }
 
-  async #transaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+  async #apply(writing: Writing, work: LaneWork<Told>): Promise<Touched> {
+    const { lane } = writing;
+    let position: number | undefined;
+    const touched = await this.#transaction(writing.isAlone ? 'alone' : 'beside others', async (client) => {
+      // Always in this order, so that two who lock the same lane wait for each other and no more.
+      const lanes = [];
+      for (const it of this.#settings) lanes.push(await it.lock(client, lane));
+      const reached = lanes.map((it) => it.reached);
+      if (new Set(reached.flatMap((it) => it?.epoch ?? [])).size > 1) throw new OfOtherLogs();
+      const least = leastOf(reached);
+      // What is parked further on is met again by the setting that is furthest behind.
+      const parked = once(lanes.flatMap((it) => it.parked)).filter((it) => it.position <= (least?.position ?? 0)); // prettier-ignore
+      const batch = await work(least, parked);
+      if (batch === undefined) return new Set<string>();
+      const { released = [], checkpoint } = batch;
+      if (released.length > 0 && reached.some((it) => it?.position !== least?.position))
+        throw new Error('Not all care settings are equally far. Try again once none is being built.');
+      const all = new Set<string>();
+      const aside = [...parked.filter((it) => !released.includes(it.partition)), ...batch.parked];
+      for (const [at, it] of this.#settings.entries()) {
+        const known = new Set(lanes[at]!.parked.map(({ partition }) => partition));
+        const unknown = aside.filter(({ partition }) => !known.has(partition) || released.includes(partition)); // prettier-ignore
+        const own = await it.write(client, writing, { ...batch, parked: unknown }, reached[at]);
+        for (const patient of own) all.add(patient);
+      }
+      position = checkpoint.position;
+      return batch.parked.length > 0 ? ('all' as const) : all;
+    });
+    if (position !== undefined) this.#hints.tell(lane, position);
+    return touched;
+  }
+
+  async #transaction<Result>(
+    company: 'alone' | 'beside others',
+    work: (client: PoolClient) => Promise<Result>,
+  ): Promise<Result> {
     const client = await this.#pool.connect();
     try {
       await client.query('BEGIN');
+      const shared = company === 'alone' ? '' : '_shared';
+      await client.query(`SELECT pg_advisory_xact_lock${shared}(hashtext('carelog care settings lanes'))`);
       const result = await work(client);
       await client.query('COMMIT');
       client.release();
@@ -119,158 +142,8 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   }
 }
 
-/** Stands for the epoch of a lane that nothing was applied to. */
-const NOTHING_APPLIED = '';
-
-/** One setting's tables, in whatever transaction they are asked. */
-class SettingTables {
-  readonly #setting: CareSetting;
-  readonly #schema: string;
-
-  constructor(setting: CareSetting) {
-    this.#setting = setting;
-    this.#schema = careSettingSchema(setting);
-  }
-
-  async checkpoints(asked: Pick<Pool, 'query'>): Promise<ReadonlyMap<number, Checkpoint>> {
-    const { rows } = await asked.query<CheckpointRow>(
-      `SELECT lane, position, epoch FROM ${this.#schema}.checkpoint`,
-    );
-    return new Map(
-      rows.flatMap((row) => (row.epoch === NOTHING_APPLIED ? [] : [[row.lane, checkpointOf(row)]])),
-    );
-  }
-
-  async lock(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
-    const insert = `INSERT INTO ${this.#schema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`;
-    await client.query(insert, [lane, NOTHING_APPLIED]);
-    const select = `SELECT lane, position, epoch FROM ${this.#schema}.checkpoint WHERE lane = $1 FOR UPDATE`;
-    const { rows } = await client.query<CheckpointRow>(select, [lane]);
-    const [row] = rows;
-    return row === undefined || row.epoch === NOTHING_APPLIED ? undefined : checkpointOf(row);
-  }
-
-  async parked(asked: Pick<Pool, 'query'>, lane: number): Promise<readonly Parked[]> {
-    const text = `SELECT partition, position, reason FROM ${this.#schema}.parked WHERE lane = $1`;
-    const { rows } = await asked.query<Parked>(text, [lane]);
-    return rows.map((row) => ({ ...row, position: Number(row.position) }));
-  }
-
-  /** Gives the patients whose work may be another. */
-  async write(
-    client: PoolClient,
-    lane: number,
-    { changes, parked, released = [], checkpoint }: ProjectedBatch<Told>,
-    reached: Checkpoint | undefined,
-  ): Promise<Iterable<string>> {
-    const s = this.#schema;
-    if (released.length > 0)
-      await client.query(`DELETE FROM ${s}.parked WHERE partition = ANY($1)`, [released]);
-    // Of partitions that were taken up again, what lies before the checkpoint too.
-    const again = new Set(released);
-    const isFresh = (position: number) => reached === undefined || position > reached.position;
-    const told = changes.filter(({ event }) => isFresh(event.position) || again.has(event.partition));
-    const facts = new BatchOfFacts(
-      this.#setting,
-      told.map(({ change }) => change),
-    );
-    if (facts.streams.length > 0) {
-      facts.make(await this.#standing(client, facts.streams));
-      await this.#put(client, lane, facts);
-    }
-    if (parked.length > 0) {
-      const columns = [parked.map((it) => it.partition), parked.map((it) => it.position), parked.map((it) => it.reason)]; // prettier-ignore
-      await client.query(
-        `INSERT INTO ${s}.parked SELECT u.*, $4 FROM unnest($1::text[], $2::bigint[], $3::text[]) u ON CONFLICT DO NOTHING`,
-        [...columns, lane],
-      );
-    }
-    const { position, epoch } = checkpoint;
-    await client.query(
-      `UPDATE ${s}.checkpoint SET position = $2, epoch = $3 WHERE lane = $1 AND (epoch <> $3 OR position < $2)`,
-      [lane, position, epoch],
-    );
-    return facts.touched.keys();
-  }
-
-  async clear(client: PoolClient, lane: number | undefined): Promise<void> {
-    for (const table of ['fact', 'link', 'work', 'parked', 'checkpoint']) {
-      if (lane === undefined) await client.query(`DELETE FROM ${this.#schema}.${table}`);
-      else await client.query(`DELETE FROM ${this.#schema}.${table} WHERE lane = $1`, [lane]);
-    }
-    // The lock is kept by those who hold it.
-    if (lane !== undefined) await this.lock(client, lane);
-  }
-
-  async #standing(client: PoolClient, streams: readonly string[]): Promise<readonly Standing[]> {
-    const { rows } = await client.query<Record<keyof Standing, string>>({
-      name: `${this.#schema} standing`,
-      text: `SELECT stream, patient, issued, version FROM ${this.#schema}.fact WHERE stream = ANY($1::text[])`,
-      values: [streams],
-    });
-    return rows.map((row) => ({ ...row, issued: Number(row.issued), version: Number(row.version) }));
-  }
-
-  async #put(client: PoolClient, lane: number, facts: BatchOfFacts): Promise<void> {
-    const s = this.#schema;
-    const { gone, rows, links, relinked } = facts;
-    if (gone.length > 0) await client.query({ name: `${s} gone`, text: `DELETE FROM ${s}.fact WHERE stream = ANY($1::text[])`, values: [gone] }); // prettier-ignore
-    if (rows.length > 0)
-      await client.query({
-        name: `${s} facts`,
-        text: `INSERT INTO ${s}.fact SELECT u.*, $7 FROM
-                 unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) u`,
-        values: [...columnsOf(rows, ['stream', 'patient', 'kind', 'version', 'issued', 'told']), lane],
-      });
-    if (relinked.length > 0) {
-      await client.query(`DELETE FROM ${s}.link WHERE patient = ANY($1::text[])`, [relinked]);
-      await client.query(
-        `INSERT INTO ${s}.link SELECT u.*, $3 FROM unnest($1::text[], $2::text[]) u ON CONFLICT DO NOTHING`,
-        [...columnsOf(links, ['patient', 'other']), lane],
-      );
-    }
-    await this.#putWork(client, lane, facts);
-  }
-
-  async #putWork(client: PoolClient, lane: number, facts: BatchOfFacts): Promise<void> {
-    const s = this.#schema;
-    if (facts.touched.size === 0) return;
-    const { rows } = await client.query<FactRow & { version: string }>({
-      name: `${s} facts of`,
-      text: `SELECT stream, patient, kind, version, told FROM ${s}.fact WHERE patient = ANY($1::text[]) AND told IS NOT NULL`,
-      values: [[...facts.touched.keys()]],
-    });
-    const byPatient = Map.groupBy(rows, ({ patient }) => patient);
-    const lists: string[] = [];
-    const patients: string[] = [];
-    const work = facts.work((patient) => (byPatient.get(patient) ?? []).map((row) => placed({ ...row, version: Number(row.version) }))); // prettier-ignore
-    for (const [patient, names] of facts.touched) for (const { name } of names) (lists.push(name), patients.push(patient)); // prettier-ignore
-    await client.query({
-      name: `${s} done`,
-      text: `DELETE FROM ${s}.work w USING unnest($1::text[], $2::text[]) u(list, patient)
-             WHERE w.list = u.list AND w.patient = u.patient`,
-      values: [lists, patients],
-    });
-    if (work.length > 0)
-      await client.query({
-        name: `${s} work`,
-        text: `INSERT INTO ${s}.work SELECT u.*, $7 FROM
-                 unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) u ON CONFLICT DO NOTHING`,
-        values: [...columnsOf(work, ['list', 'patient', 'stream', 'since', 'due', 'item']), lane],
-      });
-  }
-}
-
-interface CheckpointRow {
-  readonly lane: number;
-  readonly position: string;
-  readonly epoch: string;
-}
-
-const checkpointOf = ({ position, epoch }: CheckpointRow): Checkpoint => ({
-  position: Number(position),
-  epoch,
-});
+/** Thrown before anything is written: what was built from another life of the log is not what the others are, and all begin again. */
+class OfOtherLogs extends Error {}
 
 /** Undefined where one of them has nothing, or they are of different logs. */
 function leastOf(reached: readonly (Checkpoint | undefined)[]): Checkpoint | undefined {
@@ -280,7 +153,3 @@ function leastOf(reached: readonly (Checkpoint | undefined)[]): Checkpoint | und
 }
 
 const once = (parked: readonly Parked[]): readonly Parked[] => [...new Map(parked.map((it) => [it.partition, it])).values()]; // prettier-ignore
-
-function columnsOf<Row extends object>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {
-  return names.map((name) => rows.map((row) => row[name]));
-}

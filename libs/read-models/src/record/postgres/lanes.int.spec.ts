@@ -11,7 +11,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openRecord, openRecordWriter, type RecordChange, type RecordQueries, type SearchPage } from '../../index.ts'; // prettier-ignore
 import { apply, Log, observation, ownRecordOf, patient, type Applied } from '../miniature-log.ts';
 import { openPostgresRecord, openPostgresRecordHere } from './open-record.ts';
-import { openPostgresRecordWriter, PROJECTED_CHANNEL } from './record-writer.ts';
+import { PROJECTED_CHANNEL } from './progress-hints.ts';
+import { openPostgresRecordWriter } from './record-writer.ts';
 import { migrateRecord } from './tables.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';

@@ -10,6 +10,7 @@ import type { RecordChange } from '../record-projection.ts';
 import { BatchPlan, laterStreams, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
 import { BatchNames, Names } from './names.ts';
+import { ProgressHints } from './progress-hints.ts';
 import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
 import { arrayOf } from './texts.ts';
 
@@ -28,9 +29,6 @@ export interface PostgresRecordWriterOptions {
   /** As many batches at a time; 4 unless told. */
   readonly connections?: number;
 }
-
-/** Heard of when a lane came further: `<schema> <lane> <position>`. A hint; the tables are the truth. */
-export const PROJECTED_CHANNEL = 'carelog_projected';
 
 /** Nothing is asked of the database before the first call. */
 export function openPostgresRecordWriter({
@@ -70,8 +68,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   readonly #lanes: number | undefined;
   readonly #names: Names;
   readonly #sums = new LabelSums();
-  readonly #untold = new Map<number, number>();
-  #isTelling = false;
+  readonly #hints: ProgressHints;
   #generation = '';
   #written = 0;
   #analysedAt = 1_000;
@@ -87,6 +84,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     this.#policy = policy;
     this.#lanes = lanes;
     this.#names = new Names(namesPool);
+    this.#hints = new ProgressHints(namesPool, schema);
   }
 
   async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
@@ -114,7 +112,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       position = now.checkpoint.position;
       return this.#write(client, lane, now, standing);
     });
-    if (position !== undefined) this.#tell(lane, position);
+    if (position !== undefined) this.#hints.tell(lane, position);
     if (this.#written >= this.#analysedAt) await this.#analyse();
     if (isHeld) throw new LaneHeld(`Lane ${lane} of ${this.#schema} waits for another lane.`, touched);
     return touched;
@@ -145,28 +143,6 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       [lane, epoch, position - 1],
     );
     return Number(rows[0]!.count) < this.#lanes! - 1;
-  }
-
-  // Not in the batch: the server lets one transaction that notifies commit at a time, and a hint needs no fsync.
-  #tell(lane: number, position: number): void {
-    this.#untold.set(lane, position);
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    const hints = [...this.#untold].map((it) => [this.#schema, ...it].join(' '));
-    this.#untold.clear();
-    this.#namesPool
-      .query({
-        name: 'tell',
-        text: 'SELECT pg_notify($1, hint) FROM unnest($2::text[]) hint',
-        values: [PROJECTED_CHANNEL, hints],
-      })
-      // Whoever waits looks by itself too.
-      .catch(() => {})
-      .finally(() => {
-        this.#isTelling = false;
-        const [next] = this.#untold;
-        if (next !== undefined) this.#tell(...next);
-      });
   }
 
   // A record that fills up is asked before the server comes to look at it by itself, and would be asked in wrong ways.

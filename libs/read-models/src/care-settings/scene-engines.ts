@@ -1,0 +1,144 @@
+/** For specs: the read model of one care setting, made of what activities tell, on each engine that it runs on. */
+import type { AppliedChange, ProjectedBatch, SharedReadModel } from '@carelog/projection';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { SqliteDatabase } from '../record/database.ts';
+import type { CareSetting } from './care-setting.ts';
+import { openCareSetting, type CareSettingQueries } from './care-setting-reader.ts';
+import { openCareSettingWriter } from './care-setting-writer.ts';
+import type { Told } from './care-settings-projection.ts';
+import { openPostgresCareSettings } from './postgres/care-setting-reader.ts';
+import { openPostgresCareSettingsWriter } from './postgres/care-settings-writer.ts';
+import { careSettingSchema, migrateCareSettings } from './postgres/tables.ts';
+
+export type ToldInOrder = readonly AppliedChange<Told>[];
+type Ask<Answer> = (queries: CareSettingQueries) => Promise<Answer>;
+
+/** So many activities `atOnce`; all of them unless told. */
+export async function askedOnSqlite<Answer>(
+  setting: CareSetting,
+  changes: ToldInOrder,
+  ask: Ask<Answer>,
+  atOnce = Math.max(1, changes.length),
+): Promise<Answer> {
+  const folder = mkdtempSync(join(tmpdir(), 'carelog-setting-'));
+  const path = join(folder, 'setting.sqlite');
+  const writer = openCareSettingWriter(path, setting);
+  try {
+    for (let at = 0; at < changes.length; at += atOnce)
+      await writer.apply(batchOf(changes.slice(at, at + atOnce)));
+    const queries = openCareSetting(path);
+    try {
+      return await ask(queries);
+    } finally {
+      queries.close();
+    }
+  } finally {
+    writer.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Setting of the run: where its PostgreSQL is; what is made there is gone with it. Absent where this machine has none. */
+export const POSTGRES_OF_RUN = 'CARELOG_SPEC_POSTGRES';
+
+const LANES = 3;
+
+/** As a cluster does it: each person's activities come by a lane, and all lanes at once. Undefined where there is no PostgreSQL. */
+export async function askedOnPostgres<Answer>(
+  setting: CareSetting,
+  changes: ToldInOrder,
+  ask: Ask<Answer>,
+): Promise<{ readonly answer: Answer } | undefined> {
+  const url = process.env[POSTGRES_OF_RUN];
+  if (url === undefined) return undefined;
+  const made = tables.get(setting) ?? makeTables(setting, url);
+  tables.set(setting, made);
+  const { writer, queries } = await made;
+  await writer.clear();
+  const lanes = Map.groupBy(changes, ({ change }) => laneOf(change.patients[0] ?? ''));
+  await Promise.all([...lanes].map(([lane, its]) => writer.apply(lane, async () => batchOf(its))));
+  return { answer: await ask(queries) };
+}
+
+interface Tables {
+  readonly writer: SharedReadModel<Told>;
+  readonly queries: CareSettingQueries;
+}
+
+// To empty them takes less than to make them.
+const tables = new Map<CareSetting, Promise<Tables>>();
+let ownDatabase: Promise<string> | undefined;
+
+async function makeTables(setting: CareSetting, postgres: string): Promise<Tables> {
+  const url = await (ownDatabase ??= makeDatabase(postgres));
+  const owner = new Client({ connectionString: url });
+  await owner.connect();
+  await migrateCareSettings(owner, [setting], {});
+  await owner.end();
+  const writer = openPostgresCareSettingsWriter({ url, settings: [setting] });
+  const queries = openPostgresCareSettings({ url, settings: [setting], connections: 1 }).of.get(setting.name);
+  return { writer, queries: queries! };
+}
+
+/** Spec files run side by side, and schemas are named by their settings. */
+async function makeDatabase(postgres: string): Promise<string> {
+  const name = `scenes_${randomUUID().replaceAll('-', '')}`;
+  const server = new Client({ connectionString: postgres });
+  await server.connect();
+  await server.query(`CREATE DATABASE ${name}`);
+  await server.end();
+  return Object.assign(new URL(postgres), { pathname: `/${name}` }).href;
+}
+
+function batchOf(changes: ToldInOrder): ProjectedBatch<Told> {
+  const position = Math.max(0, ...changes.map(({ event }) => event.position));
+  return { changes, parked: [], setAside: [], checkpoint: { position, epoch: 'one' } };
+}
+
+const laneOf = (patient: string) => [...patient].reduce((sum, it) => sum + it.charCodeAt(0), 0) % LANES;
+
+/** Everything that a read model holds but for bookkeeping, in one order: the same text for the same view, on whichever engine. */
+export function contentsOnSqlite(path: string): string {
+  const db = new SqliteDatabase(path, { readOnly: true });
+  try {
+    return textOf(new Map(KEYS.map(([table]) => [table, db.prepare(`SELECT * FROM ${table}`).all()])));
+  } finally {
+    db.close();
+  }
+}
+
+export async function contentsOnPostgres(
+  asked: Pick<Client, 'query'>,
+  setting: CareSetting,
+): Promise<string> {
+  const tables = new Map<string, Row[]>();
+  for (const [table] of KEYS) {
+    const { rows } = await asked.query<Row>(`SELECT * FROM ${careSettingSchema(setting)}.${table}`);
+    tables.set(table, rows);
+  }
+  return textOf(tables);
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+const KEYS = [
+  ['fact', ['stream', 'patient']],
+  ['link', ['patient', 'other']],
+  ['work', ['list', 'patient', 'stream']],
+] as const;
+
+function textOf(tables: ReadonlyMap<string, readonly Row[]>): string {
+  return KEYS.flatMap(([table, key]) => {
+    const lines = (tables.get(table) ?? []).map((row) => {
+      // By which lane it came is bookkeeping; large numbers come as text.
+      const columns = Object.entries(row).filter(([name]) => name !== 'lane' && !key.includes(name as never));
+      const rest = columns.map(([name, it]) => [name, typeof it === 'string' && /^\d+$/.test(it) ? Number(it) : it]); // prettier-ignore
+      return JSON.stringify([table, ...key.map((name) => row[name]), Object.fromEntries(rest)]);
+    });
+    return lines.sort();
+  }).join('\n');
+}

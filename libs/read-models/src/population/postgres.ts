@@ -3,7 +3,7 @@ import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@ca
 import { Pool, type ClientBase, type PoolClient } from 'pg';
 import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
-import { PROJECTED_CHANNEL } from '../record/postgres/record-writer.ts';
+import { ProgressHints } from '../record/postgres/progress-hints.ts';
 import { population } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Ask } from './population-tables.ts';
 import { populationQueries, type PopulationQueries } from './population-reader.ts';
@@ -95,11 +95,13 @@ const NOTHING_APPLIED = '';
 
 class PostgresPopulationWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
+  readonly #hints: ProgressHints;
   readonly #pseudonyms: Pseudonyms;
   readonly #historyOf: PopulationWriterOptions['historyOf'];
 
   constructor(pool: Pool, pseudonyms: Pseudonyms, historyOf: PopulationWriterOptions['historyOf']) {
     this.#pool = pool;
+    this.#hints = new ProgressHints(pool, populationSchema);
     this.#pseudonyms = pseudonyms;
     this.#historyOf = historyOf;
   }
@@ -118,7 +120,8 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
 
   /** Touches nothing that anybody is shown by its stream. */
   async apply(lane: number, work: LaneWork<Told>): Promise<Touched> {
-    return this.#transaction(async (client) => {
+    let position: number | undefined;
+    const touched = await this.#transaction(async (client) => {
       const tables = this.#tables(client, lane);
       await client.query(`INSERT INTO ${populationSchema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
       await client.query(`SELECT FROM ${populationSchema}.checkpoint WHERE lane = $1 FOR UPDATE`, [lane]);
@@ -135,9 +138,11 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
       await tables.park(parked, released);
       const isAhead = reached?.epoch !== checkpoint.epoch || reached.position < checkpoint.position;
       if (isAhead) await tables.moveCheckpoint(checkpoint);
-      await client.query('SELECT pg_notify($1, $2)', [PROJECTED_CHANNEL, `population ${lane} ${checkpoint.position}`]); // prettier-ignore
+      position = checkpoint.position;
       return parked.length > 0 ? 'all' : new Set<string>();
     });
+    if (position !== undefined) this.#hints.tell(lane, position);
+    return touched;
   }
 
   async clear(lane?: number): Promise<void> {

@@ -6,8 +6,8 @@ export interface HistoryOptions<Change> {
   readonly store: Pick<EventStore, 'readPartition'>;
   readonly open: (event: RecordedEvent) => OpenedContent;
   readonly projection: Pick<Projection<Change>, 'evolve'>;
-  /** Resolves when the keys of the partition are known. */
-  readonly know?: (partition: string) => Promise<void>;
+  /** Resolves when the keys of these events are known. */
+  readonly prefetch?: (events: readonly RecordedEvent[]) => Promise<void>;
 }
 
 /** What a partition's events up to a position say, in order; up to the first that the projection cannot handle. */
@@ -15,16 +15,16 @@ export function historyFrom<Change>({
   store,
   open,
   projection,
-  know = async () => {},
+  prefetch = async () => {},
 }: HistoryOptions<Change>) {
   return async (
     partition: string,
     until: number,
   ): Promise<readonly { told: Change; partition: string }[]> => {
-    await know(partition);
     const history: { told: Change; partition: string }[] = [];
     for (let after = 0; ;) {
       const page = await store.readPartition(partition, { after });
+      await prefetch(page);
       for (const event of page) {
         if (event.position > until) return history;
         try {

@@ -68,3 +68,4 @@ export { indicators, type Indicator } from './population/indicators.ts';
 export { population } from './population/population.ts';
 export { openPopulation, type CaseGroup, type PopulationQueries } from './population/population-reader.ts';
 export { openPopulationWriter } from './population/population-writer.ts';
+export { migratePopulation, openPostgresPopulation, openPostgresPopulationWriter, populationSchema } from './population/postgres.ts'; // prettier-ignore

@@ -2,7 +2,13 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openAccessLog, type BrokenGlass } from '@carelog/access-log';
-import { careSettings, careSettingsSchema, openPostgresCareSettings } from '@carelog/read-models';
+import {
+  careSettings,
+  careSettingsSchema,
+  openPostgresCareSettings,
+  openPostgresPopulation,
+  populationSchema,
+} from '@carelog/read-models';
 import { connectWriters, raiseTasks, startAlerting, type Gateway } from '@carelog/query-gateway';
 import {
   readServiceKey,
@@ -43,11 +49,15 @@ export async function startGatewayService(
   const ending = new AbortController();
   const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
   const settingsPool = openPostgresCareSettings({ url: settings.readModelsUrl, settings: careSettings });
+  const population = openPostgresPopulation(settings.readModelsUrl);
   let progress: ViewProgress | undefined;
+  let counted: ViewProgress | undefined;
   const releaseEngines = async (): Promise<void> => {
     ending.abort();
     await progress?.close();
+    await counted?.close();
     await settingsPool.close();
+    await population.close();
     writers.close();
     await engines.close();
   };
@@ -72,20 +82,25 @@ export async function startGatewayService(
         return reading.brokenGlass.break(caller, broken, answer);
       },
     };
-    const { position, waitFor } = (progress = await followView({
-      distributionUrl: settings.distributionUrl,
-      topic: settings.kafkaTopic,
-      readModelsUrl: settings.readModelsUrl,
-      schema: careSettingsSchema(careSettings),
-      epoch: () => store.head().epoch,
-      log,
-    }));
-    const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
+    const follow = (schema: string) =>
+      followView({
+        distributionUrl: settings.distributionUrl,
+        topic: settings.kafkaTopic,
+        readModelsUrl: settings.readModelsUrl,
+        schema,
+        epoch: () => store.head().epoch,
+        log,
+      });
     // All of them move together.
-    const views = { of, position: () => position(), waitFor };
+    const together = (progress = await follow(careSettingsSchema(careSettings)));
+    counted = await follow(populationSchema);
+    const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
+    const queries = refusingWhileAway(() => population, 'The view of the population');
+    const views = { of, position: () => together.position(), waitFor: together.waitFor };
     const gateway: Gateway = {
       ...reading,
       careSettings: views,
+      population: { queries, position: counted.position, waitFor: counted.waitFor },
       brokenGlass,
       recordActivity: writers,
       accessLog,

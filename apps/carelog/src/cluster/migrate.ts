@@ -7,6 +7,7 @@ import { migrateKeyring } from '@carelog/keyring';
 import {
   careSettings,
   migrateCareSettings,
+  migratePopulation,
   migrateRecord,
   migrateVersions,
   openVersions,
@@ -53,6 +54,7 @@ export async function migrateCluster({ ownerUrl, masterKeyFile, policy }: Migrat
       await migrateVersions(owner, { reader });
       await migrateRecord(owner, { schema, reader, writer: projector, policy });
       await migrateCareSettings(owner, careSettings, { reader, writer: projector });
+      await migratePopulation(owner, { reader, writer: projector });
     }
     await migrateVersions(owner, { reader: projector });
   } finally {

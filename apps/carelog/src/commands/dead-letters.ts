@@ -24,12 +24,12 @@ export async function listDeadLetters({ of, json }: DeadLettersOptions): Promise
       process.stdout.write(`${JSON.stringify({ view: view.view.name, letters, skipped })}\n`);
       return;
     }
-    const inSettings = await lettersOf({ ...view, view: view.careSettings }, tools);
+    const others = view.beside.map((it) => ({ ...view, view: it }));
+    const besides = await Promise.all(others.map(async (it) => [it.view.projection.name, await lettersOf(it, tools)] as const)); // prettier-ignore
     const lines = [
       letters.length === 0 ? `${view.view.name}: nothing waits.` : `${view.view.name}:`,
       ...letters.map(described),
-      ...(inSettings.length === 0 ? [] : ['care settings:']),
-      ...inSettings.map(described),
+      ...besides.flatMap(([name, its]) => (its.length === 0 ? [] : [`${name}:`, ...its.map(described)])),
       ...skipped.map(
         ({ partition, position, by, why, at }) =>
           `event ${position} of partition ${partition} is stepped over: ${why} (${by}, ${at.toISOString()})`,
@@ -49,7 +49,7 @@ export async function retryDeadLetters(
 ): Promise<number> {
   return withViews(async (tools) => {
     const view = await tools.open(of);
-    const views = [view, { ...view, view: view.careSettings }];
+    const views = [view, ...view.beside.map((it) => ({ ...view, view: it }))];
     const letters = (await Promise.all(views.map((it) => lettersOf(it, tools)))).flat();
     const asked = new Set(letters.map((it) => it.partition).filter((it) => partition === undefined || it === partition)); // prettier-ignore
     if (partition !== undefined && asked.size === 0)
@@ -85,10 +85,11 @@ export async function skipDeadLetter(position: number, options: SkipOptions): Pr
 
 type View = Awaited<ReturnType<ViewTools['open']>>;
 
-/** In the record and in the care settings. False where it stops again. */
+/** In the record and in every other view. False where it stops again. */
 async function retry(partition: string, view: View): Promise<boolean> {
-  const isWhole = await retryIn(partition, view);
-  return (await retryIn(partition, { ...view, view: view.careSettings })) && isWhole;
+  let isWhole = await retryIn(partition, view);
+  for (const it of view.beside) isWhole = (await retryIn(partition, { ...view, view: it })) && isWhole;
+  return isWhole;
 }
 
 async function retryIn(partition: string, { view, ground }: View): Promise<boolean> {

@@ -3,8 +3,9 @@ import type { Policy } from '@carelog/access';
 import { laneOf, type KafkaSettings } from '@carelog/distribution';
 import { openKurrentEventStore, openPostgresEventStore, type EventStore } from '@carelog/event-store';
 import { openPostgresKeyring } from '@carelog/keyring';
-import { careSettings, careSettingsProjection, careSettingsSchema, openPostgresCareSettingsWriter, openPostgresRecordWriter, openVersions, recordProjectionBy, schemaOf } from '@carelog/read-models'; // prettier-ignore
+import { careSettings, careSettingsProjectionBy, careSettingsSchema, openPostgresCareSettingsWriter, openPostgresPopulationWriter, openPostgresRecordWriter, openVersions, populationSchema, recordProjectionBy, schemaOf } from '@carelog/read-models'; // prettier-ignore
 import type { Log, Sample } from '@carelog/service-kit';
+import { historyFrom } from '../history.ts';
 import { startProjecting } from './start-projecting.ts';
 import { prefetchBy, type Ground, type View } from './view-projector.ts';
 
@@ -24,8 +25,8 @@ export interface ViewGroundOptions {
 
 export interface ViewGround {
   readonly view: View<unknown>;
-  /** All care settings as one view: each event is opened and read once for them. */
-  readonly careSettings: View<unknown>;
+  /** All care settings as one view, for which each event is opened and read once; and the population. */
+  readonly beside: readonly View<unknown>[];
   readonly ground: Ground & { readonly store: EventStore };
   close(): Promise<void>;
 }
@@ -46,8 +47,8 @@ export interface ProjectorService {
 /** Resolves when log, keyring and read models answer; Kafka is waited for while it runs. Rejects where one of them does not. */
 export async function startProjectorService(options: ProjectorServiceOptions): Promise<ProjectorService> {
   const { kafka } = options;
-  const { view, careSettings, ground, close } = await openViewGround({ ...options, lanes: kafka.lanes });
-  const projecting = await startProjecting({ kafka, views: [view, careSettings], ground });
+  const { view, beside, ground, close } = await openViewGround({ ...options, lanes: kafka.lanes });
+  const projecting = await startProjecting({ kafka, views: [view, ...beside], ground });
   return {
     isReady: () => projecting.projectors.every((projector) => projector.isReady()),
     samples() {
@@ -61,9 +62,23 @@ export async function startProjectorService(options: ProjectorServiceOptions): P
   };
 }
 
-function careSettingsView(url: string): View<unknown> {
+type ViewOptions = Pick<ViewGroundOptions, 'readModelsUrl' | 'policy'>;
+
+function careSettingsView({ readModelsUrl: url, policy }: ViewOptions): View<unknown> {
   const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings });
-  return { name: careSettingsSchema(careSettings), projection: careSettingsProjection, readModel } as View<unknown>; // prettier-ignore
+  return { name: careSettingsSchema(careSettings), projection: careSettingsProjectionBy(policy), readModel }; // prettier-ignore
+}
+
+/** The population by itself: it reads again who comes back to it, and must hold up nobody's care. */
+function populationView(
+  { readModelsUrl: url, policy }: ViewOptions,
+  { store, open, prefetch }: ViewGround['ground'],
+  digest: (kind: string, value: string) => string,
+): View<unknown> {
+  const projection = { ...careSettingsProjectionBy(policy), name: 'population' };
+  const historyOf = historyFrom({ store, open, projection, ...(prefetch && { prefetch }) });
+  const readModel = openPostgresPopulationWriter({ url, digest, historyOf });
+  return { name: populationSchema, projection, readModel };
 }
 
 /** The record in its schema, and the care settings, with everything that they are made from, to be projected, built or put right. */
@@ -81,27 +96,24 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
     opened.push(keyring);
     const readModel = openPostgresRecordWriter({ url: readModelsUrl, schema: name, policy, lanes });
     opened.push(readModel);
-    const settingsView = careSettingsView(readModelsUrl);
-    opened.push(settingsView.readModel);
     const versions = openVersions(readModelsUrl);
     opened.push(versions);
-    return {
-      view: { name, projection, readModel },
-      careSettings: settingsView,
-      ground: {
-        store,
-        log,
-        laneOf: (partition) => laneOf(partition, lanes),
-        prefetch: prefetchBy((partitions) => keyring.know(partitions)),
-        open: (event) => keyring.open(event),
-        // What an operator stepped over in the record is stepped over in every view.
-        async skipped() {
-          const { epoch } = await store.freshHead();
-          return new Set((await versions.skips(made.name, epoch)).map(({ position }) => position));
-        },
+    const ground: ViewGround['ground'] = {
+      store,
+      log,
+      laneOf: (partition) => laneOf(partition, lanes),
+      prefetch: prefetchBy((partitions) => keyring.know(partitions)),
+      open: (event) => keyring.open(event),
+      // What an operator stepped over in the record is stepped over in every view.
+      async skipped() {
+        const { epoch } = await store.freshHead();
+        return new Set((await versions.skips(made.name, epoch)).map(({ position }) => position));
       },
-      close,
     };
+    const digest = (kind: string, value: string) => keyring.hmac(kind, value);
+    const beside = [careSettingsView(options), populationView(options, ground, digest)];
+    opened.push(...beside.map((it) => it.readModel));
+    return { view: { name, projection, readModel }, beside, ground, close };
   } catch (fault) {
     await close();
     throw fault;

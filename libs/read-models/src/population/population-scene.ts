@@ -85,11 +85,7 @@ export async function afterwards<Answer>(
   const log = logOf(activities);
   const writer = openPopulationWriter({
     path,
-    digest: (kind, value) => createHmac('sha256', 'a key of the spec').update(`${kind}|${value}`).digest('base64url'), // prettier-ignore
-    historyOf: async (partition, until) =>
-      log
-        .filter(({ event }) => event.partition === partition && event.position <= until)
-        .map(({ event, change }) => ({ told: change, partition: event.partition })),
+    ...groundOf(log),
   });
   try {
     for (let at = 0; at < log.length; at += size) {
@@ -104,7 +100,16 @@ export async function afterwards<Answer>(
   }
 }
 
-function logOf(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
+/** The key, and the log to read again, as a writer wants them. */
+export const groundOf = (log: readonly AppliedChange<Told>[]) => ({
+  digest: (kind: string, value: string) => createHmac('sha256', 'a key of the spec').update(`${kind}|${value}`).digest('base64url'), // prettier-ignore
+  historyOf: async (partition: string, until: number) =>
+    log
+      .filter(({ event }) => event.partition === partition && event.position <= until)
+      .map(({ event, change }) => ({ told: change, partition: event.partition })),
+});
+
+export function logOf(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
   const revisions = new Map<string, number>();
   return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;

@@ -46,8 +46,9 @@ CREATE TABLE checkpoint (lane INT PRIMARY KEY, position BIGINT NOT NULL, epoch T
 
 const TABLES = ['fact', 'link', 'person', 'counted', 'parked', 'checkpoint'];
 
-/** Below what either engine takes in one statement. */
-const VALUES_MAX = 20_000;
+/** Values of one question, and rows of one insertion: a statement of each length is prepared once. */
+const ASKED_AT_ONCE = 512;
+const ROWS_AT_ONCE = [128, 16, 4, 1];
 
 export class PopulationTables {
   readonly #ask: Ask;
@@ -205,28 +206,29 @@ export class PopulationTables {
   async #count(people: readonly (readonly string[])[]): Promise<void> {
     const everybody = people.flat();
     const facts = await this.#factsOf(everybody);
-    await this.#where('DELETE FROM', 'counted', 'patient', everybody);
-    const rows: Value[][] = [];
-    for (const pseudonyms of people) {
-      const known = pseudonyms.flatMap((it) => facts.get(it) ?? []);
-      const [patient] = pseudonyms;
-      const practice = practicesOf(known)[0] ?? null;
-      const registered = known
-        .filter(({ fact }) => fact.kind === 'person')
-        .toSorted((a, b) => (a.stream < b.stream ? -1 : 1));
-      const sex = registered.find(({ fact }) => fact.grade !== undefined)?.fact.grade ?? null;
-      const bornIn = registered.find(({ fact }) => fact.from !== undefined)?.fact.from ?? null;
-      const seen = new Set<string>();
-      for (const { name, cases } of indicators) {
-        for (const { stream, since, due, owner, state } of cases(known)) {
-          const key = `${name} ${stream}`;
-          if (seen.has(key)) continue;
-          seen.add(key);
-          rows.push([name, patient!, stream, Date.parse(since), due === undefined ? null : Date.parse(due), state, owner ?? '', practice, sex, bornIn, this.#lane]); // prettier-ignore
-        }
-      }
-    }
-    await this.#insert('counted', rows);
+    const before = Map.groupBy(
+      await this.#where('SELECT * FROM', 'counted', 'patient', everybody),
+      ({ patient }) => String(patient),
+    );
+    const changed = people.flatMap((pseudonyms) => {
+      const rows = this.#rowsOf(pseudonyms, pseudonyms.flatMap((it) => facts.get(it) ?? [])); // prettier-ignore
+      const stand = pseudonyms.flatMap((it) => before.get(it) ?? []);
+      return isSameRows(rows, stand) ? [] : [{ pseudonyms, rows }];
+    });
+    const gone = changed.flatMap(({ pseudonyms }) => pseudonyms.filter((it) => before.has(it)));
+    await this.#where('DELETE FROM', 'counted', 'patient', gone);
+    await this.#insert('counted', changed.flatMap(({ rows }) => rows)); // prettier-ignore
+  }
+
+  #rowsOf([patient]: readonly string[], facts: readonly Placed[]): readonly (readonly Value[])[] {
+    const practice = practicesOf(facts)[0] ?? null;
+    const registered = facts.filter(({ fact }) => fact.kind === 'person').toSorted((a, b) => (a.stream < b.stream ? -1 : 1)); // prettier-ignore
+    const sex = registered.find(({ fact }) => fact.grade !== undefined)?.fact.grade ?? null;
+    const bornIn = registered.find(({ fact }) => fact.from !== undefined)?.fact.from ?? null;
+    return indicators.flatMap(({ name, cases }) => {
+      const each = new Map(cases(facts).map((it) => [it.stream, it]));
+      return [...each.values()].map(({ stream, since, due, owner, state }) => [name, patient!, stream, Date.parse(since), due === undefined ? null : Date.parse(due), state, owner ?? '', practice, sex, bornIn, this.#lane]); // prettier-ignore
+    });
   }
 
   async #factsOf(
@@ -249,28 +251,44 @@ export class PopulationTables {
     change = '',
   ): Promise<readonly Row[]> {
     const found: Row[] = [];
-    for (let at = 0; at < values.length; at += VALUES_MAX) {
-      const some = values.slice(at, at + VALUES_MAX);
-      const sql = `${verb} ${this.#schema}.${table} ${change} WHERE ${column} IN (${some.map((_, index) => `$${index + 1}`).join()}) ${more}`; // prettier-ignore
+    for (let at = 0; at < values.length; at += ASKED_AT_ONCE) {
+      const some = values.slice(at, at + ASKED_AT_ONCE);
+      // A few lengths, so that a few statements are prepared once.
+      const length = 2 ** Math.ceil(Math.log2(some.length));
+      while (some.length < length) some.push(some[0]!);
+      const sql = `${verb} ${this.#schema}.${table} ${change} WHERE ${column} IN (${parameters(length)}) ${more}`;
       found.push(...(await this.#ask(sql, some)));
     }
     return found;
   }
 
   async #insert(table: string, rows: readonly (readonly Value[])[]): Promise<void> {
-    const [first] = rows;
-    if (first === undefined) return;
-    const size = Math.floor(VALUES_MAX / first.length);
-    for (let at = 0; at < rows.length; at += size) {
+    for (let at = 0; at < rows.length;) {
+      const size = ROWS_AT_ONCE.find((it) => it <= rows.length - at)!;
       const some = rows.slice(at, at + size);
-      const values = some.map((row, index) => `(${row.map((_, column) => `$${index * row.length + column + 1}`).join()})`); // prettier-ignore
+      const width = some[0]!.length;
+      const values = some.map((_, index) => `(${parameters(width, index * width)})`);
       await this.#ask(`INSERT INTO ${this.#schema}.${table} VALUES ${values.join()} ON CONFLICT DO NOTHING`, some.flat()); // prettier-ignore
+      at += size;
     }
   }
 }
 
+const parameters = (count: number, after = 0): string =>
+  Array.from({ length: count }, (_, index) => `$${after + index + 1}`).join();
+
 const optsOut = ({ status, to }: Fact, now: number): boolean =>
   status === 'opted-out' && (to === undefined || Date.parse(to) > now);
+
+/** But for the lane that they came by. */
+function isSameRows(rows: readonly (readonly Value[])[], stand: readonly Row[]): boolean {
+  if (rows.length !== stand.length) return false;
+  const known = new Set(stand.map((row) => textOf(Object.values(row))));
+  return rows.every((row) => known.has(textOf(row)));
+}
+
+// PostgreSQL gives its numbers as text.
+const textOf = (row: readonly Value[]): string => row.slice(0, -1).join('\n');
 
 /** Each group in order, so that it is counted under the same pseudonym whatever came first. */
 function connected(others: ReadonlyMap<string, ReadonlySet<string>>): readonly (readonly string[])[] {

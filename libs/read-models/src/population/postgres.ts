@@ -1,0 +1,177 @@
+/** The population in a schema of PostgreSQL, where several projectors write at once, each its lanes, and gateways ask. */
+import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
+import { Pool, type ClientBase, type PoolClient } from 'pg';
+import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
+import type { Told } from '../care-settings/care-settings-projection.ts';
+import { ProgressHints } from '../record/postgres/progress-hints.ts';
+import { population } from './population.ts';
+import { CREATE_POPULATION, PopulationTables, type Ask } from './population-tables.ts';
+import { populationQueries, type PopulationQueries } from './population-reader.ts';
+import type { PopulationWriterOptions } from './population-writer.ts';
+import { pseudonymsBy, type Pseudonyms } from './pseudonyms.ts';
+
+/** Where this version of the population lies. */
+export const populationSchema = careSettingSchema(population);
+
+/** Makes the schema and its tables where they are not there yet; may be called again, and by several at once. */
+export async function migratePopulation(
+  owner: ClientBase,
+  { reader, writer }: MigrateCareSettingOptions,
+): Promise<void> {
+  const schema = owner.escapeIdentifier(populationSchema);
+  await owner.query('BEGIN');
+  try {
+    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${populationSchema}`]);
+    await owner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}; SET LOCAL search_path = ${schema}`);
+    const { rows } = await owner.query('SELECT to_regclass($1) AS made', [`${schema}.fact`]);
+    if (rows[0]?.made === null) await owner.query(CREATE_POPULATION);
+    // Who asks what is counted needs neither facts nor where histories lie.
+    for (const [role, rights, tables] of [
+      [reader, 'SELECT', `${schema}.counted, ${schema}.checkpoint`],
+      [writer, 'SELECT, INSERT, UPDATE, DELETE', `ALL TABLES IN SCHEMA ${schema}`],
+    ] as const) {
+      if (role === undefined) continue;
+      const grantee = owner.escapeIdentifier(role);
+      await owner.query(`GRANT USAGE ON SCHEMA ${schema} TO ${grantee}`);
+      await owner.query(`GRANT ${rights} ON ${tables} TO ${grantee}`);
+    }
+    await owner.query('COMMIT');
+  } catch (fault) {
+    await owner.query('ROLLBACK');
+    throw fault;
+  }
+}
+
+/** `url`: of a role that may read what is counted. Nothing is asked of the database before the first question. */
+export function openPostgresPopulation(url: string): PopulationQueries & { close(): Promise<void> } {
+  const pool = new Pool({
+    connectionString: url,
+    application_name: 'carelog population reader',
+    options: '-c jit=off',
+    max: 2,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 5_000,
+    idle_in_transaction_session_timeout: 5_000,
+  });
+  // An idle connection that breaks is replaced by the next question.
+  pool.on('error', () => {});
+  return { ...populationQueries(askOf(pool), populationSchema), close: () => pool.end() };
+}
+
+const askOf = (asked: Pick<Pool, 'query'>): Ask =>
+  async (sql, values) => (await asked.query(sql, [...values])).rows; // prettier-ignore
+
+export interface PostgresPopulationWriterOptions extends Omit<PopulationWriterOptions, 'path'> {
+  /** Of a role that may write to the schema. */
+  readonly url: string;
+}
+
+/** Nothing is asked of the database before the first call. The schema is made by `migratePopulation`. */
+export function openPostgresPopulationWriter({
+  url,
+  digest,
+  historyOf,
+}: PostgresPopulationWriterOptions): SharedReadModel<Told> {
+  const pool = new Pool({
+    connectionString: url,
+    application_name: 'carelog population writer',
+    options: '-c jit=off',
+    max: 3,
+    statement_timeout: 60_000,
+    lock_timeout: 30_000,
+    // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.
+    idle_in_transaction_session_timeout: 20_000,
+  });
+  // An idle connection that breaks is replaced by the next batch.
+  pool.on('error', () => {});
+  return new PostgresPopulationWriter(pool, pseudonymsBy(digest), historyOf);
+}
+
+const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
+  kind === 'consent' || (kind === 'person' && fact?.refs['linked'] !== undefined);
+
+/** Stands for the epoch of a lane that nothing was applied to. */
+const NOTHING_APPLIED = '';
+
+class PostgresPopulationWriter implements SharedReadModel<Told> {
+  readonly #pool: Pool;
+  readonly #hints: ProgressHints;
+  readonly #pseudonyms: Pseudonyms;
+  readonly #historyOf: PopulationWriterOptions['historyOf'];
+
+  constructor(pool: Pool, pseudonyms: Pseudonyms, historyOf: PopulationWriterOptions['historyOf']) {
+    this.#pool = pool;
+    this.#hints = new ProgressHints(pool, populationSchema);
+    this.#pseudonyms = pseudonyms;
+    this.#historyOf = historyOf;
+  }
+
+  async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
+    const { rows } = await this.#pool.query<{ lane: number; position: string; epoch: string }>(
+      `SELECT lane, position, epoch FROM ${populationSchema}.checkpoint WHERE epoch <> $1`,
+      [NOTHING_APPLIED],
+    );
+    return new Map(rows.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }]));
+  }
+
+  parked(lane: number): Promise<readonly Parked[]> {
+    return this.#tables(this.#pool, lane).parked();
+  }
+
+  /** Touches nothing that anybody is shown by its stream. */
+  async apply(lane: number, work: LaneWork<Told>): Promise<Touched> {
+    let position: number | undefined;
+    const touched = await this.#transaction(async (client) => {
+      const tables = this.#tables(client, lane);
+      await client.query(`INSERT INTO ${populationSchema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
+      await client.query(`SELECT FROM ${populationSchema}.checkpoint WHERE lane = $1 FOR UPDATE`, [lane]);
+      const stands = await tables.checkpoint();
+      const reached = stands?.epoch === NOTHING_APPLIED ? undefined : stands;
+      const batch = await work(reached, await tables.parked());
+      if (batch === undefined) return new Set<string>();
+      const { changes, parked, released = [], checkpoint } = batch;
+      // Linked records may lie in different lanes: while somebody leaves or is joined with another, no other lane writes.
+      const lock = changes.some(({ change }) => changesWhoIsIn(change)) ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'; // prettier-ignore
+      await client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${populationSchema}`]);
+      const arrived = changes.map(({ event, change }) => ({ told: change, partition: event.partition }));
+      await tables.put(arrived, (partition) => this.#historyOf(partition, checkpoint.position));
+      await tables.park(parked, released);
+      const isAhead = reached?.epoch !== checkpoint.epoch || reached.position < checkpoint.position;
+      if (isAhead) await tables.moveCheckpoint(checkpoint);
+      position = checkpoint.position;
+      return parked.length > 0 ? 'all' : new Set<string>();
+    });
+    if (position !== undefined) this.#hints.tell(lane, position);
+    return touched;
+  }
+
+  async clear(lane?: number): Promise<void> {
+    const lanes = lane === undefined ? [...(await this.checkpoints()).keys()] : [lane];
+    await this.#transaction(async (client) => {
+      for (const it of lanes) await this.#tables(client, it).clear();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  #tables(asked: Pick<Pool, 'query'>, lane: number): PopulationTables {
+    return new PopulationTables(askOf(asked), populationSchema, lane, this.#pseudonyms);
+  }
+
+  async #transaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query('BEGIN');
+      const result = await work(client);
+      await client.query('COMMIT');
+      client.release();
+      return result;
+    } catch (fault) {
+      // Its transaction ends with its connection.
+      client.release(true);
+      throw fault;
+    }
+  }
+}

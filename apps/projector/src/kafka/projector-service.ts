@@ -63,7 +63,7 @@ export async function startProjectorService(options: ProjectorServiceOptions): P
 
 function careSettingsView(url: string): View<unknown> {
   const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings });
-  return { name: careSettingsSchema(careSettings), projection: careSettingsProjection, readModel } as View<unknown>; // prettier-ignore
+  return { name: careSettingsSchema(careSettings), projection: careSettingsProjection, readModel }; // prettier-ignore
 }
 
 /** The record in its schema, and the care settings, with everything that they are made from, to be projected, built or put right. */

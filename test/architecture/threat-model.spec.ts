@@ -83,7 +83,9 @@ const elementOf: Readonly<Record<string, string>> = {
   projector: 'Projector',
   log: 'Event store',
   keyring: 'Keyring',
+  'projector of the care settings': 'Projector',
   record: 'Record view',
+  'care settings': 'Record view',
   'slow lane': 'Record view',
   'access log': 'Access log',
 };

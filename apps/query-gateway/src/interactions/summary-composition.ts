@@ -129,5 +129,4 @@ const div = (parts: readonly string[]) => `<div xmlns="http://www.w3.org/1999/xh
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 // Control characters have no place in XHTML.
 const escaped = (text: string) =>
-  // eslint-disable-next-line no-control-regex
   text.replace(/[&<>"]/g, (it) => ENTITIES[it]!).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '');

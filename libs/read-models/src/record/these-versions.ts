@@ -49,7 +49,7 @@ export class TheseVersionsReader {
       const version = wanted.get(stream);
       const isCurrent = version === undefined || now.version === version;
       const before = isCurrent ? now : this.#version.get({ resource: key, version });
-      if (before?.body == null || before.state !== STATE.live) continue;
+      if (before === undefined || before.body === null || before.state !== STATE.live) continue;
       const row = { ...before, key, type };
       // As it is now and as it was: what has become confidential was not shown before either.
       const shown = audience && [showsVersion(audience, now), showsVersion(audience, row)];

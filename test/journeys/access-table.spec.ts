@@ -283,8 +283,8 @@ const byWay: Record<
       for (const profile of ['general-practice', 'urgent-care', 'social-care', 'patient']) {
         const answer = await ask(asker, 'GET', `/Patient/${kind.of}/$summary?profile=${profile}`);
         if (!isOpen) told.push([403, 404].includes(answer.status) ? 200 : answer.status);
-        // What is shown may be on the page; what is not is nowhere in it.
-        else told.push(answer.status, !isShown(outcome) && answer.text.includes(`"${at(kind).slice(1)}"`));
+        // What is shown may be on the page; what is not is nowhere on it, though what is shown may refer to it.
+        else told.push(answer.status, !isShown(outcome) && isOnPage(answer, kind));
       }
       return [[...new Set(told)].filter((it) => it !== 200 && it !== false), []];
     },
@@ -298,6 +298,12 @@ const byWay: Record<
     },
   },
 };
+
+function isOnPage({ json: { entry = [] } }: Answer, kind: Kind): boolean {
+  const [first] = entry;
+  const isNamed = JSON.stringify(first?.resource ?? null).includes(`"${at(kind).slice(1)}"`);
+  return isNamed || entry.some((it: { readonly fullUrl?: string }) => it.fullUrl?.endsWith(at(kind)));
+}
 
 const worklists = new Map<Asker, Promise<readonly Answer[]>>();
 /** Every worklist as the asker has it, asked for once. */

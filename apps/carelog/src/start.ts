@@ -75,7 +75,11 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     accessLog,
     log: store,
     careSettings,
-    population: { ...careSettings, queries: careSettings.population },
+    population: {
+      queries: careSettings.population,
+      position: () => careSettings.position('population'),
+      waitFor: (position, timeoutMs) => careSettings.waitFor(position, timeoutMs, 'population'),
+    },
     ...keyedBy(keyring),
     recent: {
       reads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),

@@ -109,7 +109,7 @@ function answersTo(about: Told | Result, facts: readonly Placed[]): readonly Pla
   const streams = new Set(about.map(({ stream }) => stream));
   const [told, ...more] = about;
   // What is measured as usual, and comes later, makes nobody look again.
-  const written = Math.max(...[told!, ...more.filter((it) => it.fact.kind !== 'observation' || isAbnormal(it.fact))].map(saidAt)); // prettier-ignore
+  const written = Math.max(...[told, ...more.filter((it) => it.fact.kind !== 'observation' || isAbnormal(it.fact))].map(saidAt)); // prettier-ignore
   return ofKind(facts, 'task', 'message', 'referral').filter(
     (it) => saidAt(it) >= written && namesOf(it).some((ref) => streams.has(ref)),
   );

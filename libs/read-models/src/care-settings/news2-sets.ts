@@ -240,7 +240,8 @@ function withRecorded(score: Score, recorded: ReadonlyMap<Part, number>): Score 
 
 /** Whether it may be part of a set, or says how one is scored. */
 export function isForScore({ codes, parts = [] }: Fact): boolean {
-  const isKnown = (it: readonly Code[]) => known(MEASURED, it) !== undefined || known(POINTS, it) !== undefined;
+  const isKnown = (it: readonly Code[]) =>
+    known(MEASURED, it) !== undefined || known(POINTS, it) !== undefined;
   const isTold = codes.some(({ code }) => code === TOTAL || TARGETS.has(code));
   return isTold || isKnown(codes) || parts.some((part) => isKnown(part.codes));
 }

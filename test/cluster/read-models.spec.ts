@@ -13,7 +13,13 @@ import {
   type PostgresEventStore,
 } from '@carelog/event-store';
 import { makeMasterKey, migrateKeyring, openPostgresKeyring, type PostgresKeyring } from '@carelog/keyring';
-import { careSettings, migrateCareSettings, openPostgresRecordHere } from '@carelog/read-models';
+import {
+  careSettings,
+  migrateCareSettings,
+  migratePopulation,
+  openPostgresRecordHere,
+  populationSchema,
+} from '@carelog/read-models';
 import { temporaryFolder } from '@carelog/testkit';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -65,6 +71,7 @@ describe.skipIf(typeof postgres === 'string')(
       await migrateKeyring(owner, { masterKeyFile });
       await owner.query(`CREATE ROLE gateway; CREATE ROLE projector`);
       await migrateCareSettings(owner, careSettings, { reader: 'gateway', writer: 'projector' });
+      await migratePopulation(owner, { reader: 'gateway', writer: 'projector' });
       store = await openPostgresEventStore({ url });
       keyring = await openPostgresKeyring({ url, masterKeyFile });
       await record(ANN, 'Patient/ann', { name: [{ family: 'Grey' }] });
@@ -241,6 +248,9 @@ describe.skipIf(typeof postgres === 'string')(
       expect(rows).toEqual([{ reads: true, forges: false, writes: true }]);
       const { rows: left } = await owner.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE '${schema}\\_%'`); // prettier-ignore
       expect(left).toEqual([]);
+      await owner.query(`DELETE FROM ${populationSchema}.fact`);
+      expect(await carelog(() => rebuildCareSetting('population'))).toMatchObject({ code: 0 });
+      expect((await owner.query(`SELECT FROM ${populationSchema}.fact`)).rowCount).toBeGreaterThan(0);
       expect(await carelog(() => rebuildCareSetting('dentistry'))).toMatchObject({ code: 2 });
     });
 

@@ -86,7 +86,7 @@ program
 program
   .command('rebuild')
   .description('build a read model again from the first event')
-  .argument('<projection>', 'record, or the name of a care setting')
+  .argument('<projection>', 'record, population, or the name of a care setting')
   .option('--url <address>', 'server that holds it (default: this machine at PORT)')
   .action(async (projection: string, options: { url?: string }) => {
     const { rebuildProjection } = await import('./commands/rebuild.ts');
@@ -213,9 +213,9 @@ readModels
 readModels
   .command('rebuild')
   .description(
-    'build one care setting again, beside what serves, and let it take its place; needs the role that owns the schemas',
+    'build one care setting again, beside what serves, and let it take its place; needs the role that owns the schemas. The population is built again in its place',
   )
-  .argument('<setting>', 'as in acute')
+  .argument('<setting>', 'as in acute, or population')
   .action(async (setting: string) => {
     const { rebuildCareSetting } = await import('./commands/rebuild-care-setting.ts');
     await rebuildCareSetting(setting);

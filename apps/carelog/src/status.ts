@@ -3,7 +3,7 @@ import { noCallerFacts, restrictionOf, type AccessAction, type Policy } from '@c
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { CareSettingViews, Projector } from '@carelog/projector';
-import { careSettings, type RecordQueries } from '@carelog/read-models';
+import { careSettings, population, type RecordQueries } from '@carelog/read-models';
 import { METRICS_TYPE, sendProblems } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
@@ -83,7 +83,7 @@ export function statusRoutes(
     const no = refused(running, request, reply, 'rebuild');
     if (no !== undefined) return no;
     const { projection } = request.params as { projection: string };
-    const names = ['record', ...running.careSettings.of.keys()];
+    const names = ['record', ...running.careSettings.of.keys(), population.name];
     if (!names.includes(projection)) {
       const message = `There is no projection of this name. There are: ${names.join(', ')}.`;
       return sendProblems(reply, [{ category: 'not-found', code: 'not-found', message }]);

@@ -68,6 +68,24 @@ function spoil(setting: string, statements: string): void {
   db.close();
 }
 
+it('count the population again when it is rebuilt', async () => {
+  spoil('population', 'DELETE FROM fact; DELETE FROM person');
+  const people = () => count('population', 'SELECT count(*) AS n FROM person');
+  expect(people()).toBe(0);
+  expect((await views.rebuild('population')).events).toBe(3);
+  expect(await views.waitFor(3, 20_000, 'population')).toBe(true);
+  expect(people()).toBe(2);
+});
+
+function count(setting: string, query: string): number {
+  const db = new DatabaseSync(careSettingPath(paths, setting), { readOnly: true });
+  try {
+    return Number(db.prepare(query).get()!['n']);
+  } finally {
+    db.close();
+  }
+}
+
 it('are rebuilt one by one: the others stay as they are, and go on', async () => {
   spoil('acute', 'DELETE FROM fact; DELETE FROM work');
   spoil('pharmacy', "DELETE FROM fact WHERE stream = 'Patient/ben'");

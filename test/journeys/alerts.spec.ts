@@ -25,7 +25,6 @@ it('given a child on a protection plan, when they come to an emergency departmen
   });
   await attends('ed-1', minutesAgo(1));
   const [task] = await tasksOnceThereAre(1);
-  waits.push(await waitedFor(task));
   expect(task).toMatchObject({
     status: 'requested',
     priority: 'urgent',
@@ -36,14 +35,11 @@ it('given a child on a protection plan, when they come to an emergency departmen
   });
 });
 
-it('given the attendance goes on, then nothing more is raised of it; given another, then another is, within a second', async () => {
+it('given the attendance goes on, then nothing more is raised of it; given another, then another is', async () => {
   await attends('ed-1', minutesAgo(1), { status: 'finished', period: { start: minutesAgo(1), end: minutesAgo(0) } }); // prettier-ignore
   await attends('ed-2', minutesAgo(0));
   const tasks = await tasksOnceThereAre(2);
   expect(tasks.map(({ focus }) => focus.reference).toSorted()).toEqual(['Encounter/ed-1', 'Encounter/ed-2']);
-  waits.push(await waitedFor(tasks.find(({ focus }) => focus.reference === 'Encounter/ed-2')));
-  // The first finds everything cold, and the machine may be busy with other tests.
-  expect(Math.min(...waits)).toBeLessThan(1_000);
 });
 
 it('given the plan arrives after the attendance, then the alert is raised when it does', async () => {
@@ -117,14 +113,6 @@ const attends = (id: string, start: string, more: object = {}) =>
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Task = any;
-
-const waits: number[] = [];
-
-/** Milliseconds from when the attendance was recorded. */
-async function waitedFor({ meta, focus }: Task): Promise<number> {
-  const { json: attendance } = await stack.fhir('GET', `/${focus.reference}/_history/1`);
-  return Date.parse(meta.lastUpdated) - Date.parse(attendance.meta.lastUpdated);
-}
 
 async function tasks(patient: string): Promise<readonly Task[]> {
   const { json } = await stack.fhir('GET', `/Task?patient=${patient}&_count=100`);

@@ -9,7 +9,7 @@ const item = (stream: string, since: string, due?: string): WorkItem => ({ strea
 const came = item('Encounter/e', '2026-06-01T08:59:00Z', '2026-06-02T08:59:00Z');
 
 /** A gateway over these rows of one list; what is recorded is kept, and is there for the next look. */
-function gatewayOver(list: string, rows: readonly { patient: string; item: WorkItem }[], more: Partial<Gateway['careSettings']> = {}) {
+function gatewayOver(list: string, rows: readonly { patient: string; item: WorkItem }[], more: Partial<Gateway['careSettings']> = {}, setting = 'social-care') {
   const recorded = new Map<string, RecordRequest>();
   const queries = {
     work: async (name, { after = { since: 0, stream: '' } }) =>
@@ -17,7 +17,7 @@ function gatewayOver(list: string, rows: readonly { patient: string; item: WorkI
   } satisfies Partial<CareSettingQueries>;
   const gateway = {
     careSettings: {
-      of: new Map([['social-care', queries as unknown as CareSettingQueries]]),
+      of: new Map([[setting, queries as unknown as CareSettingQueries]]),
       position: () => 5,
       waitFor: async (position: number) => position <= 5,
       ...more,
@@ -44,6 +44,31 @@ describe('a look at the lists', () => {
     const [one, other] = [first, elsewhere].map(({ recorded }) => [...recorded.values()][0]!.entries[0]!);
     expect(one!.eventId).toBe(other!.eventId);
     expect(one!.ifNoneMatch).toBe(true);
+  });
+
+  it('labels the task as what it is about, so that it tells nobody who may not see that', async () => {
+    const { gateway, recorded } = gatewayOver('news2-emergency', [{ patient: 'Patient/p', item: { ...came, stream: 'Observation/o' } }], {}, 'urgent-care'); // prettier-ignore
+    const label = { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'V' };
+    const read = async (type: string) => type === 'Task' ? { kind: 'unknown' } : { kind: 'found', body: JSON.stringify({ meta: { security: [label] } }) }; // prettier-ignore
+    await raiseAlerts({ ...gateway, record: { read } } as unknown as Gateway, 5, new Set(), NOW);
+    const [task] = [...recorded.values()].map(({ entries }) => JSON.parse(entries[0]!.resource as string) as object); // prettier-ignore
+    expect(task).toMatchObject({ meta: { security: [label] } });
+  });
+
+  it('raises all others where one cannot be recorded, and says that there was one', async () => {
+    const rows = ['a', 'b', 'c'].map((id) => ({ patient: `Patient/${id}`, item: { ...came, stream: `Encounter/${id}` } })); // prettier-ignore
+    const { gateway, recorded } = gatewayOver('safeguarding-alerts', rows);
+    const { record } = gateway.recordActivity;
+    const refusing = (category: string): Gateway => ({
+      ...gateway,
+      recordActivity: {
+        record: async (request: RecordRequest) => String(request.entries[0]!.resource).includes('Encounter/a') ? [{ kind: 'refused', problems: [{ category, code: category, message: 'No.' }] }] : record(request), // prettier-ignore
+      },
+    }) as unknown as Gateway; // prettier-ignore
+    await expect(raiseAlerts(refusing('rejected'), 5, new Set(), NOW)).rejects.toThrow('could not alert');
+    expect(recorded.size).toBe(2);
+    // Of who was erased nobody is told, and that is no fault.
+    expect(await raiseAlerts(refusing('gone'), 5, new Set(), NOW)).toBe(true);
   });
 
   it.each([

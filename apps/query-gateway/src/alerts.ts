@@ -95,8 +95,12 @@ export async function raiseAlerts(
   }
   // A rebuild that began meanwhile took away what the rows were made from.
   if (views.position() < head) return false;
-  for (const it of found) await raise(gateway, raised, it, now);
-  for (const it of withdrawn) await withdraw(gateway, it, now);
+  // One that cannot be recorded keeps nobody else from being told.
+  const faults: unknown[] = [];
+  const noted = (work: Promise<void>) => work.catch((fault: unknown) => void faults.push(fault));
+  for (const it of found) await noted(raise(gateway, raised, it, now));
+  for (const it of withdrawn) await noted(withdraw(gateway, it, now));
+  if (faults.length > 0) throw faults[0];
   return true;
 }
 
@@ -140,13 +144,17 @@ async function raise(gateway: Asked, raised: Set<string>, found: Found, now: num
       method: 'PUT',
       type: 'Task',
       id,
-      resource: JSON.stringify(taskOf(id, found, now)),
+      resource: JSON.stringify({ ...taskOf(id, found, now), ...(await labelled(record, found)) }),
       ifNoneMatch: true,
       eventId: derivedEventId('alert raised', id),
     } as const;
     const [outcome] = await recordActivity.record({ caller: PLATFORM, mode: 'single', entries: [entry] });
-    // That another process raised it is no fault.
-    if (outcome?.kind === 'refused' && outcome.problems.some(({ category }) => category !== 'mismatch'))
+    // That another process raised it is no fault, and of somebody who was erased nobody is told.
+    if (
+      outcome?.kind === 'refused' &&
+      outcome.problems.some(({ category }) => category !== 'mismatch' && category !== 'gone')
+    )
+      // prettier-ignore
       throw new Error(`${list.name} could not alert: ${outcome.problems[0]?.message ?? ''}`);
   }
   raised.add(id);
@@ -183,14 +191,27 @@ const HIDING = [
   { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R', display: 'restricted' },
 ];
 
+/** A Task tells of what it is about, so it is for nobody who may not see that. */
+async function labelled(record: Asked['record'], { list, item }: Found): Promise<object> {
+  const [type, id] = item.stream.split('/') as [string, string];
+  const about = await record.read(type, id);
+  const labels = about.kind === 'found' ? ((JSON.parse(about.body) as Labelled).meta?.security ?? []) : [];
+  const security = [...(list.alert!.isHiddenFromPatient ? HIDING : []), ...labels];
+  const once = new Map(security.map((it) => [`${it.system}|${it.code}`, it]));
+  return once.size === 0 ? {} : { meta: { security: [...once.values()] } };
+}
+
+interface Labelled {
+  readonly meta?: { readonly security?: readonly { readonly system?: string; readonly code?: string }[] };
+}
+
 /** https://hl7.org/fhir/R4/task.html */
 function taskOf(id: string, { list, patient, item }: Found, now: number): object {
-  const { code, priority, isHiddenFromPatient } = list.alert!;
+  const { code, priority } = list.alert!;
   const { owner, due, stream, text } = item;
   return {
     resourceType: 'Task',
     id,
-    ...(isHiddenFromPatient && { meta: { security: HIDING } }),
     status: 'requested',
     intent: 'order',
     priority,

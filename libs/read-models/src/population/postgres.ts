@@ -1,8 +1,9 @@
 /** The population in a schema of PostgreSQL, where several projectors write at once, each its lanes, and gateways ask. */
 import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
-import { Pool, type ClientBase, type PoolClient } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
+import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
 import { ProgressHints } from '../record/postgres/progress-hints.ts';
 import { population } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Ask } from './population-tables.ts';
@@ -44,17 +45,7 @@ export async function migratePopulation(
 
 /** `url`: of a role that may read what is counted. Nothing is asked of the database before the first question. */
 export function openPostgresPopulation(url: string): PopulationQueries & { close(): Promise<void> } {
-  const pool = new Pool({
-    connectionString: url,
-    application_name: 'carelog population reader',
-    options: '-c jit=off',
-    max: 2,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 5_000,
-    idle_in_transaction_session_timeout: 5_000,
-  });
-  // An idle connection that breaks is replaced by the next question.
-  pool.on('error', () => {});
+  const pool = askingPool({ url, purpose: 'carelog population reader', connections: 2 });
   return { ...populationQueries(askOf(pool), populationSchema), close: () => pool.end() };
 }
 
@@ -72,18 +63,7 @@ export function openPostgresPopulationWriter({
   digest,
   historyOf,
 }: PostgresPopulationWriterOptions): SharedReadModel<Told> {
-  const pool = new Pool({
-    connectionString: url,
-    application_name: 'carelog population writer',
-    options: '-c jit=off',
-    max: 3,
-    statement_timeout: 60_000,
-    lock_timeout: 30_000,
-    // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.
-    idle_in_transaction_session_timeout: 20_000,
-  });
-  // An idle connection that breaks is replaced by the next batch.
-  pool.on('error', () => {});
+  const pool = writingPool({ url, purpose: 'carelog population writer', connections: 3 });
   return new PostgresPopulationWriter(pool, pseudonymsBy(digest), historyOf);
 }
 
@@ -121,7 +101,7 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
   /** Touches nothing that anybody is shown by its stream. */
   async apply(lane: number, work: LaneWork<Told>): Promise<Touched> {
     let position: number | undefined;
-    const touched = await this.#transaction(async (client) => {
+    const touched = await transaction(this.#pool, async (client) => {
       const tables = this.#tables(client, lane);
       await client.query(`INSERT INTO ${populationSchema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
       await client.query(`SELECT FROM ${populationSchema}.checkpoint WHERE lane = $1 FOR UPDATE`, [lane]);
@@ -147,7 +127,7 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
 
   async clear(lane?: number): Promise<void> {
     const lanes = lane === undefined ? [...(await this.checkpoints()).keys()] : [lane];
-    await this.#transaction(async (client) => {
+    await transaction(this.#pool, async (client) => {
       for (const it of lanes) await this.#tables(client, it).clear();
     });
   }
@@ -158,20 +138,5 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
 
   #tables(asked: Pick<Pool, 'query'>, lane: number): PopulationTables {
     return new PopulationTables(askOf(asked), populationSchema, lane, this.#pseudonyms);
-  }
-
-  async #transaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await this.#pool.connect();
-    try {
-      await client.query('BEGIN');
-      const result = await work(client);
-      await client.query('COMMIT');
-      client.release();
-      return result;
-    } catch (fault) {
-      // Its transaction ends with its connection.
-      client.release(true);
-      throw fault;
-    }
   }
 }

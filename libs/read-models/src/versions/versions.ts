@@ -101,21 +101,10 @@ export function openVersions(url: string): ReadModelVersions {
 }
 
 /** The driver is loaded only here: a server in one process needs none. */
+const pools = () => import('../record/postgres/pools.ts');
+
 async function poolOf(url: string): Promise<Pool> {
-  const { Pool } = await import('pg');
-  const pool = new Pool({
-    connectionString: url,
-    application_name: 'carelog read-model versions',
-    max: 2,
-    statement_timeout: 10_000,
-    lock_timeout: 5_000,
-    idle_in_transaction_session_timeout: 10_000,
-  });
-  // An idle connection that breaks is replaced by the next question.
-  pool.on('error', () => {});
-  // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return pool;
+  return (await pools()).askingPool({ url, purpose: 'carelog read-model versions', connections: 2 });
 }
 
 class PostgresVersions implements ReadModelVersions {
@@ -211,18 +200,7 @@ class PostgresVersions implements ReadModelVersions {
   }
 
   async #transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await (await this.#pool).connect();
-    try {
-      await client.query('BEGIN');
-      const answer = await work(client);
-      await client.query('COMMIT');
-      client.release();
-      return answer;
-    } catch (fault) {
-      // Its transaction ends with its connection.
-      client.release(true);
-      throw fault;
-    }
+    return (await pools()).transaction(await this.#pool, work);
   }
 }
 

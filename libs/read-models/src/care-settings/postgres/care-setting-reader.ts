@@ -1,7 +1,8 @@
 /** Answers what care settings' pages and worklists are made from, out of PostgreSQL: one pool for all settings. */
 import type { Checkpoint, Parked } from '@carelog/projection';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { compileFor, type Query } from '../../record/dialect.ts';
+import { askingPool } from '../../record/postgres/pools.ts';
 import { bound, type Values } from '../../record/statement.ts';
 import type { CareSetting, Placed, WorkItem } from '../care-setting.ts';
 import type { CareSettingQueries, WorkPage, WorkRow } from '../care-setting-reader.ts';
@@ -21,19 +22,7 @@ export function openPostgresCareSettings({ url, settings, connections = 4 }: Pos
   readonly of: ReadonlyMap<string, CareSettingQueries>;
   close(): Promise<void>;
 } {
-  const pool = new Pool({
-    connectionString: url,
-    application_name: 'carelog care settings reader',
-    options: '-c jit=off',
-    max: connections,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 5_000,
-    idle_in_transaction_session_timeout: 5_000,
-  });
-  // An idle connection that breaks is replaced by the next question.
-  pool.on('error', () => {});
-  // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const pool = askingPool({ url, purpose: 'carelog care settings reader', connections });
   const of = new Map(
     settings.map((it) => [it.name, new PostgresCareSettingReader(pool, careSettingSchema(it))]),
   );

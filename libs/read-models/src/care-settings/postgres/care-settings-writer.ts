@@ -3,7 +3,8 @@
  * several projectors write at once, each its lanes: one transaction a batch, in which the rows of a table are written together.
  */
 import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
-import { Pool, type PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
+import { transaction, writingPool } from '../../record/postgres/pools.ts';
 import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
@@ -27,20 +28,7 @@ export function openPostgresCareSettingsWriter({
   connections = 3,
   isBeside = false,
 }: PostgresCareSettingsWriterOptions): SharedReadModel<Told> {
-  const pool = new Pool({
-    connectionString: url,
-    application_name: 'carelog care settings writer',
-    options: '-c jit=off',
-    max: connections,
-    statement_timeout: 60_000,
-    lock_timeout: 30_000,
-    // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.
-    idle_in_transaction_session_timeout: 20_000,
-  });
-  // An idle connection that breaks is replaced by the next batch.
-  pool.on('error', () => {});
-  // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const pool = writingPool({ url, purpose: 'carelog care settings writer', connections });
   return new PostgresCareSettingsWriter(pool, settings, isBeside);
 }
 
@@ -128,24 +116,15 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
     return touched;
   }
 
-  async #transaction<Result>(
+  #transaction<Result>(
     company: 'alone' | 'beside others',
     work: (client: PoolClient) => Promise<Result>,
   ): Promise<Result> {
-    const client = await this.#pool.connect();
-    try {
-      await client.query('BEGIN');
+    return transaction(this.#pool, async (client) => {
       const shared = company === 'alone' ? '' : '_shared';
       await client.query(`SELECT pg_advisory_xact_lock${shared}(hashtext($1))`, [this.#company]);
-      const result = await work(client);
-      await client.query('COMMIT');
-      client.release();
-      return result;
-    } catch (fault) {
-      // Its transaction ends with its connection.
-      client.release(true);
-      throw fault;
-    }
+      return work(client);
+    });
   }
 }
 

@@ -4,12 +4,13 @@
  */
 import { defaultPolicy, type Policy } from '@carelog/access';
 import { LaneHeld, type Checkpoint, type LaneWork, type Parked, type ProjectedBatch, type SharedReadModel, type Touched } from '@carelog/projection'; // prettier-ignore
-import { Pool, type PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { digestOfRules } from '../access-facts.ts';
 import type { RecordChange } from '../record-projection.ts';
 import { BatchPlan, laterStreams, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
 import { BatchNames, Names } from './names.ts';
+import { transaction, writingPool } from './pools.ts';
 import { ProgressHints } from './progress-hints.ts';
 import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
 import { arrayOf } from './texts.ts';
@@ -38,25 +39,10 @@ export function openPostgresRecordWriter({
   lanes,
   connections = 4,
 }: PostgresRecordWriterOptions): SharedReadModel<RecordChange> {
-  const pool = (max: number, name: string, settings = '') => {
-    const made = new Pool({
-      connectionString: url,
-      application_name: `carelog ${schema} ${name}`,
-      options: `-c search_path=${schema} -c jit=off${settings}`,
-      max,
-      statement_timeout: 60_000,
-      lock_timeout: 30_000,
-      // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.
-      idle_in_transaction_session_timeout: 20_000,
-    });
-    // An idle connection that breaks is replaced by the next batch.
-    made.on('error', () => {});
-    // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
-    made.on('connect', (client) => client.on('error', () => {}));
-    return made;
-  };
+  const pool = (connections: number, name: string, settings = '') =>
+    writingPool({ url, purpose: `carelog ${schema} ${name}`, connections, settings: `-c search_path=${schema} ${settings}` }); // prettier-ignore
   // Names have a connection of their own: a batch waits for them while it holds one. They are on disk with the batch that uses them.
-  const names = pool(2, 'names', ' -c synchronous_commit=off');
+  const names = pool(2, 'names', '-c synchronous_commit=off');
   return new PostgresRecordWriter(pool(connections, 'writer'), names, { schema, policy, lanes });
 }
 
@@ -280,20 +266,11 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     });
   }
 
-  async #transaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await this.#pool.connect();
-    try {
-      await client.query('BEGIN');
-      const result = await work(client);
-      await client.query('COMMIT');
-      client.release();
-      return result;
-    } catch (fault) {
-      // Its transaction ends with its connection.
-      client.release(true);
+  #transaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    return transaction(this.#pool, work).catch((fault: unknown) => {
       this.#sums.forget();
       throw fault;
-    }
+    });
   }
 
   #forget(): void {

@@ -15,8 +15,9 @@ import type { BuildingCareSettings } from './build-care-settings-worker.ts';
 import type { CareSettingsThread } from './care-settings-worker.ts';
 import { PositionSignal } from './position-signal.ts';
 import type { CareSettingFile } from './project-care-settings.ts';
-import { removeRecord, type Rebuilt } from './rebuild.ts';
+import { removeRecord } from './rebuild.ts';
 import { SupervisedThread } from './supervised-thread.ts';
+import type { Rebuilt } from './up-to-head.ts';
 
 export interface CareSettingsPaths {
   /** The log's file. */

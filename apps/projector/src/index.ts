@@ -4,7 +4,7 @@ export {
   type ProjectorPaths,
   type StartProjectorOptions,
 } from './projector.ts';
-export { rebuild, type Rebuilt } from './rebuild.ts';
+export { rebuild } from './rebuild.ts';
 export { openViewGround, startProjectorService } from './service.ts';
 export type {
   ProjectorService,
@@ -13,3 +13,4 @@ export type {
   ViewGroundOptions,
 } from './kafka/projector-service.ts';
 export { startCareSettings, type CareSettingViews } from './care-settings.ts';
+export type { Rebuilt } from './up-to-head.ts';

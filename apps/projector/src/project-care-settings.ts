@@ -6,7 +6,7 @@ import { runProjection, type Touched } from '@carelog/projection';
 import { allOf, careSettingNamed, careSettingsProjectionBy, KnownFacts, openCareSettingWriter, openPopulationWriter, population } from '@carelog/read-models'; // prettier-ignore
 import type { CareSettingsPaths } from './care-settings.ts';
 import { historyFrom } from './history.ts';
-import type { Rebuilt } from './rebuild.ts';
+import { upToHead, type Rebuilt } from './up-to-head.ts';
 
 export interface CareSettingFile {
   readonly setting: string;
@@ -63,27 +63,9 @@ export async function projectCareSettings(options: ProjectCareSettingsOptions): 
 }
 
 /** Brings read models that nobody else writes up to the head that the log has now. */
-export async function buildCareSettings({
-  paths,
-  policy,
-  files,
-}: Pick<ProjectCareSettingsOptions, 'paths' | 'policy' | 'files'>): Promise<Rebuilt> {
-  const begun = performance.now();
-  const log = openSqliteLogReader({ path: paths.log });
-  const { position: head } = log.head();
-  await log.close();
-  const reached = new AbortController();
-  let events = 0;
-  await projectCareSettings({
-    paths,
-    policy,
-    files,
-    batchSize: 5_000,
-    signal: reached.signal,
-    onProjected(position) {
-      events = position;
-      if (position >= head) reached.abort();
-    },
-  });
-  return { events, seconds: (performance.now() - begun) / 1000 };
-}
+export const buildCareSettings = (
+  building: Pick<ProjectCareSettingsOptions, 'paths' | 'policy' | 'files'>,
+): Promise<Rebuilt> =>
+  upToHead(building.paths.log, (running) =>
+    projectCareSettings({ ...building, batchSize: 5_000, ...running }),
+  );

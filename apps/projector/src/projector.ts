@@ -11,8 +11,9 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { PositionSignal } from './position-signal.ts';
 import type { ProjectorThread } from './projector-worker.ts';
-import { besideOf, removeRecord, type Rebuilding, type Rebuilt } from './rebuild.ts';
+import { besideOf, removeRecord, type Rebuilding } from './rebuild.ts';
 import { SupervisedThread } from './supervised-thread.ts';
+import type { Rebuilt } from './up-to-head.ts';
 
 export interface ProjectorPaths {
   /** The log's file. */

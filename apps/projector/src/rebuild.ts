@@ -1,20 +1,14 @@
 /** Builds the record again from the first event, beside the one that serves, and puts it in its place. */
 import { defaultPolicy, type Policy } from '@carelog/access';
-import { openSqliteLogReader } from '@carelog/event-store';
 import { openRecordWriter } from '@carelog/read-models';
 import { renameSync, rmSync } from 'node:fs';
 import { projectRecord } from './project-record.ts';
 import type { ProjectorPaths } from './projector.ts';
+import { upToHead, type Rebuilt } from './up-to-head.ts';
 
 export interface Rebuilding {
   readonly paths: ProjectorPaths;
   readonly policy: Policy;
-}
-
-export interface Rebuilt {
-  /** Events that were read. */
-  readonly events: number;
-  readonly seconds: number;
 }
 
 /**
@@ -40,25 +34,12 @@ export const besideOf = (paths: ProjectorPaths) => `${paths.record}.rebuilt`;
 export async function buildBeside({ paths, policy }: Rebuilding): Promise<Rebuilt> {
   const record = besideOf(paths);
   removeRecord(record);
-  const begun = performance.now();
-  const log = openSqliteLogReader({ path: paths.log });
-  const { position: head } = log.head();
-  await log.close();
-  const reached = new AbortController();
-  let events = 0;
-  await projectRecord({
-    paths: { ...paths, record },
-    policy,
-    signal: reached.signal,
-    disposable: true,
-    onProjected(position) {
-      events = position;
-      if (position >= head) reached.abort();
-    },
-  });
+  const rebuilt = await upToHead(paths.log, (running) =>
+    projectRecord({ paths: { ...paths, record }, policy, disposable: true, ...running }),
+  );
   // Opened once more as the record is opened for good: in WAL, and safe against power cuts from here on.
   openRecordWriter(record, { policy }).close();
-  return { events, seconds: (performance.now() - begun) / 1000 };
+  return rebuilt;
 }
 
 /** Removes a record's file and what SQLite keeps beside it. */

@@ -25,21 +25,12 @@ export function openCareSettingWriter(
     db.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;',
     );
-    createTables(db, setting.version);
+    db.makeTables(setting.version, CREATE_TABLES);
     return new SqliteCareSettingWriter(db, setting, known);
   } catch (fault) {
     db.close();
     throw fault;
   }
-}
-
-function createTables(db: SqliteDatabase, version: number): void {
-  const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (user_version === version) return;
-  db.exec('BEGIN IMMEDIATE');
-  for (const { name } of db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all())
-    db.exec(`DROP TABLE "${String(name)}"`);
-  db.exec(`${CREATE_TABLES} PRAGMA user_version = ${version}; COMMIT`);
 }
 
 class SqliteCareSettingWriter implements CareSettingWriter {
@@ -68,7 +59,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
 
   async apply({ changes, parked, checkpoint }: ProjectedBatch<Told>): Promise<Touched> {
     let touched = new Set<string>();
-    this.#transaction(() => {
+    this.#db.transaction(() => {
       const reached = this.#statements.checkpoint.get();
       // Made from another life of the log.
       if (reached !== undefined && reached.epoch !== checkpoint.epoch) this.#forget();
@@ -83,7 +74,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   }
 
   async clear(): Promise<void> {
-    this.#transaction(() => this.#forget());
+    this.#db.transaction(() => this.#forget());
   }
 
   close(): void {
@@ -141,17 +132,6 @@ class SqliteCareSettingWriter implements CareSettingWriter {
 
   #noteLinks(links: readonly { readonly patient: string; readonly other: string }[]): void {
     for (const { patient, other } of links) this.#linked.add(patient).add(other);
-  }
-
-  #transaction(work: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#db.exec('COMMIT');
-    } catch (fault) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw fault;
-    }
   }
 }
 

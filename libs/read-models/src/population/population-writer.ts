@@ -25,22 +25,13 @@ export function openPopulationWriter({
   try {
     // What is deleted is overwritten: who opted out is not in the file any more.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;'); // prettier-ignore
-    createTables(db);
+    db.makeTables(population.version, CREATE_POPULATION);
     const tables = new PopulationTables(askOf(db), 'main', 0, pseudonymsBy(digest));
     return new SqlitePopulationWriter(db, tables, historyOf);
   } catch (fault) {
     db.close();
     throw fault;
   }
-}
-
-function createTables(db: SqliteDatabase): void {
-  const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (user_version === population.version) return;
-  db.exec('BEGIN IMMEDIATE');
-  for (const { name } of db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all())
-    db.exec(`DROP TABLE "${String(name)}"`);
-  db.exec(`${CREATE_POPULATION} PRAGMA user_version = ${population.version}; COMMIT`);
 }
 
 const STATEMENTS_MAX = 200;

@@ -28,4 +28,31 @@ export interface Prepared {
 
 export class SqliteDatabase extends DatabaseSync implements Database {
   readonly engine = 'sqlite';
+
+  /** What is thrown in it undoes it. */
+  transaction(work: () => void): void {
+    this.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.exec('COMMIT');
+    } catch (fault) {
+      if (this.isTransaction) this.exec('ROLLBACK');
+      throw fault;
+    }
+  }
+
+  dropTables(): void {
+    const tables = this.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
+    for (const { name } of tables) this.exec(`DROP TABLE "${String(name)}"`);
+  }
+
+  /** Fills the file with these tables where it holds another version of them (a whole number above 0), or none. */
+  makeTables(version: number, create: string): void {
+    const { user_version } = this.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (user_version === version) return;
+    this.transaction(() => {
+      this.dropTables();
+      this.exec(`${create} PRAGMA user_version = ${version}`);
+    });
+  }
 }

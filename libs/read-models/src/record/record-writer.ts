@@ -51,13 +51,12 @@ function createTables(db: SqliteDatabase, digest: string): void {
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   const rules = record.selectFrom('rules').select('digest');
   if (user_version === RECORD_VERSION && new Statement(db, rules).get()?.digest === digest) return;
-  db.exec('BEGIN IMMEDIATE');
-  const tables = db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all();
-  for (const { name } of tables) db.exec(`DROP TABLE "${String(name)}"`);
-  db.exec(`${CREATE_TABLES} PRAGMA user_version = ${RECORD_VERSION}`);
-  new Statement(db, record.insertInto('rules').values({ digest: given('digest') })).run({ digest });
-  beginGeneration(db);
-  db.exec('COMMIT');
+  db.transaction(() => {
+    db.dropTables();
+    db.exec(`${CREATE_TABLES} PRAGMA user_version = ${RECORD_VERSION}`);
+    new Statement(db, record.insertInto('rules').values({ digest: given('digest') })).run({ digest });
+    beginGeneration(db);
+  });
 }
 
 function beginGeneration(db: SqliteDatabase): void {
@@ -119,12 +118,9 @@ class SqliteRecordWriter implements RecordWriter {
   }
 
   #transaction(work: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
     try {
-      work();
-      this.#db.exec('COMMIT');
+      this.#db.transaction(work);
     } catch (fault) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       this.#forget();
       throw fault;
     }

@@ -5,7 +5,7 @@ import type { Told } from './care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
 import type { Kind } from './fact.ts';
 import { KnownFacts } from './known-facts.ts';
-import { BatchOfFacts, type NewWork } from './facts-of-batch.ts';
+import { BatchOfFacts } from './facts-of-batch.ts';
 import { placed, prepareWriting } from './statements.ts';
 import { CREATE_TABLES } from './tables.ts';
 
@@ -103,16 +103,11 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     for (const { stream, version, fact, source } of facts.kept)
       this.#known.keep(stream, { version, fact, source });
     const work = facts.work((patient, kinds) => this.#factsOf(patient, kinds));
-    const made = Map.groupBy(work, ({ list, patient }) => `${list} ${patient}`);
-    for (const [patient, lists] of facts.touched) {
-      for (const { name: list } of lists) {
-        const now = made.get(`${list} ${patient}`) ?? [];
-        const before = waiting.all({ list, patient });
-        if (isSameWork(before, now)) continue;
-        if (before.length > 0) done.run({ list, patient });
-        for (const it of now) put.run({ ...it });
-      }
-    }
+    const lists = [...facts.touched].flatMap(([patient, its]) => [...its].map(({ name }) => ({ list: name, patient }))); // prettier-ignore
+    const stands = lists.flatMap((it) => waiting.all(it).map((row) => ({ ...it, ...row })));
+    const changed = facts.changedWork(work, stands);
+    for (const it of changed.done) done.run(it);
+    for (const it of changed.put) put.run({ ...it });
     return new Set(facts.touched.keys());
   }
 
@@ -134,11 +129,3 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     for (const { patient, other } of links) this.#linked.add(patient).add(other);
   }
 }
-
-/** Most of what is told changes no item: what is the same is not written again. */
-function isSameWork(before: readonly WaitingWork[], now: readonly WaitingWork[]): boolean {
-  const items = new Map(before.map(({ stream, item }) => [stream, item]));
-  return items.size === now.length && now.every(({ stream, item }) => items.get(stream) === item);
-}
-
-type WaitingWork = Pick<NewWork, 'stream' | 'item'>;

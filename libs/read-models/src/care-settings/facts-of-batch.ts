@@ -30,6 +30,8 @@ export interface NewWork {
   readonly item: string;
 }
 
+export type WaitingWork = Pick<NewWork, 'list' | 'patient' | 'stream' | 'item'>;
+
 export class BatchOfFacts {
   /** Streams that the read model may have something of. */
   readonly streams: readonly string[];
@@ -103,6 +105,26 @@ export class BatchOfFacts {
     return work;
   }
 
+  /** Of which the work of those who are touched is made. */
+  askedKinds(): ReadonlySet<Kind> {
+    return new Set([...this.touched.values()].flatMap((lists) => [...lists].flatMap((it) => [...it.kinds])));
+  }
+
+  /** What is to be taken off the lists of those who are touched, and put on them. Most of what is told changes no item. */
+  changedWork(
+    work: readonly NewWork[],
+    waiting: readonly WaitingWork[],
+  ): { readonly done: readonly Pick<NewWork, 'list' | 'patient'>[]; readonly put: readonly NewWork[] } {
+    const keyOf = ({ list, patient }: Pick<NewWork, 'list' | 'patient'>) => `${list} ${patient}`;
+    const [made, stands] = [Map.groupBy(work, keyOf), Map.groupBy(waiting, keyOf)];
+    const asked = [...this.touched].flatMap(([patient, lists]) => [...lists].map(({ name }) => ({ list: name, patient }))); // prettier-ignore
+    const changed = asked.filter((it) => !isSameWork(stands.get(keyOf(it)) ?? [], made.get(keyOf(it)) ?? []));
+    return {
+      done: changed.filter((it) => stands.has(keyOf(it))),
+      put: changed.flatMap((it) => made.get(keyOf(it)) ?? []),
+    };
+  }
+
   #replace(
     { stream, kind, version, issued, patients, fact, json, source }: Told,
     known: readonly Standing[],
@@ -128,6 +150,11 @@ export class BatchOfFacts {
     for (const list of lists) before.add(list);
     if (before.size > 0) this.touched.set(patient, before);
   }
+}
+
+function isSameWork(before: readonly WaitingWork[], now: readonly NewWork[]): boolean {
+  const items = new Map(before.map(({ stream, item }) => [stream, item]));
+  return items.size === now.length && now.every(({ stream, item }) => items.get(stream) === item);
 }
 
 function workOf(list: string, patient: string, item: WorkItem): NewWork {

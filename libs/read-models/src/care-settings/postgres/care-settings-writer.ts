@@ -8,7 +8,7 @@ import { transaction, writingPool } from '../../record/postgres/pools.ts';
 import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
-import { ReachesOtherLanes, SettingTables, type Writing } from './setting-tables.ts';
+import { ReachesOtherLanes, SettingsTables, type Writing } from './settings-tables.ts';
 import { besideSchema, careSettingSchema, careSettingsSchema, LANES_LOCK } from './tables.ts';
 
 export interface PostgresCareSettingsWriterOptions {
@@ -28,13 +28,15 @@ export function openPostgresCareSettingsWriter({
   connections = 3,
   isBeside = false,
 }: PostgresCareSettingsWriterOptions): SharedReadModel<Told> {
-  const pool = writingPool({ url, purpose: 'carelog care settings writer', connections });
+  // Every statement is for many tables, and finds in each what it wants by an index: to plan it anew takes longer than to run it.
+  const planning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
+  const pool = writingPool({ url, purpose: 'carelog care settings writer', connections, settings: planning });
   return new PostgresCareSettingsWriter(pool, settings, isBeside);
 }
 
 class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
-  readonly #settings: readonly SettingTables[];
+  readonly #tables: SettingsTables;
   readonly #hints: ProgressHints;
 
   readonly #company: string;
@@ -43,13 +45,13 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
     this.#pool = pool;
     const schemaOf = isBeside ? besideSchema : careSettingSchema;
     this.#company = isBeside ? settings.map(schemaOf).join() : LANES_LOCK;
-    this.#settings = settings.map((setting) => new SettingTables(setting, schemaOf(setting)));
+    this.#tables = new SettingsTables(settings, settings.map(schemaOf));
     this.#hints = new ProgressHints(pool, careSettingsSchema(settings));
   }
 
   /** Of each lane that of the setting which is furthest behind. */
   async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
-    const all = await Promise.all(this.#settings.map((it) => it.checkpoints(this.#pool)));
+    const all = await this.#tables.checkpoints(this.#pool);
     const lanes = new Set(all.flatMap((it) => [...it.keys()]));
     const reached = [...lanes].flatMap((lane): [number, Checkpoint][] => {
       const least = leastOf(all.map((it) => it.get(lane)));
@@ -59,7 +61,7 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   }
 
   async parked(lane: number): Promise<readonly Parked[]> {
-    return once((await Promise.all(this.#settings.map((it) => it.parked(this.#pool, lane)))).flat());
+    return once((await this.#tables.parked(this.#pool, lane)).flat());
   }
 
   async apply(lane: number, work: LaneWork<Told>): Promise<Touched> {
@@ -76,7 +78,7 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
 
   async clear(lane?: number): Promise<void> {
     await this.#transaction('alone', async (client) => {
-      for (const it of this.#settings) await it.clear(client, lane);
+      await this.#tables.clear(client, lane);
     });
   }
 
@@ -88,9 +90,7 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
     const { lane } = writing;
     let position: number | undefined;
     const touched = await this.#transaction(writing.isAlone ? 'alone' : 'beside others', async (client) => {
-      // Always in this order, so that two who lock the same lane wait for each other and no more.
-      const lanes = [];
-      for (const it of this.#settings) lanes.push(await it.lock(client, lane));
+      const lanes = await this.#tables.lock(client, lane);
       const reached = lanes.map((it) => it.reached);
       if (new Set(reached.flatMap((it) => it?.epoch ?? [])).size > 1) throw new OfOtherLogs();
       const least = leastOf(reached);
@@ -101,14 +101,12 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
       const { released = [], checkpoint } = batch;
       if (released.length > 0 && reached.some((it) => it?.position !== least?.position))
         throw new Error('Not all care settings are equally far. Try again once none is being built.');
-      const all = new Set<string>();
       const aside = [...parked.filter((it) => !released.includes(it.partition)), ...batch.parked];
-      for (const [at, it] of this.#settings.entries()) {
-        const known = new Set(lanes[at]!.parked.map(({ partition }) => partition));
-        const unknown = aside.filter(({ partition }) => !known.has(partition) || released.includes(partition)); // prettier-ignore
-        const own = await it.write(client, writing, { ...batch, parked: unknown }, reached[at]);
-        for (const patient of own) all.add(patient);
-      }
+      const unknown = lanes.map((it) => {
+        const known = new Set(it.parked.map(({ partition }) => partition));
+        return aside.filter(({ partition }) => !known.has(partition) || released.includes(partition));
+      });
+      const all = await this.#tables.write(client, writing, batch, lanes, unknown);
       position = checkpoint.position;
       return batch.parked.length > 0 ? ('all' as const) : all;
     });

@@ -1,0 +1,298 @@
+/**
+ * The tables of all care settings in PostgreSQL, each in its own schema, in whatever transaction they are written. One statement
+ * does the same for all of them: what it costs to ask is the most of what a small batch costs.
+ */
+import type { Checkpoint, Parked, ProjectedBatch } from '@carelog/projection';
+import type { Pool, PoolClient } from 'pg';
+import type { CareSetting } from '../care-setting.ts';
+import type { Told } from '../care-settings-projection.ts';
+import { BatchOfFacts, type Standing, type WaitingWork } from '../facts-of-batch.ts';
+import { KnownFacts } from '../known-facts.ts';
+import { placed } from '../statements.ts';
+import { settingsStatements, type Asked, type SettingsStatements } from './settings-statements.ts';
+
+/** Thrown before anything is written: the batch changes what other lanes write too, and must be alone for that. */
+export class ReachesOtherLanes extends Error {}
+
+/** Of one setting. */
+export interface LaneStanding {
+  readonly reached: Checkpoint | undefined;
+  readonly parked: readonly Parked[];
+}
+
+export interface Writing {
+  readonly lane: number;
+  /** Nobody else writes in any lane now. */
+  readonly isAlone: boolean;
+}
+
+/** Stands for the epoch of a lane that nothing was applied to. */
+const NOTHING_APPLIED = '';
+const RESIDENTS_MAX = 100_000;
+
+export class SettingsTables {
+  readonly #settings: readonly CareSetting[];
+  readonly #statements: SettingsStatements;
+  readonly #known = new KnownFacts();
+  /** By lane: Patients that it is known to bring. Which lane does never changes while the log is the same. */
+  readonly #residents = new Map<number, Set<string>>();
+  #epoch: string | undefined;
+
+  /** `schemas`: where each of the settings lies. */
+  constructor(settings: readonly CareSetting[], schemas: readonly string[]) {
+    this.#settings = settings;
+    this.#statements = settingsStatements(schemas);
+  }
+
+  /** Of each setting, by its lanes. */
+  async checkpoints(asked: Asked): Promise<readonly ReadonlyMap<number, Checkpoint>[]> {
+    const rows = await this.#statements.checkpoints<CheckpointRow>(asked, [NOTHING_APPLIED]);
+    return rows.map((its) => new Map(its.map((row) => [row.lane, checkpointOf(row)])));
+  }
+
+  /** Of each setting. */
+  async parked(asked: Asked, lane: number): Promise<readonly (readonly Parked[])[]> {
+    const rows = await this.#statements.parked<Parked>(asked, [lane]);
+    return rows.map((its) => its.map(({ partition, position, reason }) => ({ partition, position: Number(position), reason }))); // prettier-ignore
+  }
+
+  /** What is there of the lane in each setting, which nobody else writes until the transaction ends. */
+  async lock(client: PoolClient, lane: number): Promise<readonly LaneStanding[]> {
+    let rows = await this.#statements.lock<CheckpointRow>(client, [lane]);
+    if (rows.some((its) => its.length === 0)) {
+      await this.#statements.begin(client, [lane, NOTHING_APPLIED]);
+      rows = await this.#statements.lock(client, [lane]);
+    }
+    const parked = await this.parked(client, lane);
+    return rows.map(([row], at) => {
+      const reached = row === undefined || row.epoch === NOTHING_APPLIED ? undefined : checkpointOf(row);
+      return { reached, parked: parked[at]! };
+    });
+  }
+
+  /** `stands`: of each setting; `parked`: what it does not know to be parked yet. Gives the patients whose work may be another. */
+  async write(
+    client: PoolClient,
+    { lane, isAlone }: Writing,
+    { changes, released = [], checkpoint }: ProjectedBatch<Told>,
+    stands: readonly LaneStanding[],
+    parked: readonly (readonly Parked[])[],
+  ): Promise<Set<string>> {
+    if (checkpoint.epoch !== this.#epoch) this.forget();
+    this.#epoch = checkpoint.epoch;
+    if (released.length > 0) await this.#statements.release(client, [released]);
+    // Of partitions that were taken up again, what lies before the checkpoint too.
+    const again = new Set(released);
+    const batches = this.#settings.map((setting, at) => {
+      const after = stands[at]!.reached?.position ?? -1;
+      const told = changes.filter(({ event }) => event.position > after || again.has(event.partition));
+      return new BatchOfFacts(setting, told.map(({ change }) => change)); // prettier-ignore
+    });
+    const isLinking = await this.#make(client, batches, { lane, isAlone });
+    await this.#replace(client, lane, batches, checkpoint);
+    if (isLinking) await this.#join(client, batches);
+    await this.#putWork(client, batches);
+    const unknown = ofAll(parked, ({ partition }) => partition);
+    if (unknown.length > 0)
+      await this.#statements.park(client, [lane, ...columnsOf(unknown, ['settings', 'partition', 'position', 'reason'])]); // prettier-ignore
+    return new Set(batches.flatMap(({ touched }) => [...touched.keys()]));
+  }
+
+  /** Everything; of one `lane`, all lanes of the same life of the log, since what a lane tells may have outdone another. */
+  async clear(client: PoolClient, lane: number | undefined): Promise<void> {
+    for (const schema of this.#statements.schemas) {
+      const life = `SELECT lane FROM ${schema}.checkpoint WHERE epoch = (SELECT epoch FROM ${schema}.checkpoint WHERE lane = $1)`;
+      const { rows } = lane === undefined ? { rows: [] } : await client.query<{ lane: number }>(life, [lane]);
+      const lanes = rows.map((row) => row.lane);
+      for (const table of ['fact', 'link', 'work', 'parked', 'checkpoint']) {
+        if (lane === undefined) await client.query(`DELETE FROM ${schema}.${table}`);
+        else await client.query(`DELETE FROM ${schema}.${table} WHERE lane = ANY($1::int[])`, [lanes]);
+      }
+    }
+    this.forget();
+  }
+
+  /** To be called when the log may be another. */
+  forget(): void {
+    this.#known.forget();
+    this.#residents.clear();
+  }
+
+  /** Works out what changes; whether links are made or given up. */
+  async #make(
+    client: PoolClient,
+    batches: readonly BatchOfFacts[],
+    { lane, isAlone }: Writing,
+  ): Promise<boolean> {
+    const streams = [...new Set(batches.flatMap((it) => it.streams))];
+    if (streams.length === 0) return false;
+    const standing = await this.#statements.standing<LaneFact>(client, [streams]);
+    for (const [at, batch] of batches.entries()) {
+      const own = new Set(batch.streams);
+      const its = standing[at]!.filter(({ stream }) => own.has(stream)).map(numbered);
+      if (!isAlone && isBroughtByOthers(batch, its, lane)) throw new ReachesOtherLanes();
+      batch.make(its);
+    }
+    const isLinking = await this.#join(client, batches);
+    if (!isAlone && (isLinking || (await this.#hasStrangers(client, lane, batches)))) throw new ReachesOtherLanes(); // prettier-ignore
+    return isLinking;
+  }
+
+  /** Joins those whom links say to be one person; whether links are made or given up. */
+  async #join(client: PoolClient, batches: readonly BatchOfFacts[]): Promise<boolean> {
+    const asked = new Set(batches.flatMap((it) => [...it.touched.keys(), ...it.relinked]));
+    if (asked.size === 0) return false;
+    const rows = await this.#statements.samePersons<{ of: string; patient: string }>(client, [[...asked]]);
+    const isLinking = batches.map((batch, at) => {
+      const groups = new Map<string, string[]>();
+      for (const [of, its] of Map.groupBy(rows[at]!, (row) => row.of)) groups.set(of, its.map(({ patient }) => patient)); // prettier-ignore
+      for (const group of [...groups.values()]) for (const it of group) if (!groups.has(it)) groups.set(it, group); // prettier-ignore
+      batch.join((patient) => groups.get(patient) ?? [patient]);
+      return batch.links.length > 0 || batch.relinked.some((it) => groups.has(it));
+    });
+    return isLinking.includes(true);
+  }
+
+  /** Whether work is made for somebody whose own facts come by another lane, or whose lane is not known. */
+  async #hasStrangers(client: PoolClient, lane: number, batches: readonly BatchOfFacts[]): Promise<boolean> {
+    let residents = this.#residents.get(lane);
+    if (residents === undefined || residents.size > RESIDENTS_MAX)
+      this.#residents.set(lane, (residents = new Set()));
+    for (const { told } of batches)
+      for (const { kind, stream } of told) if (kind === 'person') residents.add(stream);
+    const touched = new Set(batches.flatMap((it) => [...it.touched.keys()]));
+    const unknown = [...touched].filter((it) => !residents.has(it));
+    if (unknown.length === 0) return false;
+    const rows = await this.#statements.residents<{ stream: string }>(client, [unknown, lane]);
+    for (const { stream } of rows.flat()) residents.add(stream);
+    return unknown.some((it) => !residents.has(it));
+  }
+
+  async #replace(
+    client: PoolClient,
+    lane: number,
+    batches: readonly BatchOfFacts[],
+    { position, epoch }: Checkpoint,
+  ): Promise<void> {
+    if (batches.some(({ gone }) => gone.length > 0))
+      await this.#statements.remove(client, batches.map(({ gone }) => gone)); // prettier-ignore
+    const rows = ofAll(batches.map((it) => it.rows), ({ stream, version, patient }) => `${stream} ${version} ${patient}`); // prettier-ignore
+    const columns = columnsOf(rows, ['settings', 'stream', 'patient', 'kind', 'version', 'issued', 'told']);
+    await (rows.length === 0
+      ? this.#statements.move(client, [lane, position, epoch])
+      : this.#statements.keepAndMove(client, [lane, position, epoch, ...columns]));
+    if (batches.some(({ relinked }) => relinked.length > 0))
+      await this.#statements.unlink(client, batches.map(({ relinked }) => relinked)); // prettier-ignore
+    const links = ofAll(batches.map((it) => it.links), ({ patient, other }) => `${patient} ${other}`); // prettier-ignore
+    if (links.length > 0)
+      await this.#statements.link(client, [lane, ...columnsOf(links, ['settings', 'patient', 'other'])]);
+    for (const { kept } of batches)
+      for (const { stream, version, fact, source } of kept) this.#known.keep(stream, { version, fact, source }); // prettier-ignore
+  }
+
+  async #putWork(client: PoolClient, batches: readonly BatchOfFacts[]): Promise<void> {
+    if (batches.every(({ touched }) => touched.size === 0)) return;
+    const ground = await this.#statements.ground<GroundRow>(
+      client,
+      batches.flatMap((batch) => [[...batch.touched.keys()], [...batch.askedKinds()]]),
+    );
+    const facts = ground.map((its) => its.filter(({ list }) => list === null));
+    await this.#learn(client, facts);
+    const changed = batches.map((batch, at) => {
+      const byPatient = Map.groupBy(facts[at]!, ({ patient }) => patient);
+      const waiting = ground[at]!.filter((it): it is GroundRow & WaitingWork => it.list !== null);
+      const work = batch.work((patient) =>
+        (byPatient.get(patient) ?? []).map(({ stream, version }) => {
+          const { fact, source } = this.#known.of(stream, Number(version))!;
+          return { stream, patient, version: Number(version), fact, source };
+        }),
+      );
+      return batch.changedWork(work, waiting);
+    });
+    const done = changed.flatMap((it, setting) => it.done.map((row) => ({ setting, ...row })));
+    const put = changed.flatMap((it, setting) => it.put.map((row) => ({ setting, ...row })));
+    if (done.length > 0) await this.#statements.done(client, columnsOf(done, ['setting', 'list', 'patient']));
+    if (put.length > 0)
+      await this.#statements.put(
+        client,
+        columnsOf(put, ['setting', 'list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item']),
+      );
+  }
+
+  /** Reads those of the facts that are not in memory. */
+  async #learn(client: PoolClient, facts: readonly (readonly GroundRow[])[]): Promise<void> {
+    const asked = new Set<string>();
+    const unknown = facts.map((its) => {
+      const missing = its.filter(({ stream, version }) => !asked.has(stream) && this.#known.of(stream, Number(version)) === undefined); // prettier-ignore
+      for (const { stream } of missing) asked.add(stream);
+      return [...new Set(missing.map(({ stream }) => stream))];
+    });
+    if (asked.size === 0) return;
+    const rows = await this.#statements.told<{ stream: string; version: string; told: string }>(client, unknown); // prettier-ignore
+    for (const { stream, version, told } of rows.flat()) {
+      const { fact, source } = placed({ stream, patient: '', version: Number(version), told });
+      this.#known.keep(stream, { version: Number(version), fact, source });
+    }
+  }
+}
+
+/** What several settings have alike, by its key, is sent once; `settings` has a bit for each of them. */
+function ofAll<Row extends object>(
+  rows: readonly (readonly Row[])[],
+  keyOf: (row: Row) => string,
+): readonly (Row & { readonly settings: number })[] {
+  const once = new Map<string, Row & { settings: number }>();
+  for (const [at, its] of rows.entries()) {
+    for (const row of its) {
+      const known = once.get(keyOf(row));
+      if (known === undefined) once.set(keyOf(row), { ...row, settings: 1 << at });
+      else known.settings |= 1 << at;
+    }
+  }
+  return [...once.values()];
+}
+
+interface LaneFact extends Standing {
+  readonly lane: number;
+}
+
+const numbered = ({ issued, version, ...it }: LaneFact): LaneFact => ({ ...it, issued: Number(issued), version: Number(version) }); // prettier-ignore
+
+/** A fact that work is made from, or, with a list, work that waits. */
+interface GroundRow {
+  readonly list: string | null;
+  readonly patient: string;
+  readonly stream: string;
+  readonly version: string | null;
+  readonly item: string | null;
+}
+
+/**
+ * Whether another lane brought a version of one of these resources, or may bring one: a resource that was moved to another person
+ * comes by that person's lane from then on, and a version that is missing here may be on its way there.
+ */
+function isBroughtByOthers({ told }: BatchOfFacts, standing: readonly LaneFact[], lane: number): boolean {
+  if (standing.some((it) => it.lane !== lane)) return true;
+  const seen = new Map(standing.map(({ stream, version }) => [stream, version]));
+  for (const { stream, version } of told) {
+    const before = seen.get(stream) ?? 0;
+    if (version > before + 1) return true;
+    seen.set(stream, Math.max(before, version));
+  }
+  return false;
+}
+
+interface CheckpointRow {
+  readonly lane: number;
+  readonly position: string;
+  readonly epoch: string;
+}
+
+const checkpointOf = ({ position, epoch }: CheckpointRow): Checkpoint => ({
+  position: Number(position),
+  epoch,
+});
+
+function columnsOf<Row extends object>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {
+  return names.map((name) => rows.map((row) => row[name]));
+}

@@ -3,8 +3,12 @@ import { Client } from 'pg';
 
 const AGAIN_MS = 500;
 
-/** Calls `onHint` for each notification, and after each time that it had to connect anew. */
-export function listenTo(url: string, channel: string, onHint: () => void): { close(): Promise<void> } {
+/** Calls `onHint` with what each notification says, and with nothing after each time that it had to connect anew. */
+export function listenTo(
+  url: string,
+  channel: string,
+  onHint: (said?: string) => void,
+): { close(): Promise<void> } {
   let client: Client | undefined;
   let again: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -21,7 +25,7 @@ export function listenTo(url: string, channel: string, onHint: () => void): { cl
     });
     client = listener;
     listener.on('error', () => {});
-    listener.on('notification', onHint);
+    listener.on('notification', ({ payload }) => onHint(payload));
     try {
       await listener.connect();
       await listener.query(`LISTEN ${channel}`);

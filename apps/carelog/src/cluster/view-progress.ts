@@ -74,7 +74,9 @@ export interface ViewProgress extends Projected {
 const WAITING_MS = 20;
 const IDLE_MS = 1_000;
 /** What is heard while nobody waits is looked at together. */
-const REST_MS = 50;
+const REST_MS = 100;
+/** From one look to the next, however much is heard between them. */
+const APART_MS = 10;
 
 /** Resolves when the tables were read once. */
 export async function followView(options: ViewProgressOptions): Promise<ViewProgress> {
@@ -86,6 +88,8 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
   let progress: readonly LaneProgress[] = [];
   let position = 0;
   let readAt = -Infinity;
+  let lookedAt = -Infinity;
+  let apart: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
   let isAskedAgain = false;
   let isClosed = false;
@@ -119,7 +123,16 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
       isAskedAgain = true;
       return;
     }
+    const left = lookedAt + APART_MS - performance.now();
+    if (left > 0) {
+      apart ??= setTimeout(() => {
+        apart = undefined;
+        hint();
+      }, left).unref();
+      return;
+    }
     isAskedAgain = false;
+    lookedAt = performance.now();
     looking = look()
       .catch((fault: unknown) => {
         if (!isClosed) log.warn(`How far the view is cannot be read: ${(fault as Error).name}.`);
@@ -145,12 +158,16 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
       hint();
     }, REST_MS).unref();
   };
-  const listening = [listenTo(distributionUrl, RELAYED, hear), listenTo(readModelsUrl, PROJECTED_CHANNEL, hear)]; // prettier-ignore
+  const hearOfViews = (said?: string): void => {
+    if (said === undefined || said.startsWith(`${schema} `)) hear();
+  };
+  const listening = [listenTo(distributionUrl, RELAYED, () => hear()), listenTo(readModelsUrl, PROJECTED_CHANNEL, hearOfViews)]; // prettier-ignore
 
   async function close(): Promise<void> {
     isClosed = true;
     clearInterval(ticking);
     clearTimeout(resting);
+    clearTimeout(apart);
     await Promise.allSettled([...listening.map((it) => it.close()), relays.end(), views.end()]);
   }
 

@@ -1,6 +1,6 @@
 /** The population in a schema of PostgreSQL, where several projectors write at once, each its lanes, and gateways ask. */
 import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
-import type { ClientBase, Pool } from 'pg';
+import type { ClientBase, Pool, PoolClient } from 'pg';
 import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
@@ -49,8 +49,15 @@ export function openPostgresPopulation(url: string): PopulationQueries & { close
   return { ...populationQueries(askOf(pool), populationSchema), close: () => pool.end() };
 }
 
-const askOf = (asked: Pick<Pool, 'query'>): Ask =>
-  async (sql, values) => (await asked.query(sql, [...values])).rows; // prettier-ignore
+/** Each statement is prepared once by every connection: of each text there are a few lengths. */
+function askOf(asked: Pick<Pool, 'query'>): Ask {
+  return async (sql, values) => {
+    const name = names.get(sql) ?? `population ${names.size}`;
+    names.set(sql, name);
+    return (await asked.query({ name, text: sql, values: [...values] })).rows;
+  };
+}
+const names = new Map<string, string>();
 
 export interface PostgresPopulationWriterOptions extends Omit<PopulationWriterOptions, 'path'> {
   /** Of a role that may write to the schema. */
@@ -72,6 +79,21 @@ const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
 
 /** Stands for the epoch of a lane that nothing was applied to. */
 const NOTHING_APPLIED = '';
+
+/** How far the lane is, which nobody else writes until the transaction ends. */
+async function lockedLane(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
+  const lock = {
+    name: 'lock',
+    text: `SELECT position, epoch FROM ${populationSchema}.checkpoint WHERE lane = $1 FOR UPDATE`,
+    values: [lane],
+  };
+  const { rows } = await client.query<{ position: string; epoch: string }>(lock);
+  const [row] = rows;
+  if (row !== undefined)
+    return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
+  await client.query(`INSERT INTO ${populationSchema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
+  return lockedLane(client, lane);
+}
 
 class PostgresPopulationWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
@@ -103,10 +125,7 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
     let position: number | undefined;
     const touched = await transaction(this.#pool, async (client) => {
       const tables = this.#tables(client, lane);
-      await client.query(`INSERT INTO ${populationSchema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
-      await client.query(`SELECT FROM ${populationSchema}.checkpoint WHERE lane = $1 FOR UPDATE`, [lane]);
-      const stands = await tables.checkpoint();
-      const reached = stands?.epoch === NOTHING_APPLIED ? undefined : stands;
+      const reached = await lockedLane(client, lane);
       const batch = await work(reached, await tables.parked());
       if (batch === undefined) return new Set<string>();
       const { changes, parked, released = [], checkpoint } = batch;

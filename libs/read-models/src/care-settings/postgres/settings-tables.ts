@@ -3,7 +3,7 @@
  * does the same for all of them: what it costs to ask is the most of what a small batch costs.
  */
 import type { Checkpoint, Parked, ProjectedBatch } from '@carelog/projection';
-import type { Pool, PoolClient } from 'pg';
+import type { PoolClient } from 'pg';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, type Standing, type WaitingWork } from '../facts-of-batch.ts';

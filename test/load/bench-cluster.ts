@@ -14,7 +14,7 @@ import {
   type LocalCluster,
 } from '../../apps/carelog/src/cluster/local-cluster.ts';
 
-import { progressed, reached } from '../../apps/carelog/src/cluster/view-progress.ts';
+import { progressed, reached } from '../../apps/carelog/src/cluster/lane-progress.ts';
 import { stackConfig } from '../support/stack-config.ts';
 import { processorTimes } from './processor-time.ts';
 

@@ -8,6 +8,7 @@ import { recordProjection } from '@carelog/read-models';
 import type { ClusterSettings, Log } from '@carelog/service-kit';
 import { openLiveRecord, type LiveRecord } from './live-record.ts';
 import { refusingWhileAway } from './out-of-reach.ts';
+import { openViewsProgress, type ViewsProgress } from './view-progress.ts';
 
 export const ENGINE_SETTINGS = [
   'logUrl',
@@ -30,6 +31,7 @@ export interface Engines {
   readonly accessStore: PostgresEventStore;
   readonly keyring: PostgresKeyring;
   readonly live: LiveRecord;
+  readonly progress: Pick<ViewsProgress, 'follow'>;
   readonly brokenGlass: BrokenGlass;
   readonly ground: () => Ground;
   /** What is asked about a caller's standing, the same for a gateway and for a writer. */
@@ -70,21 +72,17 @@ export async function openEngines(
       onTrouble: trouble,
     });
     closing.push(() => accessStore.close());
-    const live = await openLiveRecord({
-      distributionUrl: settings.distributionUrl,
-      readModelsUrl: settings.readModelsUrl,
-      topic: settings.kafkaTopic,
-      epoch: () => store.head().epoch,
-      threads,
-      log,
-    });
+    const { distributionUrl, readModelsUrl, kafkaTopic: topic } = settings;
+    const progress = openViewsProgress({ distributionUrl, readModelsUrl, topic, epoch: () => store.head().epoch, log }); // prettier-ignore
+    closing.push(() => progress.close());
+    const live = await openLiveRecord({ readModelsUrl, progress, threads, log });
     closing.push(() => live.close());
     const ground = groundOf(policy, live, store);
     const brokenGlass = await openSharedBrokenGlass({ store: accessStore, keyring, ground, log });
     const asked = refusingWhileAway(() => store, 'The log');
     const head = async (): Promise<number> => (await asked.freshHead()).position;
     const reading = { record: live.record, brokenGlass, policy, head, projected: live.projected };
-    return { store, accessStore, keyring, live, brokenGlass, ground, reading, close };
+    return { store, accessStore, keyring, live, progress, brokenGlass, ground, reading, close };
   } catch (fault) {
     await close();
     throw fault;

@@ -24,7 +24,6 @@ import { version } from '../version.ts';
 import { ACCESS_LOG_SCHEMA, ENGINE_SETTINGS, openEngines, type EngineSettings } from './engines.ts';
 import { refusingWhileAway } from './out-of-reach.ts';
 import { readinessOf } from './readiness.ts';
-import { followView, type ViewProgress } from './view-progress.ts';
 
 export const GATEWAY_SETTINGS = [...ENGINE_SETTINGS, 'writers'] as const;
 
@@ -45,17 +44,13 @@ export async function startGatewayService(
   const serviceKey = readServiceKey(settings.serviceKeyFile);
   const threads = readers(availableParallelism());
   const engines = await openEngines(settings, { policy, threads, log });
-  const { store, keyring, live, ground, reading } = engines;
+  const { store, keyring, live, progress, ground, reading } = engines;
   const ending = new AbortController();
   const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
   const settingsPool = openPostgresCareSettings({ url: settings.readModelsUrl, settings: careSettings });
   const population = openPostgresPopulation(settings.readModelsUrl);
-  let progress: ViewProgress | undefined;
-  let counted: ViewProgress | undefined;
   const releaseEngines = async (): Promise<void> => {
     ending.abort();
-    await progress?.close();
-    await counted?.close();
     await settingsPool.close();
     await population.close();
     writers.close();
@@ -82,18 +77,9 @@ export async function startGatewayService(
         return reading.brokenGlass.break(caller, broken, answer);
       },
     };
-    const follow = (schema: string) =>
-      followView({
-        distributionUrl: settings.distributionUrl,
-        topic: settings.kafkaTopic,
-        readModelsUrl: settings.readModelsUrl,
-        schema,
-        epoch: () => store.head().epoch,
-        log,
-      });
     // All of them move together.
-    const together = (progress = await follow(careSettingsSchema(careSettings)));
-    counted = await follow(populationSchema);
+    const together = await progress.follow(careSettingsSchema(careSettings));
+    const counted = await progress.follow(populationSchema);
     const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
     const queries = refusingWhileAway(() => population, 'The view of the population');
     const views = { of, position: () => together.position(), waitFor: together.waitFor };

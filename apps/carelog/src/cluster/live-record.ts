@@ -4,7 +4,7 @@ import { parseSearch } from '@carelog/fhir';
 import type { RecordQueries, ReadModelVersions } from '@carelog/read-models';
 import { openPostgresRecord, openVersions, recordProjection, schemaOf, type PostgresRecordOptions } from '@carelog/read-models'; // prettier-ignore
 import { refusingWhileAway } from './out-of-reach.ts';
-import { followView, type ViewProgress, type ViewProgressOptions } from './view-progress.ts';
+import type { ViewProgress, ViewsProgress } from './view-progress.ts';
 
 export interface LiveRecord {
   readonly record: RecordQueries;
@@ -14,7 +14,10 @@ export interface LiveRecord {
   close(): Promise<void>;
 }
 
-export interface LiveRecordOptions extends Omit<ViewProgressOptions, 'schema'> {
+export interface LiveRecordOptions {
+  readonly readModelsUrl: string;
+  readonly progress: Pick<ViewsProgress, 'follow'>;
+  readonly log: { warn(text: string): void };
   /** Questions that are answered at a time. */
   readonly threads: number;
 }
@@ -25,7 +28,7 @@ const AGAIN_MS = 1_000;
 
 /** Throws where no version of the record is live. */
 export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRecord> {
-  const { readModelsUrl: url, threads, log } = options;
+  const { readModelsUrl: url, progress, threads, log } = options;
   const versions = openVersions(url);
   const ending = new AbortController();
   let version: number;
@@ -33,13 +36,9 @@ export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRe
   let projected: ViewProgress;
   try {
     version = await liveVersion(versions);
-    projected = await followView({ ...options, schema: schemaOf(recordProjection.name, version) });
-    current = await openWarm({ url, schema: schemaOf(recordProjection.name, version), threads }).catch(
-      async (fault: unknown) => {
-        await projected.close();
-        throw fault;
-      },
-    );
+    const schema = schemaOf(recordProjection.name, version);
+    projected = await progress.follow(schema);
+    current = await openWarm({ url, schema, threads });
   } catch (fault) {
     await versions.close();
     throw fault;
@@ -86,7 +85,6 @@ export async function openLiveRecord(options: LiveRecordOptions): Promise<LiveRe
     version: () => version,
     async close() {
       ending.abort();
-      await projected.close();
       await turning;
       current.close();
       await versions.close();

@@ -1,63 +1,28 @@
 /**
- * How far a view of the cluster has come, from what the relay and the projectors write down: what is in Kafka up to where,
- * with the last position in each lane, and how far the view is in each lane.
+ * How far views of the cluster have come, from what the relay and the projectors write down: what is in Kafka up to where,
+ * with the last position in each lane, and how far each view is in each lane. All views of a process are looked at together.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { readRelayCheckpoint, RELAYED, type RelayCheckpoint } from '@carelog/distribution';
+import { readRelayCheckpoint, RELAYED } from '@carelog/distribution';
 import type { Gateway } from '@carelog/query-gateway';
 import { PROJECTED_CHANNEL } from '@carelog/read-models';
 import { escapeIdentifier, Pool } from 'pg';
+import { progressed, reached, type LaneProgress } from './lane-progress.ts';
 import { listenTo } from './listen.ts';
 
-export interface LaneCheckpoint {
-  readonly position: number;
-  readonly epoch: string;
-}
-
-/** How far a view certainly reflects one lane. */
-export interface LaneProgress {
-  readonly epoch: string;
-  /** Its last event there, or what a heartbeat said. */
-  readonly at: number;
-  /** It has everything of the lane up to this position of the log. */
-  readonly complete: number;
-}
-
-/**
- * What is known of each lane now, with what was known `before`. A view that has the last event that was sent to a lane has all
- * of the lane up to where the relay is; and it keeps that when more is sent, unless the lane itself went back. Empty while
- * the relay is in another epoch of the log.
- */
-export function progressed(
-  before: readonly LaneProgress[],
-  relay: RelayCheckpoint | undefined,
-  lanes: ReadonlyMap<number, LaneCheckpoint>,
-  epoch: string,
-): readonly LaneProgress[] {
-  if (relay?.epoch !== epoch) return [];
-  return relay.positions.map((sent, lane) => {
-    const known = lanes.get(lane);
-    const at = known?.epoch === epoch ? known.position : 0;
-    if (at >= sent) return { epoch, at, complete: Math.max(at, relay.position) };
-    const last = before[lane];
-    const isKept = last?.epoch === epoch && last.at <= at;
-    return { epoch, at, complete: isKept ? Math.max(at, last.complete) : at };
-  });
-}
-
-/** Position up to which the view certainly reflects the log. */
-export const reached = (lanes: readonly LaneProgress[]): number =>
-  lanes.length === 0 ? 0 : Math.min(...lanes.map(({ complete }) => complete));
-
-export interface ViewProgressOptions {
+export interface ViewsProgressOptions {
   readonly distributionUrl: string;
   readonly topic: string;
   readonly readModelsUrl: string;
-  /** Schema of the version that answers. */
-  readonly schema: string;
   /** Of the log, as it is known here. */
   readonly epoch: () => string;
   readonly log: { warn(text: string): void };
+}
+
+export interface ViewsProgress {
+  /** `schema`: of the version that answers. Resolves when its tables were read once; rejects where they cannot be. */
+  follow(schema: string): Promise<ViewProgress>;
+  close(): Promise<void>;
 }
 
 type Projected = Gateway['projected'];
@@ -67,7 +32,6 @@ export interface ViewProgress extends Projected {
   age(): number;
   /** Lets another version answer: resolves, and calls `take` in the same turn, once it is as far as the one before; or when `signal` is aborted. */
   turnTo(schema: string, take: () => void, signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** While somebody waits, or nothing was heard, the tables are read so often; notifications are only hints. */
@@ -78,42 +42,58 @@ const REST_MS = 100;
 /** From one look to the next, however much is heard between them. */
 const APART_MS = 10;
 
-/** Resolves when the tables were read once. */
-export async function followView(options: ViewProgressOptions): Promise<ViewProgress> {
+interface Waiter {
+  readonly position: number;
+  readonly done: () => void;
+}
+
+interface Followed {
+  schema: string;
+  progress: readonly LaneProgress[];
+  position: number;
+  readAt: number;
+  /** Whether it may have come further since it was read. */
+  isStale: boolean;
+  readonly waiting: Set<Waiter>;
+}
+
+/** Nothing is asked before a view is followed. */
+export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress {
   const { distributionUrl, readModelsUrl, topic, epoch, log } = options;
   const relays = poolOf(distributionUrl);
   const views = poolOf(readModelsUrl);
-  const waiting = new Set<{ readonly position: number; readonly done: () => void }>();
-  let schema = options.schema;
-  let progress: readonly LaneProgress[] = [];
-  let position = 0;
-  let readAt = -Infinity;
-  let lookedAt = -Infinity;
-  let apart: NodeJS.Timeout | undefined;
+  const followed = new Set<Followed>();
   let looking: Promise<void> | undefined;
+  let lookedAt = -Infinity;
   let isAskedAgain = false;
   let isClosed = false;
 
-  async function progressIn(asked: string, before: typeof progress): Promise<typeof progress> {
-    // The relay first: what it has sent by now the view can have by the time that it is asked.
+  /** Of each of these, with what was known before of those that answer now. */
+  async function progressIn(
+    asked: readonly Pick<Followed, 'schema' | 'progress'>[],
+  ): Promise<readonly (readonly LaneProgress[])[]> {
+    // The relay first: what it has sent by now a view can have by the time that it is asked.
     const relay = await readRelayCheckpoint(relays, topic);
-    const { rows } = await views.query<{ lane: number; position: string; epoch: string }>(
-      `SELECT lane, position, epoch FROM ${escapeIdentifier(asked)}.checkpoint`,
-    );
-    const lanes = new Map(
-      rows.map((row) => [row.lane, { position: Number(row.position), epoch: row.epoch }]),
-    );
-    return progressed(before, relay, lanes, epoch());
+    const lanes = await lanesIn(views, asked.map(({ schema }) => schema)); // prettier-ignore
+    return asked.map(({ progress }, at) => progressed(progress, relay, lanes[at]!, epoch()));
   }
 
   async function look(): Promise<void> {
-    const asked = schema;
-    const found = await progressIn(asked, progress);
-    if (asked !== schema) return;
-    progress = found;
-    position = reached(found);
-    readAt = performance.now();
-    for (const waiter of waiting) if (waiter.position <= position) waiter.done();
+    const asked = [...followed].filter((it) => it.isStale || it.waiting.size > 0);
+    const before = asked.map(({ schema, progress }) => ({ schema, progress }));
+    for (const it of asked) it.isStale = false;
+    const found = await progressIn(before).catch((fault: unknown) => {
+      for (const it of asked) it.isStale = true;
+      throw fault;
+    });
+    for (const [at, it] of asked.entries()) if (it.schema === before[at]!.schema) take(it, found[at]!);
+  }
+
+  function take(view: Followed, found: readonly LaneProgress[]): void {
+    view.progress = found;
+    view.position = reached(found);
+    view.readAt = performance.now();
+    for (const waiter of view.waiting) if (waiter.position <= view.position) waiter.done();
   }
 
   /** One look at a time; what is asked for meanwhile is one more look after it. */
@@ -124,18 +104,12 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
       return;
     }
     const left = lookedAt + APART_MS - performance.now();
-    if (left > 0) {
-      apart ??= setTimeout(() => {
-        apart = undefined;
-        hint();
-      }, left).unref();
-      return;
-    }
+    if (left > 0) return apart.in(left);
     isAskedAgain = false;
     lookedAt = performance.now();
     looking = look()
       .catch((fault: unknown) => {
-        if (!isClosed) log.warn(`How far the view is cannot be read: ${(fault as Error).name}.`);
+        if (!isClosed) log.warn(`How far the views are cannot be read: ${(fault as Error).name}.`);
       })
       .finally(() => {
         looking = undefined;
@@ -143,72 +117,113 @@ export async function followView(options: ViewProgressOptions): Promise<ViewProg
       });
   }
 
-  let lastHint = 0;
+  const [apart, resting] = [onceIn(hint), onceIn(hint)];
+  const isAwaited = () => [...followed].some(({ waiting }) => waiting.size > 0);
+  const hear = (isOf: (view: Followed) => boolean): void => {
+    const its = [...followed].filter(isOf);
+    for (const it of its) it.isStale = true;
+    if (its.some(({ waiting }) => waiting.size > 0)) hint();
+    else if (its.length > 0) resting.in(REST_MS);
+  };
+  const everything = () => hear(() => true);
+  const listening = [
+    listenTo(distributionUrl, RELAYED, everything),
+    listenTo(readModelsUrl, PROJECTED_CHANNEL, (said) => hear(({ schema }) => said?.startsWith(`${schema} `) ?? true)), // prettier-ignore
+  ];
   const ticking = setInterval(() => {
-    const now = performance.now();
-    if (waiting.size === 0 && now - lastHint < IDLE_MS) return;
-    lastHint = now;
-    hint();
+    if (performance.now() - lookedAt >= IDLE_MS) everything();
+    if (isAwaited()) hint();
   }, WAITING_MS).unref();
-  let resting: NodeJS.Timeout | undefined;
-  const hear = (): void => {
-    if (waiting.size > 0) return hint();
-    resting ??= setTimeout(() => {
-      resting = undefined;
-      hint();
-    }, REST_MS).unref();
-  };
-  const hearOfViews = (said?: string): void => {
-    if (said === undefined || said.startsWith(`${schema} `)) hear();
-  };
-  const listening = [listenTo(distributionUrl, RELAYED, () => hear()), listenTo(readModelsUrl, PROJECTED_CHANNEL, hearOfViews)]; // prettier-ignore
 
-  async function close(): Promise<void> {
-    isClosed = true;
-    clearInterval(ticking);
-    clearTimeout(resting);
-    clearTimeout(apart);
-    await Promise.allSettled([...listening.map((it) => it.close()), relays.end(), views.end()]);
-  }
-
-  try {
-    await look();
-  } catch (fault) {
-    await close();
-    throw fault;
-  }
-  return {
-    position: () => position,
-    age: () => performance.now() - readAt,
-    waitFor(wanted, timeoutMs) {
-      if (position >= wanted) return Promise.resolve(true);
-      return new Promise((resolve) => {
-        const end = (isReached: boolean) => {
-          clearTimeout(overdue);
-          waiting.delete(waiter);
-          resolve(isReached);
-        };
-        const waiter = { position: wanted, done: () => end(true) };
-        const overdue = setTimeout(() => end(false), timeoutMs);
-        waiting.add(waiter);
-        hint();
-      });
-    },
-    async turnTo(next, take, signal) {
-      for (let found: typeof progress = []; ;) {
-        found = await progressIn(next, found);
-        if (isClosed || signal.aborted) return;
-        if (reached(found) >= position) {
-          schema = next;
-          progress = found;
-          position = reached(found);
-          return take();
+  function progressOf(view: Followed): ViewProgress {
+    return {
+      position: () => view.position,
+      age: () => performance.now() - view.readAt,
+      waitFor(wanted, timeoutMs) {
+        if (view.position >= wanted) return Promise.resolve(true);
+        return new Promise((resolve) => {
+          const end = (isReached: boolean) => {
+            clearTimeout(overdue);
+            view.waiting.delete(waiter);
+            resolve(isReached);
+          };
+          const waiter = { position: wanted, done: () => end(true) };
+          const overdue = setTimeout(() => end(false), timeoutMs);
+          view.waiting.add(waiter);
+          hint();
+        });
+      },
+      async turnTo(schema, turn, signal) {
+        for (let progress: readonly LaneProgress[] = []; ;) {
+          progress = (await progressIn([{ schema, progress }]))[0]!;
+          if (isClosed || signal.aborted) return;
+          if (reached(progress) >= view.position) {
+            view.schema = schema;
+            take(view, progress);
+            return turn();
+          }
+          await delay(WAITING_MS);
         }
-        await delay(WAITING_MS);
-      }
+      },
+    };
+  }
+
+  return {
+    async follow(schema) {
+      const view: Followed = { schema, progress: [], position: 0, readAt: -Infinity, isStale: true, waiting: new Set() }; // prettier-ignore
+      take(view, (await progressIn([view]))[0]!);
+      followed.add(view);
+      return progressOf(view);
     },
-    close,
+    async close() {
+      isClosed = true;
+      clearInterval(ticking);
+      apart.never();
+      resting.never();
+      await Promise.allSettled([...listening.map((it) => it.close()), relays.end(), views.end()]);
+    },
   };
+}
+
+/** Calls it once, however often it is asked to until then. */
+function onceIn(call: () => void) {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    in(milliseconds: number): void {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        call();
+      }, milliseconds).unref();
+    },
+    never(): void {
+      clearTimeout(timer);
+    },
+  };
+}
+
+interface LaneCheckpointRow {
+  readonly view: number;
+  readonly lane: number;
+  readonly position: string;
+  readonly epoch: string;
+}
+
+/** Of each schema, how far it is in each of its lanes. */
+async function lanesIn(asked: Pool, schemas: readonly string[]) {
+  const parts = schemas.map((it, at) => `SELECT ${at} AS view, lane, position, epoch FROM ${escapeIdentifier(it)}.checkpoint`); // prettier-ignore
+  const text = parts.join(' UNION ALL ');
+  const { rows } = schemas.length === 0 ? { rows: [] } : await asked.query<LaneCheckpointRow>({ name: nameOf(text), text }); // prettier-ignore
+  const byView = Map.groupBy(rows, ({ view }) => view);
+  return schemas.map((_, at) => new Map((byView.get(at) ?? []).map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }]))); // prettier-ignore
+}
+
+/** There are as many statements as groups of views that are looked at together: a few. */
+const names = new Map<string, string>();
+
+function nameOf(text: string): string {
+  const name = names.get(text) ?? `lanes ${names.size}`;
+  names.set(text, name);
+  return name;
 }
 
 function poolOf(url: string): Pool {

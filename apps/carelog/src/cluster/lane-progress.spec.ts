@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { progressed, reached } from './view-progress.ts';
+import { progressed, reached } from './lane-progress.ts';
 
 const relayAt = (position: number, ...positions: number[]) => ({
   epoch: 'e',

@@ -33,7 +33,7 @@ describe.skipIf(reason !== undefined)(
     afterEach(async () => {
       await load.stop();
       load.expectHolds(await started.events());
-      await started.expectViewAsFresh();
+      await started.expectViewsAsFresh();
     });
     afterAll(async () => {
       const pids = [...services.values()].map(({ pid }) => pid!);

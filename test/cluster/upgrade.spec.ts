@@ -77,6 +77,6 @@ describe.skipIf(reason !== undefined)(`an upgrade${reason === undefined ? '' : `
 
     expect(load.failures()).toEqual([]);
     load.expectHolds(await started.events());
-    await started.expectViewAsFresh();
+    await started.expectViewsAsFresh();
   });
 });

@@ -7,8 +7,9 @@ import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { startTcpProxy, temporaryFolder, type TcpProxy } from '@carelog/testkit';
 import { expect, vi } from 'vitest';
 import type { ChildService } from '../../apps/carelog/src/cluster/child-services.ts';
-import { startLocalCluster, type LocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
+import { LANES, startLocalCluster, type LocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
 import { buildReadModel } from '../../apps/carelog/src/commands/read-models.ts';
+import { expectBesideAsFresh } from './fresh-views.ts';
 import { stackConfig } from './stack-config.ts';
 
 /** Who talks to whom: everything that a network can come between. */
@@ -41,8 +42,8 @@ export interface ClusterScene {
   token(persona: string): Promise<string>;
   /** The whole log. */
   events(): Promise<RecordedEvent[]>;
-  /** Fails unless the record that is served is as one that is built from the log now. Nobody may write meanwhile. */
-  expectViewAsFresh(): Promise<void>;
+  /** Fails unless every view that is served is as one that is built from the log now. Nobody may write meanwhile. */
+  expectViewsAsFresh(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -104,6 +105,16 @@ export async function startClusterScene(env: Readonly<Record<string, string>> = 
     return { cut: each((it) => it.cut()), stall: each((it) => it.stall()), mend: each((it) => it.mend()) };
   }
 
+  async function events(): Promise<RecordedEvent[]> {
+    const store = await openPostgresEventStore({ url: cluster.settings['CARELOG_LOG_URL']! });
+    const all: RecordedEvent[] = [];
+    for (let page; (page = await store.readAll({ after: all.at(-1)?.position ?? 0 })).length > 0;) {
+      all.push(...page);
+    }
+    await store.close();
+    return all;
+  }
+
   let fresh = recordProjection.version + 1_000;
   return {
     cluster,
@@ -117,16 +128,8 @@ export async function startClusterScene(env: Readonly<Record<string, string>> = 
       if (outcome.kind === 'refused') throw new Error(outcome.message);
       return outcome.token;
     },
-    async events() {
-      const store = await openPostgresEventStore({ url: cluster.settings['CARELOG_LOG_URL']! });
-      const events: RecordedEvent[] = [];
-      for (let page; (page = await store.readAll({ after: events.at(-1)?.position ?? 0 })).length > 0;) {
-        events.push(...page);
-      }
-      await store.close();
-      return events;
-    },
-    async expectViewAsFresh() {
+    events,
+    async expectViewsAsFresh() {
       for (const [name, value] of Object.entries(cluster.settings)) vi.stubEnv(name, value);
       const url = cluster.settings['CARELOG_READ_MODELS_URL']!;
       const versions = openVersions(url);
@@ -136,6 +139,7 @@ export async function startClusterScene(env: Readonly<Record<string, string>> = 
         const schemas = [schemaOf(VIEW, live), schemaOf(VIEW, fresh)] as const;
         const outcome = await compareRecords({ url, schemas, patienceMs: 90_000 });
         expect(outcome).toMatchObject({ kind: 'compared', isEqual: true });
+        await expectBesideAsFresh(cluster.ownerUrl, await events(), LANES);
       } finally {
         await versions.close();
         vi.unstubAllEnvs();

@@ -56,6 +56,7 @@ export function startClusterLoad(options: ClusterLoadOptions): ClusterLoad {
   /** Streams of which one version more may be there than was acknowledged. */
   const maybeMore = new Set<string>();
   const observed = new Map<string, number>();
+  const people: string[] = [];
   /** Highest position, and of each thing what was seen of it last, at each gateway. */
   const lastAt = new Map(gateways.map((gateway) => [gateway, 0]));
   const seenAt = new Map(gateways.map((gateway) => [gateway, new Map<string, number>()]));
@@ -124,22 +125,28 @@ export function startClusterLoad(options: ClusterLoadOptions): ClusterLoad {
     return acknowledged;
   }
 
+  const put = ({ stream, revision }: Acknowledged, body: object) =>
+    write('PUT', stream, { ...body, id: stream.split('/')[1] }, () => maybeMore.add(stream), revision);
+
   async function keepWriting(name: string): Promise<void> {
     let person: Acknowledged | undefined;
+    let moving: Acknowledged | undefined;
     for (let count = 0; !isEnding; count += 1) {
       const text = `${name} ${count}`;
       let done: Acknowledged | undefined;
       if (person === undefined) {
         done = person = await write('POST', 'Patient', patient(text), () => (maybeNew += 1));
+        if (person !== undefined) people.push(person.stream);
+      } else if (count % 10 === 5) {
+        // Its versions come by the lanes of different people, and each waits for the one before it.
+        const body = condition(people[Math.floor(Math.random() * people.length)]!, text);
+        moving = done =
+          moving === undefined
+            ? await write('POST', 'Condition', body, () => (maybeNew += 1))
+            : await put(moving, body);
       } else if (count % 2 === 0) {
-        const { stream, revision } = person;
-        done = await write(
-          'PUT',
-          stream,
-          { ...patient(text), id: stream.split('/')[1] },
-          () => maybeMore.add(stream),
-          revision,
-        );
+        const { stream } = person;
+        done = await put(person, patient(text));
         // Whoever does not know whether the last version is there takes another person.
         person = done ?? (maybeMore.has(stream) ? undefined : person);
       } else {
@@ -237,6 +244,12 @@ const observation = (subject: string, value: number) => ({
   code: { text: 'Heart rate' },
   subject: { reference: subject },
   valueInteger: value,
+});
+
+const condition = (subject: string, text: string) => ({
+  resourceType: 'Condition',
+  code: { text },
+  subject: { reference: subject },
 });
 
 function shuffled<T>(items: readonly T[]): T[] {

@@ -200,7 +200,7 @@ describe('projectLane', () => {
       async apply(lane: number, work: LaneWork<string>) {
         if (held === 0) return readModel.apply(lane, work);
         held -= 1;
-        throw new LaneHeld('Lane 1 waits.', new Set(['Text/z']));
+        throw new LaneHeld('Lane 1 waits.', { touched: new Set(['Text/z']), position: 1 });
       },
     });
     const { touched } = await projectLane(1, await sent(1), options({ readModel: waiting }));
@@ -208,10 +208,24 @@ describe('projectLane', () => {
     expect(touched).toEqual(new Set(['Text/z', 'Text/a']));
   });
 
+  it('gives up on an event that goes on waiting, however many waited before it', async () => {
+    await record('a', '1');
+    let asked = 0;
+    const waiting = Object.assign(Object.create(readModel) as SharedList, {
+      apply: () => {
+        asked += 1;
+        return Promise.reject(new LaneHeld('Lane 1 waits.', { touched: new Set(), position: Math.min(asked, 4) })); // prettier-ignore
+      },
+    });
+    const projected = projectLane(1, await sent(1), options({ readModel: waiting, heldMs: 0 }));
+    await expect(projected).rejects.toThrow(LaneHeld);
+    expect(asked).toBe(5);
+  });
+
   it('stops asking when it is told to stop', async () => {
     await record('a', '1');
     const waiting = Object.assign(Object.create(readModel) as SharedList, {
-      apply: () => Promise.reject(new LaneHeld('Lane 1 waits.', new Set())),
+      apply: () => Promise.reject(new LaneHeld('Lane 1 waits.', { touched: new Set(), position: 1 })),
     });
     const onStep = () => Promise.reject(new Error('stopped'));
     await expect(projectLane(1, await sent(1), options({ readModel: waiting, onStep }))).rejects.toThrow(

@@ -30,6 +30,8 @@ export interface LanesOptions<Change> extends Evolving<Change> {
   readonly onStep?: () => Promise<void>;
   /** At most about this many events in one transaction, and in one page of the store; 1,000 unless told. */
   readonly batchSize?: number;
+  /** So long an event waits for another lane before it rejects with `LaneHeld`; 2 s unless told. */
+  readonly heldMs?: number;
 }
 
 export interface LaneOutcome {
@@ -59,16 +61,21 @@ export class LaneFault extends Error {
  */
 export class LaneHeld extends Error {
   readonly touched: Touched;
-  constructor(message: string, touched: Touched) {
+  /** Of the event that waits. */
+  readonly position: number;
+  constructor(message: string, { touched, position }: { touched: Touched; position: number }) {
     super(message);
     this.name = 'LaneHeld';
     this.touched = touched;
+    this.position = position;
   }
 }
 
-/** So long a lane waits for another one at a time; then it is brought again, and others may be worked on meanwhile. */
+/** So long an event waits for another lane at a time; then it is brought again, and others may be worked on meanwhile. */
 const HELD_MAX_MS = 2_000;
-const HELD_AGAIN_MS = 20;
+/** The same where all lanes are brought from the store at once: nobody else brings what it waits for. */
+const HELD_IN_CATCHING_UP_MS = 60_000;
+const HELD_AGAIN_MS = 10;
 
 /**
  * Resolves when everything that the stretches span is in the read model. Rejects on a fault of store or read model, and with
@@ -80,8 +87,9 @@ export async function projectLane<Change>(
   options: LanesOptions<Change>,
 ): Promise<LaneOutcome> {
   const { readModel, projection, onNotice = () => {}, onStep = async () => {} } = options;
+  const { heldMs = HELD_MAX_MS } = options;
   const outcome = { applied: 0, repeated: 0, refilled: 0, stale: 0, restarts: 0, touched: NOTHING };
-  let heldUntil = performance.now() + HELD_MAX_MS;
+  let held = { position: 0, until: Infinity };
   for (let done = 0; done < stretches.length;) {
     let plan: Plan | undefined;
     let parked: readonly Parked[] = [];
@@ -92,16 +100,16 @@ export async function projectLane<Change>(
       return batch;
     };
     const touched = await readModel.apply(lane, work).catch((fault: unknown) => {
-      if (fault instanceof LaneHeld && performance.now() < heldUntil) return fault;
+      if (fault instanceof LaneHeld && (fault.position !== held.position || performance.now() < held.until)) return fault; // prettier-ignore
       throw fault;
     });
     if (touched instanceof LaneHeld) {
+      if (touched.position !== held.position) held = { position: touched.position, until: performance.now() + heldMs }; // prettier-ignore
       outcome.touched = together(outcome.touched, touched.touched);
       await delay(HELD_AGAIN_MS);
       await onStep();
       continue;
     }
-    heldUntil = performance.now() + HELD_MAX_MS;
     // It was made under the lock, or `apply` would have thrown.
     const made = plan!;
     if (made.kind === 'restart') {
@@ -148,10 +156,12 @@ export async function catchUpLanes<Change>(
     until = page.at(-1)?.position ?? head.position;
     const byLane = Map.groupBy(page, ({ partition }) => laneOf(partition));
     const applying = lanes.map(async (lane) => {
-      const events = byLane.get(lane);
       const from = reached.get(lane)!;
-      if (events === undefined || until <= from) return;
-      await projectLane(lane, [{ epoch: head.epoch, after: from, until, events }], options);
+      if (until <= from) return;
+      // A lane in which nothing came is moved too: others may wait to know that.
+      const events = byLane.get(lane) ?? [];
+      const stretch = { epoch: head.epoch, after: from, until, events };
+      await projectLane(lane, [stretch], { ...options, heldMs: HELD_IN_CATCHING_UP_MS });
       reached.set(lane, until);
     });
     // All of them are waited for also where one fails: nothing is at work any more when this rejects.

@@ -85,22 +85,21 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
 
   async apply(lane: number, work: LaneWork<RecordChange>): Promise<Touched> {
     let position: number | undefined;
-    let isHeld = false;
+    let held: number | undefined;
     const touched = await this.#transaction(async (client) => {
       const reached = await this.#lock(client, lane);
       const batch = await work(reached, await parkedOf(client, lane));
       if (batch === undefined) return new Set<string>();
       const standing = await this.#standing(client, laterStreams(batch.changes));
-      const first = await this.#firstToWait(client, lane, batch, standing);
-      isHeld = first !== undefined;
-      const now = first === undefined ? batch : before(first, batch);
+      held = await this.#firstToWait(client, lane, batch, standing);
+      const now = held === undefined ? batch : before(held, batch);
       this.#written += now.changes.length;
       position = now.checkpoint.position;
       return this.#write(client, lane, now, standing);
     });
     if (position !== undefined) this.#hints.tell(lane, position);
     if (this.#written >= this.#analysedAt) await this.#analyse();
-    if (isHeld) throw new LaneHeld(`Lane ${lane} of ${this.#schema} waits for another lane.`, touched);
+    if (held !== undefined) throw new LaneHeld(`Lane ${lane} of ${this.#schema} waits for another lane.`, { touched, position: held }); // prettier-ignore
     return touched;
   }
 

@@ -59,13 +59,14 @@ export function pseudonymsBy(digest: Digest): Pseudonyms {
 
 /** The same event, of which the population may keep all. Without a fact it stands for what is gone, or is not for counting. */
 export function pseudonymised(told: Told, isKept: (fact: Fact) => boolean, pseudonyms: Pseudonyms): Told {
-  const { source, fact, beyondCare, patients } = told;
+  const { source, fact, beyondCare, patients, mark } = told;
   const kept = fact !== undefined && beyondCare?.isLeftOut === false && isKept(fact) ? factOf(fact, beyondCare, pseudonyms) : undefined; // prettier-ignore
   // By its position the event could be found in the log.
   const { organisation, careSetting, occurredAt } = source;
   const bare = { position: 0, organisation, system: '', careSetting, occurredAt, recordedAt: '' };
   return {
     ...told,
+    mark: mark && { ...mark, of: pseudonyms.forWords(mark.of) },
     stream: pseudonyms.of(told.stream),
     patients: kept === undefined ? [] : patients.map((it) => pseudonyms.of(it)),
     fact: kept,

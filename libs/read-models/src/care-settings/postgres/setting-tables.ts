@@ -3,7 +3,7 @@ import type { Checkpoint, Parked, ProjectedBatch } from '@carelog/projection';
 import type { Pool, PoolClient } from 'pg';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
-import { BatchOfFacts, type Standing } from '../facts-of-batch.ts';
+import { BatchOfFacts, markIn, type Standing } from '../facts-of-batch.ts';
 import { placed, type FactRow } from '../statements.ts';
 
 /** Thrown before anything is written: the batch changes what other lanes write too, and must be alone for that. */
@@ -126,12 +126,12 @@ export class SettingTables {
   }
 
   async #standing(client: PoolClient, streams: readonly string[]): Promise<readonly LaneFact[]> {
-    const { rows } = await client.query<LaneFact>({
+    const { rows } = await client.query<LaneFact & { mark: string | null }>({
       name: `${this.#schema} standing`,
-      text: `SELECT stream, patient, issued, version, lane FROM ${this.#schema}.fact WHERE stream = ANY($1::text[])`,
+      text: `SELECT stream, patient, issued, mark, version, lane FROM ${this.#schema}.fact WHERE stream = ANY($1::text[])`,
       values: [streams],
     });
-    return rows.map((row) => ({ ...row, issued: Number(row.issued), version: Number(row.version) }));
+    return rows.map((row) => ({ ...row, issued: Number(row.issued), mark: markIn(row.mark), version: Number(row.version) }));
   }
 
   /** Whether work is made for somebody whose own facts come by another lane, or whose lane is not known. */
@@ -185,9 +185,9 @@ export class SettingTables {
     if (rows.length > 0)
       await client.query({
         name: `${s} facts`,
-        text: `INSERT INTO ${s}.fact SELECT u.*, $7 FROM
-                 unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) u`,
-        values: [...columnsOf(rows, ['stream', 'patient', 'kind', 'version', 'issued', 'told']), lane],
+        text: `INSERT INTO ${s}.fact SELECT u.*, $8 FROM
+                 unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[]) u`,
+        values: [...columnsOf(rows, ['stream', 'patient', 'kind', 'version', 'issued', 'mark', 'told']), lane],
       });
     if (relinked.length > 0) {
       await client.query(`DELETE FROM ${s}.link WHERE patient = ANY($1::text[])`, [relinked]);

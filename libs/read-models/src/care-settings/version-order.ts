@@ -58,7 +58,7 @@ export function standingOf<E extends Edition>(stood: E | undefined, came: E): E 
 function isNewer(a: Edition, b: Edition): boolean {
   const isMarkedAlike = a.mark !== undefined && a.mark.of === b.mark?.of && a.mark.at !== b.mark.at;
   const areDated = a.mark?.isDated === true && b.mark?.isDated === true;
-  if (isMarkedAlike && (!areDated || a.issued === b.issued)) return a.mark.at > b.mark!.at;
+  if (isMarkedAlike && (!areDated || a.issued === b.issued)) return a.mark.at > b.mark.at;
   return a.issued > b.issued || (a.issued === b.issued && a.version > b.version);
 }
 

@@ -107,7 +107,10 @@ const resources = async () =>
 
 describe('what the source says of its version', () => {
   it.each([
-    [{ versionId: '7', lastUpdated: '2026-01-01T00:00:00Z' }, { version: '7', issuedAt: '2026-01-01T00:00:00Z' }],
+    [
+      { versionId: '7', lastUpdated: '2026-01-01T00:00:00Z' },
+      { version: '7', issuedAt: '2026-01-01T00:00:00Z' },
+    ],
     [{ lastUpdated: '2026-01-01T00:00:00Z' }, { version: '', issuedAt: '2026-01-01T00:00:00Z' }],
     [{ versionId: '7' }, { version: '7' }],
     [{ source: 'urn:feed' }, undefined],

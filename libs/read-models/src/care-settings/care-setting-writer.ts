@@ -101,7 +101,11 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     const { before, forget, keep, unlink, link, samePerson, waiting, done, put } = this.#statements;
     const whoIs = (patient: string) =>
       this.#linked.has(patient) ? samePerson.all({ patient }).map((it) => it.patient) : [patient];
-    facts.make(facts.streams.flatMap((stream) => before.all({ stream }).map((it) => ({ ...it, mark: markIn(it.mark) }))));
+    facts.make(
+      facts.streams.flatMap((stream) =>
+        before.all({ stream }).map((it) => ({ ...it, mark: markIn(it.mark) })),
+      ),
+    );
     if (facts.relinked.length > 0) facts.join(whoIs);
     for (const stream of facts.gone) forget.run({ stream });
     for (const row of facts.rows) keep.run({ ...row });

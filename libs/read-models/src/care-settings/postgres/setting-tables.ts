@@ -131,7 +131,12 @@ export class SettingTables {
       text: `SELECT stream, patient, issued, mark, version, lane FROM ${this.#schema}.fact WHERE stream = ANY($1::text[])`,
       values: [streams],
     });
-    return rows.map((row) => ({ ...row, issued: Number(row.issued), mark: markIn(row.mark), version: Number(row.version) }));
+    return rows.map((row) => ({
+      ...row,
+      issued: Number(row.issued),
+      mark: markIn(row.mark),
+      version: Number(row.version),
+    }));
   }
 
   /** Whether work is made for somebody whose own facts come by another lane, or whose lane is not known. */
@@ -187,7 +192,10 @@ export class SettingTables {
         name: `${s} facts`,
         text: `INSERT INTO ${s}.fact SELECT u.*, $8 FROM
                  unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[]) u`,
-        values: [...columnsOf(rows, ['stream', 'patient', 'kind', 'version', 'issued', 'mark', 'told']), lane],
+        values: [
+          ...columnsOf(rows, ['stream', 'patient', 'kind', 'version', 'issued', 'mark', 'told']),
+          lane,
+        ],
       });
     if (relinked.length > 0) {
       await client.query(`DELETE FROM ${s}.link WHERE patient = ANY($1::text[])`, [relinked]);

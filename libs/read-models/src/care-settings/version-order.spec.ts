@@ -62,6 +62,7 @@ describe('what stands', () => {
     ['is nothing after it was deleted, whatever older version comes', [{ ...order(), number: '2' }, gone, { ...order(), number: '1' }], 2],
     ['is nothing after it was deleted, whatever was issued before', [gone, { ...order(), updated: '2026-06-01T11:59:00Z' }], 1],
     ['is what was recorded again after it was deleted', [order(), gone, order()], 3],
+    ['is what its source made anew after it was deleted, and counts from one', [{ ...order(), number: '30', updated: '2026-06-01T11:00:00Z' }, gone, { ...order(), number: '1', updated: '2026-06-01T12:01:30Z' }], 3],
     ['is not for ever what a clock that runs ahead says', [{ ...order(), updated: '2027-01-01T00:00:00Z' }, order()], 2],
   ])('%s', (_, sent, expected) => expect(standing(sent)).toBe(expected)); // prettier-ignore
 

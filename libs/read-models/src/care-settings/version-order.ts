@@ -52,7 +52,7 @@ export function standingOf<E extends Edition>(stood: E | undefined, came: E): E 
   if (stood === undefined) return came;
   if (!isNewer(came, stood)) return stood;
   // Who is not marked does not let back what another had outdone.
-  return came.mark === undefined && stood.mark !== undefined ? { ...came, mark: { of: stood.mark.of, at: stood.mark.at } } : came; // prettier-ignore
+  return came.mark === undefined && stood.mark !== undefined ? { ...came, mark: stood.mark } : came;
 }
 
 function isNewer(a: Edition, b: Edition): boolean {

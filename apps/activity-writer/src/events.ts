@@ -97,10 +97,9 @@ export async function createEvents(
 /** What the source says of its own version: https://hl7.org/fhir/R4/resource.html#Meta */
 function sourceVersionOf(resource: Record<string, unknown> | undefined): Pick<NewEvent, 'sourceVersion'> {
   const { versionId, lastUpdated } = (resource?.['meta'] ?? {}) as Record<string, unknown>;
-  if (typeof lastUpdated !== 'string') return {};
-  return {
-    sourceVersion: { version: typeof versionId === 'string' ? versionId : '', issuedAt: lastUpdated },
-  };
+  const version = typeof versionId === 'string' ? versionId : '';
+  if (typeof lastUpdated === 'string') return { sourceVersion: { version, issuedAt: lastUpdated } };
+  return version === '' ? {} : { sourceVersion: { version } };
 }
 
 // 02 of the NHS Data Dictionary: present but not traced.

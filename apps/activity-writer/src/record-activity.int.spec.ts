@@ -105,6 +105,21 @@ async function recorded(entries: RecordEntry | readonly RecordEntry[], more: Par
 const resources = async () =>
   (await store.readAll({ limit: 10_000 })).filter((event) => !event.stream.startsWith('alias/'));
 
+describe('what the source says of its version', () => {
+  it.each([
+    [
+      { versionId: '7', lastUpdated: '2026-01-01T00:00:00Z' },
+      { version: '7', issuedAt: '2026-01-01T00:00:00Z' },
+    ],
+    [{ lastUpdated: '2026-01-01T00:00:00Z' }, { version: '', issuedAt: '2026-01-01T00:00:00Z' }],
+    [{ versionId: '7' }, { version: '7' }],
+    [{ source: 'urn:feed' }, undefined],
+  ])('is kept of %j', async (meta, expected) => {
+    await recorded(post({ ...person(), meta } as Resource));
+    expect((await resources())[0]!.sourceVersion).toEqual(expected);
+  });
+});
+
 describe('a person with an NHS number', () => {
   it('is one resource, however often the same is sent', async () => {
     const [first] = await recorded(post(person('9434765919')));

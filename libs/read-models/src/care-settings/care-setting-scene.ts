@@ -18,8 +18,9 @@ export interface Activity {
   readonly resource: Resource;
   /** Organisation that publishes; `RX1` unless told. */
   readonly by?: string;
-  /** When its source issued this version, ISO 8601: several versions of one resource need it to be told apart in any order. */
+  /** When its source issued this version, ISO 8601, or what it counts it as: several versions of one resource need one of them to be told apart in any order. */
   readonly issued?: string;
+  readonly number?: number;
 }
 
 /** The person that scenes are about. */
@@ -95,7 +96,7 @@ async function inEveryOrder<Answer>(
 
 function told(activities: readonly Activity[]): ToldInOrder {
   const revisions = new Map<string, number>();
-  return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
+  return activities.flatMap(({ resource, by = 'RX1', issued, number = '' }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;
     const revision = (revisions.get(stream) ?? 0) + 1;
     revisions.set(stream, revision);
@@ -109,7 +110,7 @@ function told(activities: readonly Activity[]): ToldInOrder {
       occurredAt: new Date(RECORDED).toISOString(),
       publisher: { organisation: by, system: 'spec' },
       careSetting: 'any',
-      ...(issued !== undefined && { sourceVersion: { version: '', issuedAt: issued } }),
+      ...((issued !== undefined || number !== '') && { sourceVersion: { version: `${number}`, ...(issued && { issuedAt: issued }) } }), // prettier-ignore
     } as unknown as ToldInOrder[number]['event'];
     const change = careSettingsProjection.evolve(event, { kind: 'opened', bytes });
     return change === undefined ? [] : [{ event, change }];

@@ -5,7 +5,7 @@ import type { Told } from './care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
 import type { Kind } from './fact.ts';
 import { KnownFacts } from './known-facts.ts';
-import { BatchOfFacts } from './facts-of-batch.ts';
+import { BatchOfFacts, markIn } from './facts-of-batch.ts';
 import { placed, prepareWriting } from './statements.ts';
 import { CREATE_TABLES } from './tables.ts';
 
@@ -92,7 +92,11 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     const { before, forget, keep, unlink, link, samePerson, waiting, done, put } = this.#statements;
     const whoIs = (patient: string) =>
       this.#linked.has(patient) ? samePerson.all({ patient }).map((it) => it.patient) : [patient];
-    facts.make(facts.streams.flatMap((stream) => before.all({ stream })));
+    facts.make(
+      facts.streams.flatMap((stream) =>
+        before.all({ stream }).map((it) => ({ ...it, mark: markIn(it.mark) })),
+      ),
+    );
     if (facts.relinked.length > 0) facts.join(whoIs);
     for (const stream of facts.gone) forget.run({ stream });
     for (const row of facts.rows) keep.run({ ...row });

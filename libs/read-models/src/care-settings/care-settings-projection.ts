@@ -1,21 +1,19 @@
 /**
- * What one event says to the care settings. Read once, whichever settings keep it. Which of two versions of a resource is
- * newer is the source's word, where it has one: what arrives late does not undo what came after it.
+ * What one event says to the care settings. Read once, whichever settings keep it. Which of two versions of a resource
+ * stands is told by `version-order.ts`.
  */
 import { defaultPolicy, type Policy } from '@carelog/access';
 import type { AppliedChange, OpenedContent, Projection } from '@carelog/projection';
 import type { Source } from './care-setting.ts';
 import { beyondCareOf, type BeyondCare } from '../population/beyond-care.ts';
+import { editionOf, type Edition } from './version-order.ts';
 import { factOf, kindOf, patientsOf, type Fact, type Kind } from './fact.ts';
 
 type RecordedEvent = AppliedChange<unknown>['event'];
 
-/** In milliseconds UTC when the source issued the version, else when it was recorded; then the version counts. */
-export interface Told {
+export interface Told extends Edition {
   readonly stream: string;
   readonly kind: Kind;
-  readonly version: number;
-  readonly issued: number;
   readonly source: Source;
   /** `Patient/id`; empty where it is gone, or about nobody. */
   readonly patients: readonly string[];
@@ -33,7 +31,7 @@ export function careSettingsProjectionBy(policy: Policy): Projection<Told> {
     name: 'care-settings',
     version: 1,
     evolve(event: RecordedEvent, content: OpenedContent) {
-      const { stream, revision: version } = event;
+      const { stream } = event;
       const kind = kindOf(stream.slice(0, stream.indexOf('/')));
       if (kind === undefined) return undefined;
       const resource =
@@ -44,8 +42,7 @@ export function careSettingsProjectionBy(policy: Policy): Projection<Told> {
       return {
         stream,
         kind,
-        version,
-        issued: issuedAt(event, fact),
+        ...editionOf(event, isGone ? undefined : resource),
         source,
         patients: isGone ? [] : patientsOf(resource!),
         fact: isGone ? undefined : fact,
@@ -77,13 +74,6 @@ function sourceOf({
     occurredAt,
     recordedAt,
   };
-}
-
-function issuedAt({ sourceVersion, recordedAt }: RecordedEvent, fact: Fact | undefined): number {
-  const recorded = Date.parse(recordedAt);
-  const said = Date.parse(sourceVersion?.issuedAt ?? fact?.issued ?? '');
-  // A clock that runs ahead must not keep what comes after it from being seen.
-  return Number.isNaN(said) ? recorded : Math.min(said, recorded);
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -5,8 +5,9 @@
 import type { Placed, Worklist, WorkItem } from './care-setting.ts';
 import type { Fact, Kind } from './fact.ts';
 import { spells } from './discharge-clock.ts';
-import { isForScore, observationSets, type ObservationSet } from './news2-sets.ts';
-import { PARTS, type Response } from './news2.ts';
+import { isForScore } from './news2-observations.ts';
+import { isAtLeast, observationSets, type ObservationSet } from './news2-sets.ts';
+import { PARTS, PART_NAMES, type Response } from './news2.ts';
 import { DAY_MS, timeOf } from './sections.ts';
 
 const KINDS: ReadonlySet<Kind> = new Set(['observation', 'encounter', 'person', 'task']);
@@ -45,7 +46,8 @@ function deteriorating(
   facts: readonly Placed[],
   response: Exclude<Response, 'routine'>,
 ): readonly WorkItem[] {
-  const sets = observationSets(facts, daysBeforeNewest(facts)).filter(isTelling);
+  const all = observationSets(facts, daysBeforeNewest(facts));
+  const sets = telling(all);
   const newest = sets[0];
   if (newest?.response !== response || isOver(facts, newest)) return [];
   const run = unanswered(facts, whileHigh(sets, response));
@@ -55,8 +57,8 @@ function deteriorating(
   const isQuiet = response === 'urgent' && alertsOf(facts, run, 'emergency').length > 0;
   const owner = newest.sources[0].source.organisation;
   const missing = newest.score.missing.map((part) => PARTS[part]);
-  const text = `NEWS2 ${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
-  const until = new Date(newest.at + STANDS_MS).toISOString();
+  const text = `NEWS2 ${isAtLeast(newest) ? 'at least ' : ''}${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
+  const until = new Date(all.find((it) => it.response !== 'routine')!.at + STANDS_MS).toISOString();
   return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, owner, state: response, text, ...(isQuiet && { isQuiet }) }]; // prettier-ignore
 }
 
@@ -72,9 +74,34 @@ function alertsOf(
   return alerts.flatMap(({ fact }) => fact.refs['focus'] ?? []).filter((it) => streams.has(it)).toSorted(); // prettier-ignore
 }
 
-/** What is measured in part and is not high says nothing of what was high before. */
-const isTelling = ({ score, response, recorded }: ObservationSet) =>
-  response !== 'routine' || score.missing.length === 0 || recorded !== undefined;
+/**
+ * Of all sets, newest first, those that tell how somebody is. What is measured in part tells that it is as bad as before or
+ * worse; that it is better only where it measures again everything that was amiss.
+ */
+function telling(sets: readonly ObservationSet[]): readonly ObservationSet[] {
+  const told: ObservationSet[] = [];
+  for (const set of sets.toReversed()) {
+    const last = told.at(-1);
+    if (!isAtLeast(set) || isAsBad(set, last) || isMeasuredAgain(set, last)) told.push(set);
+  }
+  return told.reverse();
+}
+
+const RANK: Readonly<Record<Response, number>> = { routine: 0, urgent: 1, emergency: 2 };
+
+function isAsBad(set: ObservationSet, last: ObservationSet | undefined): boolean {
+  if (set.response === 'routine') return false;
+  if (last === undefined || RANK[set.response] > RANK[last.response]) return true;
+  return set.response === last.response && (set.total >= last.total || hasNewThree(set, [last]));
+}
+
+function isMeasuredAgain({ score: { parts } }: ObservationSet, last: ObservationSet | undefined): boolean {
+  if (last === undefined || last.response === 'routine' || last.total !== last.score.total) return false;
+  return PART_NAMES.every((part) => (last.score.parts[part] ?? 0) === 0 || parts[part] !== undefined);
+}
+
+const hasNewThree = (set: ObservationSet, before: readonly ObservationSet[]) =>
+  PART_NAMES.some((part) => set.score.parts[part] === 3 && before.every((it) => it.score.parts[part] !== 3));
 
 /** What was measured longer ago is no part of how somebody is now. */
 const STANDS_MS = 3 * DAY_MS;
@@ -95,16 +122,22 @@ function whileHigh(sets: readonly ObservationSet[], response: Response): readonl
   return below < 0 ? sets : sets.slice(0, below);
 }
 
-/** Somebody came, as a task about one of the observations says: from then on only what is worse than they found waits. */
+/**
+ * Somebody comes or came, as a task about one of the observations says: from then on only what is worse than they found waits.
+ * That it was cancelled or rejected says that nobody does.
+ */
 function unanswered(facts: readonly Placed[], run: readonly ObservationSet[]): readonly ObservationSet[] {
   const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
-  const answers = facts.filter(({ fact }) => fact.kind === 'task' && DONE.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
+  const answers = facts.filter(({ fact }) => fact.kind === 'task' && ANSWERED.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
   if (answers.length === 0) return run;
   const at = Math.max(...answers.map(answeredAt));
-  const found = Math.max(...run.filter((set) => set.at <= at).map((set) => set.total));
-  return run.filter((set) => set.at > at && set.total > found);
+  const found = run.filter((set) => set.at <= at);
+  const most = Math.max(...found.map((set) => set.total));
+  return run.filter(
+    (set) => set.at > at && (set.total > most || (isAtLeast(set) && hasNewThree(set, found))),
+  );
 }
 
 const answeredAt = ({ fact, source }: Placed) => Date.parse(fact.issued ?? source.occurredAt);
 
-const DONE = new Set(['completed', 'cancelled', 'rejected']);
+const ANSWERED = new Set(['accepted', 'in-progress', 'completed']);

@@ -1,7 +1,7 @@
 /** What must be seen before anything is done to a person whom one does not know: alerts, plans for an emergency, early warning. */
 import type { Item, Placed, Section } from './care-setting.ts';
 import { isHeld } from './attendances.ts';
-import { observationSets, setLine } from './news2-sets.ts';
+import { isScore, observationSets, setLine } from './news2-sets.ts';
 import { isInForce, protectionOf } from './protection.ts';
 import { DAY_MS, HEADING, isCoded, lineOf, ofKind, section } from './sections.ts';
 
@@ -50,7 +50,7 @@ export function emergencyPlans(facts: readonly Placed[], now: number): readonly 
 
 /** Scores of the last 30 days, newest first, at most eight. */
 export function earlyWarningSection(facts: readonly Placed[], now: number): Section {
-  const sets = observationSets(facts, now - 30 * DAY_MS);
+  const sets = observationSets(facts, now - 30 * DAY_MS).filter(isScore);
   const lines = sets.slice(0, 8).map((set, index) => setLine(set, sets[index + 1]));
   return section(HEADING.scores, 'Early warning score (NEWS2)', lines);
 }

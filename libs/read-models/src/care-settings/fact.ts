@@ -50,7 +50,7 @@ export interface Fact {
   /** ISO 8601 as written, partial dates too: when it was true, held or happened. */
   readonly from?: string;
   readonly to?: string;
-  /** When the source issued this version; orders versions that arrive out of order. */
+  /** When its author wrote what it tells, by which the newest word is known; it orders no versions. */
   readonly issued?: string;
   readonly categories: readonly Code[];
   /** `Type/id` of what it refers to, by element: `encounter`, `basedOn`, `organisation`, `author`, `owner`, `focus`, … */

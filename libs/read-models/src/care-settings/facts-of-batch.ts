@@ -3,17 +3,18 @@ import type { CareSetting, Placed, WorkItem, Worklist } from './care-setting.ts'
 import type { Told } from './care-settings-projection.ts';
 import type { Kind } from './fact.ts';
 import { ofOnePerson } from './statements.ts';
+import { standingOf, type Edition, type Mark } from './version-order.ts';
 
 /** The newest version of a resource that the read model has, for one of the persons it is about. */
-export interface Standing {
+export interface Standing extends Edition {
   readonly stream: string;
   readonly patient: string;
-  readonly issued: number;
-  readonly version: number;
 }
 
-export interface NewFact extends Standing {
+/** `mark` as JSON. */
+export interface NewFact extends Omit<Standing, 'mark'> {
   readonly kind: Kind;
+  readonly mark: string | null;
   readonly told: string | null;
 }
 
@@ -60,9 +61,8 @@ export class BatchOfFacts {
     const before = Map.groupBy(standing, ({ stream }) => stream);
     for (const [stream, told] of Map.groupBy(this.told, (it) => it.stream)) {
       const known = before.get(stream) ?? [];
-      const newest = told.reduce((a, b) => (isNewer(b, a) ? b : a));
-      if (known[0] !== undefined && !isNewer(newest, known[0])) continue;
-      this.#replace(newest, known);
+      const stands = told.reduce<Told | Standing | undefined>(standingOf, known[0]);
+      if (stands !== undefined && 'source' in stands) this.#replace(stands, known);
     }
   }
 
@@ -126,15 +126,16 @@ export class BatchOfFacts {
   }
 
   #replace(
-    { stream, kind, version, issued, patients, fact, json, source }: Told,
+    { stream, kind, version, issued, mark: marked, patients, fact, json, source }: Told,
     known: readonly Standing[],
   ): void {
     if (known.length > 0) this.gone.push(stream);
     const told = json ?? null;
+    const mark = marked === undefined ? null : JSON.stringify(marked);
     if (fact !== undefined) this.kept.push({ stream, version, fact, source });
     // What is gone stays known, under nobody, so that nothing older comes back.
     for (const patient of fact === undefined ? [''] : patients)
-      this.rows.push({ stream, patient, kind, version, issued, told });
+      this.rows.push({ stream, patient, kind, version, issued, mark, told });
     if (kind === 'person') {
       this.relinked.push(stream);
       for (const other of new Set(fact?.refs['linked'])) this.links.push({ patient: stream, other });
@@ -163,7 +164,5 @@ function workOf(list: string, patient: string, item: WorkItem): NewWork {
   return { list, patient, stream, since: Date.parse(since), due: at(due), opens: at(opens), until: at(until), item: JSON.stringify(item) }; // prettier-ignore
 }
 
-/** By the source's time, then by version. */
-function isNewer(a: Pick<Standing, 'issued' | 'version'>, b: Pick<Standing, 'issued' | 'version'>): boolean {
-  return a.issued > b.issued || (a.issued === b.issued && a.version > b.version);
-}
+/** As it is read from the table. */
+export const markIn = (mark: string | null): Edition['mark'] => (mark === null ? undefined : (JSON.parse(mark) as Mark)); // prettier-ignore

@@ -26,6 +26,23 @@ const concept = (text: string, ...codings: readonly (readonly [system: string, c
   text,
   coding: codings.map(([system, code]) => ({ system, code })),
 });
+/** Without words of its own: the name of the code only. */
+const coded = (display: string, [system, code]: readonly [string, string]) => ({ coding: [{ system, code, display }] }); // prettier-ignore
+/** Of what sort, and not what. */
+const BROAD = [
+  ['Propensity to adverse reactions', '420134006'],
+  ['Propensity to adverse reactions to substance', '418038007'],
+  ['Propensity to adverse reactions to drug', '419511003'],
+  ['Propensity to adverse reactions to food', '418471000'],
+  ['Allergy to drug (finding)', '416098002'],
+  ['Food allergy', '414285001'],
+  ['Intolerance to drug', '59037007'],
+  ['Intolerance to food', '235719002'],
+  ['Intolerance to substance', '782197009'],
+  ['Adverse reaction', '281647001'],
+  ['Adverse reaction caused by drug', '62014003'],
+  ['Allergic reaction', '419076005'],
+] as const;
 const allergy = (code: object) => placed({ resourceType: 'AllergyIntolerance', code });
 const medicine = (medicationCodeableConcept: object, more: object = {}) => placed({ resourceType: 'MedicationRequest', status: 'active', intent: 'order', medicationCodeableConcept, ...more }); // prettier-ignore
 const by = (route: string) => ({ dosageInstruction: [{ route: concept(route) }] });
@@ -36,6 +53,10 @@ const jab = (more: object) => placed({ resourceType: 'Immunization', status: 'co
 
 const penicillin = [SNOMED, '91936005'] as const;
 const degraded = [SNOMED, '196461000000101'] as const;
+const drugAllergy = [SNOMED, '416098002'] as const;
+const anyAllergy = [SNOMED, '419511003'] as const;
+const nuts = [SNOMED, '91934008'] as const;
+const hernia = [SNOMED, '396232000'] as const;
 const amlodipine = [SNOMED, '319284000'] as const;
 const morphine = [SNOMED, '373529000'] as const;
 
@@ -45,6 +66,9 @@ describe('the same thing', () => {
     ['an allergy that one source also translates', allergy(concept('', penicillin, [READ, '14L1.'])), allergy(concept('', penicillin))],
     ['an allergy in the same words where neither has a code', allergy(concept('Wasp  stings.')), allergy(concept('wasp stings'))],
     ['an allergy in the same words whose code was lost on the way', allergy(concept('Elastoplast', degraded)), allergy(concept('Elastoplast'))],
+    ['an allergy of a broad code in the same words', allergy(concept('Ibuprofen', drugAllergy)), allergy(concept('ibuprofen', anyAllergy))],
+    ['an allergy to a kind of things, of which nobody says more', allergy(coded('Allergy to nut', nuts)), allergy(coded('Allergy to nut', nuts))],
+    ['a listed problem on the one side that only one source names', listed({ code: concept('Hernia', hernia) }), listed({ code: concept('Left hernia', hernia) })],
     ['a medicine by a route that only one source says', medicine(concept('', amlodipine)), medicine(concept('', amlodipine), by('oral'))],
     ['a medicine whose strength is written in other units', medicine(concept('Drug 500 mg', morphine)), medicine(concept('Drug 0.5g', morphine))],
     ['a medicine and what was handed over of it', medicine(concept('', amlodipine)), placed({ resourceType: 'MedicationDispense', status: 'completed', medicationCodeableConcept: concept('', amlodipine) })],
@@ -60,6 +84,15 @@ describe('the same thing', () => {
     ['an allergy to something else under the same words', allergy(concept('Allergy', penicillin)), allergy(concept('Allergy', [SNOMED, '293586001']))],
     ['an allergy with a code and one in words', allergy(concept('Penicillin', penicillin)), allergy(concept('Penicillin'))],
     ['two allergies whose codes were lost', allergy(concept('Plasters', degraded)), allergy(concept('Nickel', degraded))],
+    ...BROAD.map(([name, code]) => [`${name} that the words call something else`, allergy(concept('Ibuprofen', [SNOMED, code])), allergy(concept('Codeine', [SNOMED, code]))] as [string, Placed, Placed]),
+    ...BROAD.map(([name, code]) => [`${name} and no more`, allergy(coded(name, [SNOMED, code])), allergy(coded(name, [SNOMED, code]))] as [string, Placed, Placed]),
+    ['two allergies whose codes were lost, and no words came', allergy(coded('Transfer-degraded drug allergy', degraded)), allergy(coded('Transfer-degraded drug allergy', degraded))],
+    ['two allergies that are called no more than that', allergy(concept('Drug allergy')), allergy(concept('Drug allergy'))],
+    ['an allergy to another nut', allergy(concept('Brazil nut', nuts)), allergy(concept('Hazelnut', nuts))],
+    ['another medicinal product', medicine(concept('Drug A 5mg', [SNOMED, '763158003'])), medicine(concept('Drug B 5mg', [SNOMED, '763158003']))],
+    ['another disease', listed({ code: concept('Gout', [SNOMED, '64572001']) }), listed({ code: concept('Asthma', [SNOMED, '64572001']) })],
+    ['another cancer', listed({ code: concept('Cancer of breast', [SNOMED, '363346000']) }), listed({ code: concept('Cancer of lung', [SNOMED, '363346000']) })],
+    ['the hernia on the other side', listed({ code: concept('Left hernia', hernia) }), listed({ code: concept('Hernia, right', hernia) })],
     ['two allergies of which nothing is said', allergy(concept('')), allergy(concept(''))],
     ['the same code of two systems', allergy(concept('', ['urn:one', 'A1'])), allergy(concept('', ['urn:two', 'A1']))],
     ['a medicine that one source codes as two', medicine(concept('', amlodipine, morphine)), medicine(concept('', amlodipine))],

@@ -4,6 +4,8 @@
  */
 import type { Placed } from './care-setting.ts';
 import type { Code, Kind } from './fact.ts';
+import { isTooBroad, namesNothing } from './broad-codes.ts';
+import { formsIn, normalised, sidesIn, strengthsIn } from './names.ts';
 import { isCoded, sortedBy, timeOf } from './sections.ts';
 
 /** Everybody who tells of one thing, the newest word first. */
@@ -58,7 +60,7 @@ export function differing(
 function identityOf({ stream, fact }: Placed): string {
   const coded = codeOf(fact.codes);
   const medication = fact.refs['medication']?.find((it) => !it.startsWith('#'));
-  const worded = normalised(fact.text);
+  const worded = namesNothing(fact) ? '' : normalised(fact.text);
   const name =
     coded ?? (worded === '' ? undefined : `"${worded}"`) ?? (medication === undefined ? stream : medication);
   return [SUBJECT_MATTER[fact.kind] ?? fact.kind, name, ...occasionOf(fact)].join(' ');
@@ -69,10 +71,10 @@ const SUBJECT_MATTER: Partial<Record<Kind, string>> = { dispensing: 'medicine' }
 
 /**
  * All codes of the system that decides: SNOMED CT (dm+d in it) where there is one, else the first by name. Codes of other
- * systems are translations. Undefined where no code says what it is.
+ * systems are translations; codes that are too broad do not count. Undefined where no code says what it is.
  */
 function codeOf(codes: readonly Code[]): string | undefined {
-  const telling = codes.filter((it) => !isCoded([it], SAYS_NOTHING));
+  const telling = codes.filter(({ code }) => !isTooBroad(code));
   const systems = [
     ...new Set(telling.map(({ system = '' }) => (system === DMD ? SNOMED : system))),
   ].toSorted();
@@ -84,24 +86,6 @@ function codeOf(codes: readonly Code[]): string | undefined {
 
 const SNOMED = 'http://snomed.info/sct';
 const DMD = 'https://dmd.nhs.uk';
-
-/**
- * Codes that stand where a system could not translate its own, and those that say of what sort it is and not what: the words
- * beside them say it. https://digital.nhs.uk/developer/api-catalogue/gp-connect-access-record-structured-fhir
- */
-const SAYS_NOTHING = new Set([
-  '196411000000103', // Transfer-degraded record entry
-  '196421000000109', // Transfer-degraded medication entry
-  '196431000000106', // Transfer-degraded referral
-  '196441000000102', // Transfer-degraded request
-  '196451000000104', // Transfer-degraded plan
-  '196461000000101', // Transfer-degraded drug allergy
-  '196471000000108', // Transfer-degraded non-drug allergy
-  '419199007', // Allergy to substance
-  '416098002', // Allergy to drug
-  '414285001', // Allergy to food
-  '609328004', // Allergic disposition
-]);
 
 /** Of what happens once and may happen again: a vaccination is that of its day, an episode of illness the one that began then. */
 function occasionOf({ kind, status, categories, from = '' }: Placed['fact']): readonly string[] {
@@ -117,7 +101,7 @@ const LASTING = new Set(['problem-list-item']);
 function marksOf({ fact }: Placed): readonly string[] {
   const parts = (fact.parts ?? []).flatMap(({ codes, text }) => codeOf(codes) ?? (normalised(text) || []));
   const places = [...new Set(parts)].toSorted().join(',');
-  if (fact.kind === 'problem') return [places, spanOf(fact)];
+  if (fact.kind === 'problem') return [places, spanOf(fact), sidesIn(fact.text)];
   if (fact.kind !== 'medicine' && fact.kind !== 'dispensing') return [];
   return [places, strengthsIn(fact.text), formsIn(fact.text)];
 }
@@ -147,49 +131,3 @@ function apartWhereTheyDiffer(called: readonly Placed[]): readonly Told[] {
   const groups = isOne ? [called] : Map.groupBy(called, (it) => JSON.stringify(marksOf(it))).values();
   return [...groups].map(([first, ...others]): Told => [first!, ...others]);
 }
-
-/** Lower case, single blanks, no stop at the end: words that differ in nothing else are the same. */
-export function normalised(text: string): string {
-  return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').replace(/[\s.;,]+$/, '').trim(); // prettier-ignore
-}
-
-/** Every amount in a name, `0.5 g` as `500mg`: a code that says no strength must not hide one. */
-export function strengthsIn(name: string): string {
-  const found = normalised(name)
-    .replaceAll(/(\d),(?=\d{3})/g, '$1')
-    .matchAll(/(\d+(?:\.\d+)?)\s*(micrograms?|mcg|µg|μg|ug|nanograms?|ng|mg|g|ml|units?|mmol|%)(?![a-z])/g); // prettier-ignore
-  return [...found]
-    .map(([, amount, unit]) => {
-      const [factor, base] = UNITS[unit!] ?? [1, unit!];
-      return `${Number((Number(amount) * factor).toPrecision(9))} ${base}`;
-    })
-    .join('/');
-}
-
-const UNITS: Readonly<Record<string, readonly [factor: number, base: string]>> = {
-  g: [1e9, 'ng'],
-  mg: [1e6, 'ng'],
-  microgram: [1e3, 'ng'],
-  micrograms: [1e3, 'ng'],
-  mcg: [1e3, 'ng'],
-  ug: [1e3, 'ng'],
-  μg: [1e3, 'ng'],
-  nanogram: [1, 'ng'],
-  nanograms: [1, 'ng'],
-  unit: [1, 'units'],
-};
-
-/** The form and how it lets go of the drug, where a name says so: by the first letters of the words of dm+d. */
-export function formsIn(name: string): string {
-  const words = normalised(name).replaceAll(
-    /\b(?:m\/r|mr|xl|sr|prolonged[- ]release)\b/g,
-    'modified-release',
-  );
-  return FORMS.filter((it) => words.includes(it)).join(' ');
-}
-
-const FORMS = [
-  'capsule', 'cream', 'drop', 'gel', 'inhaler', 'injection', 'infusion', 'lotion', 'nebuli', 'ointment', 'patch', 'pessar',
-  'powder', 'spray', 'solution', 'suppositor', 'suspension', 'tablet', 'modified-release', 'gastro-resistant',
-  'dispersible', 'effervescent',
-]; // prettier-ignore

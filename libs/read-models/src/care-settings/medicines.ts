@@ -3,7 +3,8 @@
  * hospital did to it. The rules in words: docs/reference/care-settings.md
  */
 import type { Item, Placed, Section } from './care-setting.ts';
-import { differing, newestWordFirst, normalised, saidAt, things, type Told } from './matching.ts';
+import { differing, newestWordFirst, saidAt, things, type Told } from './matching.ts';
+import { normalised } from './names.ts';
 import { DAY_MS, HEADING, isCoded, lineOf, section, timeOf } from './sections.ts';
 
 /** One line for each medicine that is taken, with its dose, when it was last dispensed, and what the last discharge did to it. */

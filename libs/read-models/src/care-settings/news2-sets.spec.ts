@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import type { Placed } from './care-setting.ts';
 import { factOf } from './fact.ts';
-import { observationSets } from './news2-sets.ts';
+import { isScore, observationSets } from './news2-sets.ts';
 
 const CODES = { respiration: '86290005', saturation: '103228002', systolic: '72313002', pulse: '364075005', temperature: '703421000' }; // prettier-ignore
 type Measured = keyof typeof CODES;
@@ -36,7 +36,9 @@ const fullSet = (minute: number, more: Partial<Told> = {}): Told[] =>
   (Object.keys(CODES) as Measured[]).map((part) => ({ part, value: part === 'systolic' ? 120 : 37, minute, ...more })); // prettier-ignore
 
 const minutesOf = (told: readonly Told[]) =>
-  observationSets(told.map(placed)).map(({ at, sources }) => `${(at - START) / 60_000}: ${sources.length}`);
+  observationSets(told.map(placed))
+    .filter(isScore)
+    .map(({ at, sources }) => `${(at - START) / 60_000}: ${sources.length}`);
 
 describe('observations are one set', () => {
   it.each<[string, Told[], string[]]>([
@@ -45,7 +47,22 @@ describe('observations are one set', () => {
     ['but not where they were taken again', [...fullSet(0), ...fullSet(10)], ['10: 5', '0: 5']],
     ['but not where they are of two encounters', [...fullSet(0, { encounter: 'a' }), ...fullSet(0, { encounter: 'b' })], ['0: 5', '0: 5']], // prettier-ignore
     ['but not where two organisations took them and no encounter holds them together', [...fullSet(0), ...fullSet(0, { by: 'RX2' })], ['0: 5', '0: 5']], // prettier-ignore
-    ['but not where there are fewer than three', fullSet(0).slice(0, 2), []],
+    [
+      'but not where there are fewer than three',
+      [
+        { part: 'pulse', value: 75, minute: 0 },
+        { part: 'temperature', value: 37, minute: 0 },
+      ],
+      [],
+    ],
+    [
+      'or one alone that scores three',
+      [
+        { part: 'pulse', value: 131, minute: 0 },
+        { part: 'pulse', value: 130, minute: 40 },
+      ],
+      ['0: 1'],
+    ],
   ])('%s', (_, told, expected) => {
     expect(minutesOf(told)).toEqual(expected);
   });

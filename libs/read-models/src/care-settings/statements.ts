@@ -36,7 +36,7 @@ export function prepareWriting(db: Database) {
       db,
       careSetting
         .selectFrom('fact')
-        .select(['stream', 'patient', 'issued', 'version'])
+        .select(['stream', 'patient', 'issued', 'mark', 'version'])
         .where('stream', '=', given('stream')),
     ),
     forget: new Statement(db, careSetting.deleteFrom('fact').where('stream', '=', given('stream'))),
@@ -48,6 +48,7 @@ export function prepareWriting(db: Database) {
         kind: given('kind'),
         version: given('version'),
         issued: given('issued'),
+        mark: given('mark'),
         told: given('told'),
       }),
     ),

@@ -5,8 +5,8 @@ import type { Kind } from './fact.ts';
 
 export interface CareSettingTables {
   /**
-   * The newest version of each resource, once for each person it is about. `issued` (milliseconds) and then `version` say
-   * what is newest. `told`: `{fact, source}` as JSON; null where it is gone, which is kept so that nothing older comes back.
+   * The newest version of each resource, once for each person it is about. `issued` (milliseconds), `mark` (JSON)
+   * and `version` say what is newest. `told`: `{fact, source}` as JSON; null where it is gone, which is kept so that nothing older comes back.
    */
   fact: {
     stream: string;
@@ -14,6 +14,7 @@ export interface CareSettingTables {
     kind: Kind;
     version: number;
     issued: number;
+    mark: string | null;
     told: string | null;
   };
   /** Which Patient says that it is the same person as another. */
@@ -46,7 +47,7 @@ export const careSetting = new Kysely<CareSettingTables>({
 export const CREATE_TABLES = `
   CREATE TABLE fact (
     stream TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL, issued INTEGER NOT NULL,
-    told TEXT, UNIQUE (stream, patient)
+    mark TEXT, told TEXT, UNIQUE (stream, patient)
   );
   CREATE INDEX fact_of_patient ON fact (patient, kind) WHERE told IS NOT NULL;
   CREATE TABLE link (patient TEXT NOT NULL, other TEXT NOT NULL, PRIMARY KEY (patient, other)) WITHOUT ROWID;

@@ -62,6 +62,12 @@ describe('the emergency summary', () => {
     expect(linesOf(await pageAfter(urgentCare, [withdrawn, made], NOW), PLANS)).toEqual(['(unavailable)']);
   });
 
+  it('given its source counts versions and does not date them, then a withdrawal that came first stands', async () => {
+    const made = { ...flag('f', snomed('450476008', 'Not for cardiopulmonary resuscitation')), number: 9 };
+    const withdrawn = { resource: { ...made.resource, status: 'inactive' }, number: 10 };
+    expect(linesOf(await pageAfter(urgentCare, [withdrawn, made], NOW), PLANS)).toEqual(['(unavailable)']);
+  });
+
   it('given a crisis plan that a newer one replaced, then only the newer one stands', async () => {
     const plan = (id: string, status: string, date: string) => ({ resource: about('DocumentReference', id, { status, type: snomed('736253002', 'Mental health crisis plan'), description: `Crisis plan ${date}`, date }) }); // prettier-ignore
     const page = await pageAfter(urgentCare, [plan('new', 'current', '2026-05-01'), plan('old', 'superseded', '2025-05-01')], NOW); // prettier-ignore
@@ -129,9 +135,34 @@ describe('NEWS2 as observations come', () => {
     expect(linesOf(page, SCORE)).toEqual(['NEWS2 at least 1 | 2026-06-01 10:00; temperature 1; not measured: air or oxygen']); // prettier-ignore
   });
 
-  it('given a blood pressure alone, then there is no score', async () => {
-    const pressure = about('Observation', 'bp', { status: 'final', code: snomed('75367002', 'Blood pressure'), effectiveDateTime: '2026-06-01T10:00:00Z', component: [{ code: snomed('72313002', 'Systolic arterial pressure'), valueQuantity: { value: 88 } }] }); // prettier-ignore
-    expect(linesOf(await pageAfter(urgentCare, [{ resource: pressure }], NOW), SCORE)).toEqual(['(unavailable)']); // prettier-ignore
+  it('given a blood pressure alone, then there is no score; given it is so low that it scores three, then that waits, and says what is missing', async () => {
+    const pressure = (value: number) => about('Observation', 'bp', { status: 'final', code: snomed('75367002', 'Blood pressure'), effectiveDateTime: '2026-06-01T10:00:00Z', component: [{ code: snomed('72313002', 'Systolic arterial pressure'), valueQuantity: { value } }] }); // prettier-ignore
+    const missing = 'not measured: respiration rate, oxygen saturation, air or oxygen, pulse, consciousness, temperature'; // prettier-ignore
+    expect(linesOf(await pageAfter(urgentCare, [{ resource: pressure(125) }], NOW), SCORE)).toEqual(['(unavailable)']); // prettier-ignore
+    expect(await urgencies([{ resource: pressure(95) }])).toEqual([]);
+    expect(linesOf(await pageAfter(urgentCare, [{ resource: pressure(88) }], NOW), SCORE)).toEqual([`NEWS2 at least 3 | 2026-06-01 10:00; urgent response; systolic blood pressure 3; ${missing} | urgent`]); // prettier-ignore
+    expect(await urgencies([{ resource: pressure(88) }])).toMatchObject([{ stream: 'Observation/bp', text: `NEWS2 at least 3; ${missing}` }]); // prettier-ignore
+  });
+
+  const alone = (id: string, at: string, part: keyof typeof WELL, value: number) => measured(id, at, { [part]: value }, { air: false }).slice(0, 1); // prettier-ignore
+
+  it('given three measurements that make seven, and no more, then an emergency waits', async () => {
+    const [respiration, saturation, , pulse] = measured('a', '2026-06-01T10:00:00Z', GRAVE);
+    expect(await emergencies([respiration!, saturation!, pulse!])).toMatchObject([{ text: expect.stringContaining('NEWS2 at least 7') }]); // prettier-ignore
+  });
+
+  it('given seven, and then one measurement that scores three by itself, then it is an emergency still', async () => {
+    const told = [...measured('a', '2026-06-01T10:00:00Z', GRAVE), ...alone('b', '2026-06-01T11:00:00Z', 'pulse', 135)]; // prettier-ignore
+    expect(await emergencies(told)).toMatchObject([{ text: 'NEWS2 7' }]);
+    expect(await urgencies(told)).toEqual([]);
+    expect(linesOf(await pageAfter(urgentCare, told, NOW), SCORE)[0]).not.toContain('falling');
+  });
+
+  it('given a pulse that scores three, when it is taken again and is well, then nothing waits; when it was another, it does', async () => {
+    const fast = alone('a', '2026-06-01T10:00:00Z', 'pulse', 135);
+    expect(await urgencies(fast)).toHaveLength(1);
+    expect(await urgencies([...fast, ...alone('b', '2026-06-01T11:00:00Z', 'pulse', 80)])).toEqual([]);
+    expect(await urgencies([...fast, ...alone('b', '2026-06-01T11:00:00Z', 'temperature', 37)])).toHaveLength(1); // prettier-ignore
   });
 
   it('given a total that the source added up wrongly, then both show, and the higher one is acted on', async () => {
@@ -196,6 +227,21 @@ describe('NEWS2 as observations come', () => {
     expect(await emergencies([...high, done, ...same])).toEqual([]);
     const worse = measured('c', '2026-06-01T11:00:00Z', { ...GRAVE, systolic: 85 });
     expect((await emergencies([...high, done, ...same, ...worse])).map(({ since, text }) => `${since} ${text}`)).toEqual(['2026-06-01T11:00:00.000Z NEWS2 10']); // prettier-ignore
+  });
+
+  it.each([
+    ['requested', 1], ['received', 1], ['rejected', 1], ['cancelled', 1], ['failed', 1], ['on-hold', 1],
+    ['accepted', 0], ['in-progress', 0],
+  ])('given a task about it is %s, then it waits: %i', async (status, waiting) => {
+    const task = { resource: about('Task', 't', { status, intent: 'order', focus: { reference: 'Observation/a-pulse' }, lastModified: '2026-06-01T10:20:00Z' }) }; // prettier-ignore
+    expect(await emergencies([...measured('a', '2026-06-01T10:00:00Z', GRAVE), task])).toHaveLength(waiting);
+  }); // prettier-ignore
+
+  it('given somebody came, and then something else scores three by itself, then that waits', async () => {
+    const high = measured('a', '2026-06-01T10:00:00Z', { ...WELL, respiration: 26, saturation: 93 });
+    const came = { resource: about('Task', 't', { status: 'in-progress', intent: 'order', focus: { reference: 'Observation/a-pulse' }, lastModified: '2026-06-01T10:20:00Z' }) }; // prettier-ignore
+    expect(await urgencies([...high, came, ...alone('b', '2026-06-01T11:00:00Z', 'respiration', 27)])).toEqual([]); // prettier-ignore
+    expect(await urgencies([...high, came, ...alone('b', '2026-06-01T11:00:00Z', 'pulse', 135)])).toHaveLength(1); // prettier-ignore
   });
 
   const alert = (code: string, focus: string): Activity => ({ resource: about('Task', code, { status: 'requested', intent: 'order', code: { coding: [{ system: 'https://fhir.carelog.example/CodeSystem/task', code }] }, focus: { reference: focus } }), by: 'carelog' }); // prettier-ignore

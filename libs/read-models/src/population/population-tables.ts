@@ -6,7 +6,7 @@ import type { Checkpoint, Parked } from '@carelog/projection';
 import type { Fact } from '../care-settings/fact.ts';
 import type { Placed } from '../care-settings/care-setting.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
-import { BatchOfFacts } from '../care-settings/facts-of-batch.ts';
+import { BatchOfFacts, markIn } from '../care-settings/facts-of-batch.ts';
 import { placed } from '../care-settings/statements.ts';
 import { indicators, practicesOf } from './indicators.ts';
 import { isCounted, population } from './population.ts';
@@ -30,7 +30,7 @@ export type ReadAgain = (partition: string) => Promise<readonly Arrived[]>;
 /** `told` is null of what is gone. `home`: sealed, where the history of a person lies. Times in milliseconds UTC. */
 export const CREATE_POPULATION = `
 CREATE TABLE fact (stream TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, version BIGINT NOT NULL,
-  issued BIGINT NOT NULL, told TEXT, lane INT NOT NULL, PRIMARY KEY (stream, patient));
+  issued BIGINT NOT NULL, mark TEXT, told TEXT, lane INT NOT NULL, PRIMARY KEY (stream, patient));
 CREATE INDEX fact_of_patient ON fact (patient);
 CREATE TABLE link (patient TEXT NOT NULL, other TEXT NOT NULL, lane INT NOT NULL, PRIMARY KEY (patient, other));
 CREATE INDEX link_back ON link (other);
@@ -116,10 +116,10 @@ export class PopulationTables {
   async #putFacts(events: readonly Arrived[]): Promise<ReadonlySet<string>> {
     const told = events.map((it) => pseudonymised(it.told, isCounted, this.#pseudonyms));
     const facts = new BatchOfFacts(population, told);
-    const standing = await this.#where('SELECT stream, patient, issued, version FROM', 'fact', 'stream', facts.streams); // prettier-ignore
-    facts.make(standing.map(({ stream, patient, issued, version }) => ({ stream: String(stream), patient: String(patient), issued: Number(issued), version: Number(version) }))); // prettier-ignore
+    const standing = await this.#where('SELECT stream, patient, issued, mark, version FROM', 'fact', 'stream', facts.streams); // prettier-ignore
+    facts.make(standing.map(({ stream, patient, issued, mark, version }) => ({ stream: String(stream), patient: String(patient), issued: Number(issued), mark: markIn(mark as string | null), version: Number(version) }))); // prettier-ignore
     await this.#where('DELETE FROM', 'fact', 'stream', facts.gone);
-    await this.#insert('fact', facts.rows.map((it) => [it.stream, it.patient, it.kind, it.version, it.issued, it.told, this.#lane])); // prettier-ignore
+    await this.#insert('fact', facts.rows.map((it) => [it.stream, it.patient, it.kind, it.version, it.issued, it.mark, it.told, this.#lane])); // prettier-ignore
     // Who was linked before is another person from now on.
     const parted = await this.#where('SELECT other FROM', 'link', 'patient', facts.relinked);
     await this.#where('DELETE FROM', 'link', 'patient', facts.relinked);

@@ -181,6 +181,13 @@ describe('appointments, attendances, medicines', () => {
     expect(await medicines(listed('a', amlodipine, '2026-01-05'), toTakeHome('b', amlodipine))).toMatchObject({ met: 1, missed: 0 }); // prettier-ignore
   });
 
+  it('given a code that only says that it is a medicine, then its words tell it from another', async () => {
+    const called = (text: string) => ({ ...snomed('763158003', 'Medicinal product'), text });
+    const home = listed('a', called('Amlodipine 5mg tablets'), '2026-01-05');
+    expect(await medicines(home, toTakeHome('b', called('Amlodipine 5mg tablets')))).toMatchObject({ met: 1, missed: 0 }); // prettier-ignore
+    expect(await medicines(home, toTakeHome('b', called('Ramipril 5mg tablets')))).toMatchObject({ met: 0, missed: 1 }); // prettier-ignore
+  });
+
   it('given hospital started a medicine, then the practice has a week to list it', async () => {
     const started = [listed('a', amlodipine, '2026-01-05'), toTakeHome('b', amlodipine), toTakeHome('c', ramipril)]; // prettier-ignore
     expect(await medicines(...started)).toMatchObject({ met: 0, missed: 1 });

@@ -6,7 +6,8 @@ import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
 import type { Code, Fact } from '../care-settings/fact.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { doseOf } from '../care-settings/medicines.ts';
-import { formsIn, normalised, strengthsIn } from '../care-settings/matching.ts';
+import { isTooBroad, namesNothing } from '../care-settings/broad-codes.ts';
+import { formsIn, normalised, strengthsIn } from '../care-settings/names.ts';
 
 /** A digest under a key of the installation, the same for the same kind and value, that nobody without the key can make. */
 export type Digest = (kind: string, value: string) => string;
@@ -59,13 +60,14 @@ export function pseudonymsBy(digest: Digest): Pseudonyms {
 
 /** The same event, of which the population may keep all. Without a fact it stands for what is gone, or is not for counting. */
 export function pseudonymised(told: Told, isKept: (fact: Fact) => boolean, pseudonyms: Pseudonyms): Told {
-  const { source, fact, beyondCare, patients } = told;
+  const { source, fact, beyondCare, patients, mark } = told;
   const kept = fact !== undefined && beyondCare?.isLeftOut === false && isKept(fact) ? factOf(fact, beyondCare, pseudonyms) : undefined; // prettier-ignore
   // By its position the event could be found in the log.
   const { organisation, careSetting, occurredAt } = source;
   const bare = { position: 0, organisation, system: '', careSetting, occurredAt, recordedAt: '' };
   return {
     ...told,
+    mark: mark && { ...mark, of: pseudonyms.forWords(mark.of) },
     stream: pseudonyms.of(told.stream),
     patients: kept === undefined ? [] : patients.map((it) => pseudonyms.of(it)),
     fact: kept,
@@ -100,7 +102,9 @@ function factOf(
     kind,
     type,
     codes: coded,
-    text: isMedicine ? medicineName(text, coded.length === 0, pseudonyms) : '',
+    text: isMedicine
+      ? medicineName(text, !namesNothing(fact) && codes.every(({ code }) => isTooBroad(code)), pseudonyms)
+      : '',
     status: codeLike(status) ?? 'unknown',
     ...(began !== undefined && { from: began }),
     ...(to !== undefined && { to: isPerson ? to.slice(0, 10) : to }),
@@ -127,9 +131,9 @@ const optOut = (until: number): Fact => ({
   identifiers: [],
 });
 
-/** What a name says of strength and form is no name; the rest only has to stay equal where no code says it. */
-function medicineName(name: string, isUncoded: boolean, pseudonyms: Pseudonyms): string {
-  const told = [isUncoded ? pseudonyms.forWords(normalised(name)) : '', strengthsIn(name).replaceAll('/', ' '), formsIn(name)]; // prettier-ignore
+/** What a name says of strength and form is no name; the rest only has to stay equal where it is known by its words. */
+function medicineName(name: string, isByWords: boolean, pseudonyms: Pseudonyms): string {
+  const told = [isByWords ? pseudonyms.forWords(normalised(name)) : '', strengthsIn(name).replaceAll('/', ' '), formsIn(name)]; // prettier-ignore
   return told.filter((it) => it !== '').join(' ');
 }
 

@@ -41,7 +41,7 @@ export function settingsStatements(schemas: readonly string[]) {
        FROM ${unnested(2, ['int', 'text', 'bigint', 'text'])} u(settings, partition, position, reason)
        WHERE u.settings & ${1 << at} <> 0 ON CONFLICT DO NOTHING`,
     ]),
-    standing: question('standing', (s) => `SELECT stream, patient, issued, version, lane FROM ${s}.fact WHERE stream = ANY($1::text[])`), // prettier-ignore
+    standing: question('standing', (s) => `SELECT stream, patient, issued, mark, version, lane FROM ${s}.fact WHERE stream = ANY($1::text[])`), // prettier-ignore
     residents: question('residents', (s) => `SELECT DISTINCT stream FROM ${s}.fact WHERE stream = ANY($1::text[]) AND lane = $2`), // prettier-ignore
     samePersons: question(
       'same persons',
@@ -61,9 +61,9 @@ export function settingsStatements(schemas: readonly string[]) {
     move: command('move', (s) => [move(s)]),
     /** Rows have a bit of `settings` for each setting that keeps them. */
     keepAndMove: command('keep and move', (s, at) => [
-      `INSERT INTO ${s}.fact SELECT u.stream, u.patient, u.kind, u.version, u.issued, u.told, $1
-       FROM ${unnested(4, ['int', 'text', 'text', 'text', 'bigint', 'bigint', 'text'])}
-         u(settings, stream, patient, kind, version, issued, told)
+      `INSERT INTO ${s}.fact SELECT u.stream, u.patient, u.kind, u.version, u.issued, u.mark, u.told, $1
+       FROM ${unnested(4, ['int', 'text', 'text', 'text', 'bigint', 'bigint', 'text', 'text'])}
+         u(settings, stream, patient, kind, version, issued, mark, told)
        WHERE u.settings & ${1 << at} <> 0`,
       move(s),
     ]),

@@ -6,7 +6,7 @@ import type { Checkpoint, Parked, ProjectedBatch } from '@carelog/projection';
 import type { PoolClient } from 'pg';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
-import { BatchOfFacts, type Standing, type WaitingWork } from '../facts-of-batch.ts';
+import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
 import { KnownFacts } from '../known-facts.ts';
 import { placed } from '../statements.ts';
 import { settingsStatements, type Asked, type SettingsStatements } from './settings-statements.ts';
@@ -126,10 +126,10 @@ export class SettingsTables {
   ): Promise<boolean> {
     const streams = [...new Set(batches.flatMap((it) => it.streams))];
     if (streams.length === 0) return false;
-    const standing = await this.#statements.standing<LaneFact>(client, [streams]);
+    const standing = await this.#statements.standing<LaneFactRow>(client, [streams]);
     for (const [at, batch] of batches.entries()) {
       const own = new Set(batch.streams);
-      const its = standing[at]!.filter(({ stream }) => own.has(stream)).map(numbered);
+      const its = standing[at]!.filter(({ stream }) => own.has(stream)).map(laneFact);
       if (!isAlone && isBroughtByOthers(batch, its, lane)) throw new ReachesOtherLanes();
       batch.make(its);
     }
@@ -177,7 +177,16 @@ export class SettingsTables {
     if (batches.some(({ gone }) => gone.length > 0))
       await this.#statements.remove(client, batches.map(({ gone }) => gone)); // prettier-ignore
     const rows = ofAll(batches.map((it) => it.rows), ({ stream, version, patient }) => `${stream} ${version} ${patient}`); // prettier-ignore
-    const columns = columnsOf(rows, ['settings', 'stream', 'patient', 'kind', 'version', 'issued', 'told']);
+    const columns = columnsOf(rows, [
+      'settings',
+      'stream',
+      'patient',
+      'kind',
+      'version',
+      'issued',
+      'mark',
+      'told',
+    ]);
     await (rows.length === 0
       ? this.#statements.move(client, [lane, position, epoch])
       : this.#statements.keepAndMove(client, [lane, position, epoch, ...columns]));
@@ -256,7 +265,16 @@ interface LaneFact extends Standing {
   readonly lane: number;
 }
 
-const numbered = ({ issued, version, ...it }: LaneFact): LaneFact => ({ ...it, issued: Number(issued), version: Number(version) }); // prettier-ignore
+interface LaneFactRow {
+  readonly stream: string;
+  readonly patient: string;
+  readonly issued: string;
+  readonly mark: string | null;
+  readonly version: string;
+  readonly lane: number;
+}
+
+const laneFact = ({ issued, mark, version, ...it }: LaneFactRow): LaneFact => ({ ...it, issued: Number(issued), mark: markIn(mark), version: Number(version) }); // prettier-ignore
 
 /** A fact that work is made from, or, with a list, work that waits. */
 interface GroundRow {

@@ -4,10 +4,17 @@
  */
 import { encodeContent } from '@carelog/fhir';
 import { isDeepStrictEqual } from 'node:util';
+import { it } from 'vitest';
 import type { CareSetting, Item, Section, WorkItem } from './care-setting.ts';
 import type { CareSettingQueries } from './care-setting-reader.ts';
 import { careSettingsProjection } from './care-settings-projection.ts';
-import { askedOnPostgres, askedOnSqlite, type ToldInOrder } from './scene-engines.ts';
+import {
+  askedOnPostgres,
+  askedOnSqlite,
+  scrambled,
+  withoutPostgres,
+  type ToldInOrder,
+} from './scene-engines.ts';
 
 export type Resource = { readonly resourceType: string; readonly id: string } & Readonly<
   Record<string, unknown>
@@ -20,11 +27,20 @@ export interface Activity {
   readonly by?: string;
   /** When its source issued this version, ISO 8601: several versions of one resource need it to be told apart in any order. */
   readonly issued?: string;
+  /** A `DELETE`: of the resource nothing is told but that it is gone. */
+  readonly isDeleted?: true;
 }
+
+// What is not asked is said, in each file of scenes.
+const reason = withoutPostgres();
+if (reason !== undefined) it.skip(`each scene on PostgreSQL too (${reason})`, () => {});
 
 /** The person that scenes are about. */
 export const PERSON = 'Patient/p';
 export const person = (more: Readonly<Record<string, unknown>> = {}): Activity => ({ resource: { resourceType: 'Patient', id: 'p', ...more } }); // prettier-ignore
+
+/** What was told, deleted later. */
+export const deleted = ({ resource, by }: Activity, issued: string): Activity => ({ resource, ...(by !== undefined && { by }), issued, isDeleted: true }); // prettier-ignore
 
 /** A resource about the person, in as few words as it can be told. */
 export function about(resourceType: string, id: string, more: Readonly<Record<string, unknown>>): Resource {
@@ -95,7 +111,7 @@ async function inEveryOrder<Answer>(
 
 function told(activities: readonly Activity[]): ToldInOrder {
   const revisions = new Map<string, number>();
-  return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
+  return activities.flatMap(({ resource, by = 'RX1', issued, isDeleted }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;
     const revision = (revisions.get(stream) ?? 0) + 1;
     revisions.set(stream, revision);
@@ -104,7 +120,7 @@ function told(activities: readonly Activity[]): ToldInOrder {
       stream,
       revision,
       position: at + 1,
-      action: revision === 1 ? 'new' : 'amend',
+      action: isDeleted ? 'retract' : revision === 1 ? 'new' : 'amend',
       recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
       occurredAt: new Date(RECORDED).toISOString(),
       publisher: { organisation: by, system: 'spec' },
@@ -122,14 +138,3 @@ const RECORDED = Date.UTC(2030, 0, 1);
 const BOOKKEEPING = new Set(['version', 'position', 'recordedAt']);
 const withoutBookkeeping = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (key, it: unknown) => (BOOKKEEPING.has(key) ? undefined : it)));
-
-export function scrambled<T>(items: readonly T[], seed: number): T[] {
-  const mixed = [...items];
-  let state = seed;
-  for (let at = mixed.length - 1; at > 0; at -= 1) {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    const other = state % (at + 1);
-    [mixed[at], mixed[other]] = [mixed[other]!, mixed[at]!];
-  }
-  return mixed;
-}

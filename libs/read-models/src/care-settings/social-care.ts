@@ -37,7 +37,7 @@ const safeguardingEscalations: Worklist = {
 
 export const socialCare: CareSetting = {
   name: 'social-care',
-  version: 3,
+  version: 4,
   title: 'Social care',
   kinds: new Set(['person', 'relative', 'encounter', 'team', 'plan', 'flag', 'problem', 'risk', 'task']),
   worklists: [

@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { scrambled, type Activity, type Resource } from '../care-settings/care-setting-scene.ts';
+import type { Activity, Resource } from '../care-settings/care-setting-scene.ts';
 import { careSettingsProjection, type Told } from '../care-settings/care-settings-projection.ts';
+import { scrambled } from '../care-settings/scene-engines.ts';
 import { indicators } from './indicators.ts';
 import { openPopulation, type CaseGroup } from './population-reader.ts';
 import { openPopulationWriter } from './population-writer.ts';
@@ -111,7 +112,7 @@ export const groundOf = (log: readonly AppliedChange<Told>[]) => ({
 
 export function logOf(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
   const revisions = new Map<string, number>();
-  return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
+  return activities.flatMap(({ resource, by = 'RX1', issued, isDeleted }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;
     const revision = (revisions.get(stream) ?? 0) + 1;
     revisions.set(stream, revision);
@@ -121,7 +122,7 @@ export function logOf(activities: readonly Activity[]): readonly AppliedChange<T
       revision,
       position: at + 1,
       partition: `history of ${whoseIs(resource)}`,
-      action: revision === 1 ? 'new' : 'amend',
+      action: isDeleted ? 'retract' : revision === 1 ? 'new' : 'amend',
       recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
       occurredAt: new Date(RECORDED).toISOString(),
       publisher: { organisation: by, system: 'spec' },

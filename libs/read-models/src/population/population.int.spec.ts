@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { snomed, type Activity } from '../care-settings/care-setting-scene.ts';
+import { deleted, snomed, type Activity } from '../care-settings/care-setting-scene.ts';
 import { afterwards, casesIn, of, RECORDED, tallied } from './population-scene.ts';
 
 const GP = 'Y01';
@@ -85,6 +85,13 @@ describe('who is counted', () => {
 
   it('given the stay was recorded for the wrong person and taken back, then it is not counted', async () => {
     expect(await left(patient('ann'), { ...stay('ann', 's'), issued: FIRST }, { ...stay('ann', 's', { status: 'entered-in-error' }), issued: LATER })).toEqual(nobody); // prettier-ignore
+  });
+
+  it('given the stay is deleted, then it is not counted; given an opt-out is, then they are counted again', async () => {
+    const spell = { ...stay('ann', 's'), issued: FIRST };
+    expect(await left(patient('ann'), spell, deleted(spell, LATER))).toEqual(nobody);
+    const choice = consent('ann', 'active', FIRST);
+    expect(await left(patient('ann'), spell, choice, deleted(choice, LATER))).toEqual(one);
   });
 
   it('given a stay that the law protects, then nothing of it is kept', async () => {
@@ -196,6 +203,16 @@ describe('appointments, attendances, medicines', () => {
     const dead = [patient('ann', { deceasedDateTime: '2026-05-16' }), stay('ann', 's'), toTakeHome('c', ramipril)]; // prettier-ignore
     expect(await tallied('medicines-reconciled-within-7-days', dead)).toMatchObject({ met: 0, missed: 0, excluded: 1 }); // prettier-ignore
     expect(await medicines()).toEqual({ met: 0, missed: 0, excluded: 0, open: 0 });
+  });
+
+  it('given it is only said that the person has died, then it is so from the day on which it was said', async () => {
+    const told = [patient('ann', { deceasedBoolean: true }), stay('ann', 's'), toTakeHome('c', ramipril)];
+    expect(await tallied('medicines-reconciled-within-7-days', told)).toMatchObject({
+      missed: 1,
+      excluded: 0,
+    });
+    const late = { start: '2029-12-20', end: '2029-12-30' };
+    expect(await tallied('medicines-reconciled-within-7-days', [told[0]!, stay('ann', 's', { period: late }), toTakeHome('c', ramipril)])).toMatchObject({ missed: 0, excluded: 1 }); // prettier-ignore
   });
 });
 

@@ -11,7 +11,7 @@ const KINDS = new Set(['person', 'consent', 'encounter', 'document', 'task', 'me
 /** It has no page: nobody is in it. Its lists are what is counted. */
 export const population: CareSetting = {
   name: 'population',
-  version: 1,
+  version: 2,
   title: 'Population',
   kinds: KINDS,
   page: () => [],

@@ -79,7 +79,7 @@ function factOf(
   { person, optedOutUntil }: NonNullable<Told['beyondCare']>,
   pseudonyms: Pseudonyms,
 ): Fact | undefined {
-  const { kind, type, codes, text, status, from, to, issued, categories, refs, identifiers, parts, grade, note, reason } = fact; // prettier-ignore
+  const { kind, type, codes, text, status, from, to, over, statusSince, issued, categories, refs, identifiers, parts, grade, note, reason } = fact; // prettier-ignore
   if (kind === 'consent') return optedOutUntil === undefined ? undefined : optOut(optedOutUntil);
   const isMedicine = kind === 'medicine' || kind === 'dispensing';
   const isPerson = kind === 'person';
@@ -104,6 +104,8 @@ function factOf(
     status: codeLike(status) ?? 'unknown',
     ...(began !== undefined && { from: began }),
     ...(to !== undefined && { to: isPerson ? to.slice(0, 10) : to }),
+    ...(over !== undefined && { over: 'stated' }),
+    ...(statusSince !== undefined && { statusSince }),
     ...(issued !== undefined && { issued }),
     categories: categories.map((it) => codeOf(it, pseudonyms)),
     refs: isPerson ? { ...refsOf(refs, pseudonyms), ...practices } : refsOf(refs, pseudonyms),

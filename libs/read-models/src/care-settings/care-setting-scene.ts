@@ -6,7 +6,7 @@ import { encodeContent } from '@carelog/fhir';
 import { isDeepStrictEqual } from 'node:util';
 import { it } from 'vitest';
 import type { CareSetting, Item, Section, WorkItem } from './care-setting.ts';
-import type { CareSettingQueries } from './care-setting-reader.ts';
+import { cursorAfter, type CareSettingQueries, type WorkCursor } from './care-setting-reader.ts';
 import { careSettingsProjection } from './care-settings-projection.ts';
 import {
   askedOnPostgres,
@@ -77,6 +77,27 @@ export async function workAfter(
   );
 }
 
+/** As `stream patient`, what pages of so many have together that are read one after the other, the same for every order of arrival. */
+export async function workInPages(
+  setting: CareSetting,
+  list: string,
+  activities: readonly Activity[],
+  count: number,
+): Promise<readonly string[]> {
+  return inEveryOrder(setting, activities, async (queries) => {
+    const told: string[] = [];
+    for (let after: WorkCursor | undefined; ;) {
+      const rows = await queries.work(list, { count, now: RECORDED, ...(after && { after }) });
+      told.push(...rows.map(({ patient, item }) => `${item.stream} ${patient}`));
+      if (rows.length < count || told.length > MOST_WORK) return told;
+      after = cursorAfter(rows.at(-1)!);
+    }
+  });
+}
+
+// Pages that never end are found by there being too many.
+const MOST_WORK = 1_000;
+
 /** The lines under a heading's title, each `what | detail | differs | change`, of what there is; `(nilknown)` and the like where it is empty. */
 export function linesOf(sections: readonly Section[], title: string): readonly string[] {
   const found = sections.find((it) => it.title === title);
@@ -88,7 +109,8 @@ export function linesOf(sections: readonly Section[], title: string): readonly s
 const lineText = ({ text, detail, differs, change, inTransit, urgent }: Item): string =>
   [text, detail, differs, change, inTransit && 'in transit', urgent && 'urgent'].filter((it) => it !== undefined).join(' | '); // prettier-ignore
 
-async function inEveryOrder<Answer>(
+/** The same answer for every order of arrival and on every engine. */
+export async function inEveryOrder<Answer>(
   setting: CareSetting,
   activities: readonly Activity[],
   ask: (queries: CareSettingQueries) => Promise<Answer>,

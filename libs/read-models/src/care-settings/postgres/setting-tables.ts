@@ -4,7 +4,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, type Standing } from '../facts-of-batch.ts';
-import { placed, type FactRow } from '../statements.ts';
+import { asOne, placed, RECORDS_MAX, type FactRow } from '../statements.ts';
 
 /** Thrown before anything is written: the batch changes what other lanes write too, and must be alone for that. */
 export class ReachesOtherLanes extends Error {}
@@ -86,6 +86,7 @@ export class SettingTables {
       const standing = await this.#standing(client, facts.streams);
       if (!isAlone && isBroughtByOthers(facts, standing, lane)) throw new ReachesOtherLanes();
       facts.make(standing);
+      facts.parted.push(...(await this.#linkedBy(client, facts.relinked)));
       const isLinking = await this.#join(client, facts);
       if (!isAlone && (isLinking || (await this.#hasStrangers(client, lane, facts)))) throw new ReachesOtherLanes(); // prettier-ignore
       await this.#put(client, lane, facts);
@@ -153,7 +154,7 @@ export class SettingTables {
 
   /** Joins those whom links say to be one person; whether links are made or given up. */
   async #join(client: PoolClient, facts: BatchOfFacts): Promise<boolean> {
-    const asked = [...new Set([...facts.touched.keys(), ...facts.relinked])];
+    const asked = [...new Set([...facts.touched.keys(), ...facts.whoseLinks()])];
     const link = `${this.#schema}.link`;
     const { rows } =
       asked.length === 0
@@ -168,14 +169,25 @@ export class SettingTables {
                        SELECT p COLLATE "C"
                        UNION SELECT CASE WHEN l.patient = same.patient THEN l.other ELSE l.patient END
                        FROM ${link} l JOIN same ON l.patient = same.patient OR l.other = same.patient
-                     ) SELECT patient FROM same LIMIT 20) same`,
+                     ) SELECT patient FROM same LIMIT ${RECORDS_MAX + 1}) same`,
             values: [asked],
           });
-    const groups = new Map<string, string[]>();
-    for (const [of, its] of Map.groupBy(rows, (row) => row.of)) groups.set(of, its.map(({ patient }) => patient)); // prettier-ignore
+    const groups = new Map<string, readonly string[]>();
+    for (const [of, its] of Map.groupBy(rows, (row) => row.of)) groups.set(of, asOne(of, its.map(({ patient }) => patient))); // prettier-ignore
     for (const group of [...groups.values()]) for (const it of group) if (!groups.has(it)) groups.set(it, group); // prettier-ignore
     facts.join((patient) => groups.get(patient) ?? [patient]);
     return facts.links.length > 0 || facts.relinked.some((it) => groups.has(it));
+  }
+
+  /** Whom the links of these persons name. */
+  async #linkedBy(client: PoolClient, persons: readonly string[]): Promise<readonly string[]> {
+    if (persons.length === 0) return [];
+    const { rows } = await client.query<{ other: string }>({
+      name: `${this.#schema} linked by`,
+      text: `SELECT other FROM ${this.#schema}.link WHERE patient = ANY($1::text[])`,
+      values: [persons],
+    });
+    return rows.map(({ other }) => other);
   }
 
   async #put(client: PoolClient, lane: number, facts: BatchOfFacts): Promise<void> {

@@ -49,7 +49,7 @@ export async function startGatewayService(
   const ending = new AbortController();
   const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
   const settingsPool = openPostgresCareSettings({ url: settings.readModelsUrl, settings: careSettings });
-  const population = openPostgresPopulation(settings.readModelsUrl);
+  const population = openPostgresPopulation(settings.readModelsUrl, policy);
   let progress: ViewProgress | undefined;
   let counted: ViewProgress | undefined;
   const releaseEngines = async (): Promise<void> => {
@@ -93,7 +93,7 @@ export async function startGatewayService(
       });
     // All of them move together.
     const together = (progress = await follow(careSettingsSchema(careSettings)));
-    counted = await follow(populationSchema);
+    counted = await follow(populationSchema(policy));
     const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
     const queries = refusingWhileAway(() => population, 'The view of the population');
     const views = { of, position: () => together.position(), waitFor: together.waitFor };

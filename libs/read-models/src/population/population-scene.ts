@@ -1,4 +1,5 @@
 /** For specs: what is counted after some activities, in the order told and in others, all at once and one by one. */
+import { defaultPolicy } from '@carelog/access';
 import { encodeContent } from '@carelog/fhir';
 import type { AppliedChange } from '@carelog/projection';
 import { createHmac } from 'node:crypto';
@@ -84,10 +85,7 @@ export async function afterwards<Answer>(
   const folder = mkdtempSync(join(tmpdir(), 'carelog-population-'));
   const path = join(folder, 'population.sqlite');
   const log = logOf(activities);
-  const writer = openPopulationWriter({
-    path,
-    ...groundOf(log),
-  });
+  const writer = openPopulationWriter({ path, policy: defaultPolicy(), ...groundOf(log) });
   try {
     for (let at = 0; at < log.length; at += size) {
       const changes = log.slice(at, at + size);

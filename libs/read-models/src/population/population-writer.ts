@@ -1,23 +1,27 @@
 /** Writes the population in its own SQLite file, one transaction a batch. */
+import type { Policy } from '@carelog/access';
 import type { Checkpoint, Parked, ProjectedBatch, Touched } from '@carelog/projection';
 import type { CareSettingWriter } from '../care-settings/care-setting-writer.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
-import { population } from './population.ts';
+import { populationVersion } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Arrived, type Ask } from './population-tables.ts';
 import { pseudonymsBy, type Digest } from './pseudonyms.ts';
 
 export interface PopulationWriterOptions {
   readonly path: string;
+  /** By which it is told who is counted. */
+  readonly policy: Policy;
   /** Under a key of the installation. */
   readonly digest: Digest;
   /** What the log holds of a partition up to this position, in order. Asked when somebody comes back who had opted out. */
   readonly historyOf: (partition: string, until: number) => Promise<readonly Arrived[]>;
 }
 
-/** Opens the file, made if it is not there; one of another version is emptied and built anew. */
+/** Opens the file, made if it is not there; one of another version, or another policy, is emptied and built anew. */
 export function openPopulationWriter({
   path,
+  policy,
   digest,
   historyOf,
 }: PopulationWriterOptions): CareSettingWriter {
@@ -25,7 +29,7 @@ export function openPopulationWriter({
   try {
     // What is deleted is overwritten: who opted out is not in the file any more.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;'); // prettier-ignore
-    createTables(db);
+    createTables(db, Number.parseInt(populationVersion(policy), 16) | 0);
     const tables = new PopulationTables(askOf(db), 'main', 0, pseudonymsBy(digest));
     return new SqlitePopulationWriter(db, tables, historyOf);
   } catch (fault) {
@@ -34,13 +38,14 @@ export function openPopulationWriter({
   }
 }
 
-function createTables(db: SqliteDatabase): void {
+/** `version`: 32 bits, of which SQLite keeps the sign. */
+function createTables(db: SqliteDatabase, version: number): void {
   const { user_version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (user_version === population.version) return;
+  if (user_version === version) return;
   db.exec('BEGIN IMMEDIATE');
   for (const { name } of db.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).all())
     db.exec(`DROP TABLE "${String(name)}"`);
-  db.exec(`${CREATE_POPULATION} PRAGMA user_version = ${population.version}; COMMIT`);
+  db.exec(`${CREATE_POPULATION} PRAGMA user_version = ${version}; COMMIT`);
 }
 
 const STATEMENTS_MAX = 200;

@@ -1,9 +1,12 @@
 /** What is counted of a population, and who is never in it. Codes are SNOMED CT and dm+d. */
+import { defaultPolicy } from '@carelog/access';
 import { DatabaseSync } from 'node:sqlite';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { deleted, snomed, type Activity } from '../care-settings/care-setting-scene.ts';
-import { afterwards, casesIn, of, RECORDED, tallied } from './population-scene.ts';
+import { afterwards, casesIn, groundOf, of, RECORDED, tallied } from './population-scene.ts';
+import { openPopulationWriter } from './population-writer.ts';
+import { populationSchema } from './postgres.ts';
 
 const GP = 'Y01';
 const HOSPITAL = 'RX9';
@@ -216,6 +219,32 @@ describe('appointments, attendances, medicines', () => {
   });
 });
 
+describe('a policy that says otherwise who is counted', () => {
+  const shipped = defaultPolicy();
+  const otherScopes = { ...shipped, sharing: { ...shipped.sharing, optOutScopes: ['treatment'] } };
+  const otherLabels = { ...shipped, purposes: { ...shipped.purposes, planning: { ...shipped.purposes.planning, counts: { leavesOut: ['restricted' as const] } } } }; // prettier-ignore
+  const otherRoles = { ...shipped, version: 'another', breakGlass: { ...shipped.breakGlass, hours: 1 } };
+
+  it.each([
+    ['by another scope of opting out', otherScopes, undefined],
+    ['by other labels', otherLabels, undefined],
+    ['by nothing that matters here', otherRoles, 2],
+  ])(
+    'given one that differs %s, then the population is built anew where it must be',
+    async (_, policy, position) => {
+      const ground = groundOf([]);
+      const reached = await afterwards([patient('ann'), stay('ann', 's')], async (path) => {
+        const again = openPopulationWriter({ path, policy, ...ground });
+        const known = await again.checkpoint();
+        again.close();
+        return known?.position;
+      });
+      expect(reached).toBe(position);
+      expect(populationSchema(policy) === populationSchema(shipped)).toBe(position !== undefined);
+    },
+  );
+});
+
 describe('what stands in the file', () => {
   const telling = patient('ann-lovelace', {
     name: [{ family: 'Lovelace', given: ['Ann'] }],
@@ -257,6 +286,17 @@ describe('what stands in the file', () => {
       expect(foundIn(readFileSync(path, 'latin1') + readFileSync(`${path}-wal`, 'latin1'))).toEqual([]);
       expect(await casesIn(path, 'letters-filed-within-7-days', RECORDED)).toEqual([{ count: 1, state: 'met', isOpen: false, owner: GP, practice: GP, sex: 'female', bornIn: '1950' }]); // prettier-ignore
     });
+  });
+
+  it('of somebody with an S-flag names no practice, however it was told', async () => {
+    const meta = { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] }; // prettier-ignore
+    const generalPractitioner = [{ reference: 'Organization/practice-of-hers', identifier: { system: ODS, value: 'Y77' } }]; // prettier-ignore
+    const managingOrganization = { reference: 'Organization/hospital-of-hers' };
+    const told = patient('flagged', { generalPractitioner, managingOrganization });
+    const rows = (more: object) => afterwards([{ ...told, resource: { ...told.resource, ...more } }], (path) => JSON.stringify(rowsOf(path))); // prettier-ignore
+    expect(await rows({})).toMatch(/Y77.*of-hers|of-hers.*Y77/);
+    expect(await rows({ meta })).toContain('1950');
+    expect(await rows({ meta })).not.toMatch(/Y77|of-hers/);
   });
 
   it('is searched in a way that would find what there is', () => {

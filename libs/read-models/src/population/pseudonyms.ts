@@ -86,6 +86,7 @@ function factOf(
   const began = isPerson ? person?.bornIn : from;
   const coded = codes.map((it) => codeOf(it, pseudonyms));
   const practices = person?.practice === undefined ? {} : { practice: [person.practice] };
+  const { practice: _, organisation: __, ...others } = refs;
   const sex = isPerson ? person?.sex : codeLike(grade);
   const dose = doseOf({ fact });
   const said = isMedicine
@@ -108,7 +109,7 @@ function factOf(
     ...(statusSince !== undefined && { statusSince }),
     ...(issued !== undefined && { issued }),
     categories: categories.map((it) => codeOf(it, pseudonyms)),
-    refs: isPerson ? { ...refsOf(refs, pseudonyms), ...practices } : refsOf(refs, pseudonyms),
+    refs: isPerson ? { ...refsOf(person?.isHidden ? others : refs, pseudonyms), ...practices } : refsOf(refs, pseudonyms), // prettier-ignore
     identifiers: identifiers.map((it) => pseudonyms.forWords(it)),
     ...(marks !== undefined && marks.length > 0 && { parts: marks }),
     ...(sex !== undefined && { grade: sex }),

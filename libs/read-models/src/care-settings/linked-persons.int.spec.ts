@@ -74,7 +74,7 @@ describe('records that are linked', () => {
     const tooMany = ring(21, '2026-05-02T00:00:00Z');
     expect(await waiting(...most)).toEqual([1, false, false]);
     expect(await waiting(...tooMany)).toEqual([0, true, true]);
-    const shorter: Activity = { resource: { ...most[0]!.resource, id: 'r0', link: [{ type: 'refer', other: { reference: 'Patient/r2' } }] } as Resource, issued: '2026-05-03T00:00:00Z' }; // prettier-ignore
+    const shorter: Activity = { resource: { ...most[0]!.resource, id: 'r0', link: [{ type: 'refer', other: { reference: 'Patient/r2' } }] }, issued: '2026-05-03T00:00:00Z' }; // prettier-ignore
     const out: Activity = { resource: { resourceType: 'Patient', id: 'r1' }, issued: '2026-05-03T00:00:00Z' };
     expect(await waiting(...tooMany, shorter, out)).toEqual([1, false, false]);
   });

@@ -109,6 +109,13 @@ export function linesOf(sections: readonly Section[], title: string): readonly s
 const lineText = ({ text, detail, differs, change, inTransit, urgent }: Item): string =>
   [text, detail, differs, change, inTransit && 'in transit', urgent && 'urgent'].filter((it) => it !== undefined).join(' | '); // prettier-ignore
 
+/** The answer after activities that come one by one, in the order told. */
+export const oneByOne = <Answer>(
+  setting: CareSetting,
+  activities: readonly Activity[],
+  ask: (queries: CareSettingQueries) => Promise<Answer>,
+): Promise<Answer> => askedOnSqlite(setting, told(activities), ask, 1);
+
 /** The same answer for every order of arrival and on every engine. */
 export async function inEveryOrder<Answer>(
   setting: CareSetting,

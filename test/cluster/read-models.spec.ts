@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { defaultPolicy } from '@carelog/access';
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import {
   migrateEventStore,
@@ -71,7 +72,7 @@ describe.skipIf(typeof postgres === 'string')(
       await migrateKeyring(owner, { masterKeyFile });
       await owner.query(`CREATE ROLE gateway; CREATE ROLE projector`);
       await migrateCareSettings(owner, careSettings, { reader: 'gateway', writer: 'projector' });
-      await migratePopulation(owner, { reader: 'gateway', writer: 'projector' });
+      await migratePopulation(owner, { reader: 'gateway', writer: 'projector', policy: defaultPolicy() });
       store = await openPostgresEventStore({ url });
       keyring = await openPostgresKeyring({ url, masterKeyFile });
       await record(ANN, 'Patient/ann', { name: [{ family: 'Grey' }] });
@@ -248,9 +249,11 @@ describe.skipIf(typeof postgres === 'string')(
       expect(rows).toEqual([{ reads: true, forges: false, writes: true }]);
       const { rows: left } = await owner.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE '${schema}\\_%'`); // prettier-ignore
       expect(left).toEqual([]);
-      await owner.query(`DELETE FROM ${populationSchema}.fact`);
+      await owner.query(`DELETE FROM ${populationSchema(defaultPolicy())}.fact`);
       expect(await carelog(() => rebuildCareSetting('population'))).toMatchObject({ code: 0 });
-      expect((await owner.query(`SELECT FROM ${populationSchema}.fact`)).rowCount).toBeGreaterThan(0);
+      expect(
+        (await owner.query(`SELECT FROM ${populationSchema(defaultPolicy())}.fact`)).rowCount,
+      ).toBeGreaterThan(0);
       expect(await carelog(() => rebuildCareSetting('dentistry'))).toMatchObject({ code: 2 });
     });
 

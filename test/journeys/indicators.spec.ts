@@ -90,6 +90,26 @@ describe('a report', () => {
     expect(countsOf((await evaluate('periodStart=2026-06&periodEnd=2026')).json.group[0]).denominator).toBe(0); // prettier-ignore
   });
 
+  it('counts for one organisation what names it by its code and what refers to it, once the record has its code', async () => {
+    const june = 'periodStart=2026-06&periodEnd=2026-06';
+    const inJune = (id: string, more: object = {}) => ({ ...stay(id), id: `june-${id}`, period: { start: '2026-06-01', end: '2026-06-03T11:00:00Z' }, ...more }); // prettier-ignore
+    const [one, other] = [people.slice(0, 10), people.slice(10)];
+    await record(...one.map((id) => inJune(id)), ...other.map((id) => inJune(id, { serviceProvider: { reference: 'Organization/the-trust' } }))); // prettier-ignore
+    const byOrganisation = async (query: string) => {
+      const { stratifier } = (await evaluate(query)).json.group[0];
+      const { stratum = [] } = stratifier.find(({ code }: { code: { text: string }[] }) => code[0]!.text === 'organisation'); // prettier-ignore
+      return stratum.map((it: Counts & { value: { text: string } }) => [
+        it.value.text,
+        countsOf(it).denominator,
+      ]);
+    };
+    const [[code]] = await byOrganisation(MAY);
+    expect(await byOrganisation(june)).toEqual([['Organization/the-trust', 10], [code, 10]].toSorted(([a], [b]) => (a < b ? -1 : 1))); // prettier-ignore
+    await record({ resourceType: 'Organization', id: 'the-trust', identifier: [ods(code).identifier], name: 'Trust' } as Resource); // prettier-ignore
+    expect(await byOrganisation(june)).toEqual([[code, 20]]);
+    expect(await byOrganisation(`${june}&reporter=Organization/the-trust`)).toEqual([[code, 20]]);
+  });
+
   it('heeds who opts out at once, and who takes that back; what is then small is masked', async () => {
     const gone = people.slice(0, 7);
     await record(...gone.map((id) => optOut(id, 'active')));

@@ -33,11 +33,15 @@ beforeAll(async () => {
     penicillin('shown', 'secret'),
     { ...allergy('hidden', 'secret', '91935009', 'Allergy to peanut'), ...RESTRICTED },
   ];
+  await record(...resources);
+});
+afterAll(() => stack.remove());
+
+async function record(...resources: readonly { readonly resourceType: string; readonly id: string }[]) {
   const entry = resources.map((resource) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } })); // prettier-ignore
   const body = { resourceType: 'Bundle', type: 'transaction', entry };
   expect((await stack.fhir('POST', '', { body })).status).toBe(200);
-});
-afterAll(() => stack.remove());
+}
 
 const page = (of: string, profile = 'urgent-care', as = 'publisher') => stack.fhir('GET', `/Patient/${of}/$summary?profile=${profile}`, { as }); // prettier-ignore
 const put = (resource: { resourceType: string; id: string }) => stack.fhir('PUT', `/${resource.resourceType}/${resource.id}`, { body: resource }); // prettier-ignore
@@ -95,6 +99,17 @@ describe('a page', () => {
     ]);
     await put(person('twin'));
     expect(allergies(await page('original'))).toEqual(['Allergy to penicillin']);
+  });
+
+  it('is preliminary and says why, while more records are linked with it than one person can have', async () => {
+    const link = (id: string) => [{ type: 'refer', other: { reference: `Patient/${id}` } }];
+    const many = Array.from({ length: 21 }, (_, at) => person(`many-${at}`, at === 20 ? {} : { link: link(`many-${at + 1}`) })); // prettier-ignore
+    await record(...many, penicillin('of-many', 'many-20'));
+    const { status, text } = (await page('many-0')).json.entry[0].resource;
+    expect([status, text.div]).toEqual(['preliminary', expect.stringContaining('More records are linked')]);
+    await put(person('many-1'));
+    expect((await page('many-0')).json.entry[0].resource.status).toBe('final');
+    expect(allergies(await page('many-2'))).toEqual(['Allergy to penicillin']);
   });
 
   it('shows no more what was taken back', async () => {

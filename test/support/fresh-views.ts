@@ -1,4 +1,5 @@
 /** Whether what a cluster keeps beside the record, its care settings and its population, is as it is made from the log now. */
+import { defaultPolicy } from '@carelog/access';
 import { laneOf } from '@carelog/distribution';
 import type { RecordedEvent } from '@carelog/event-store';
 import { careSettings, careSettingsProjection, careSettingsSchema, populationSchema } from '@carelog/read-models'; // prettier-ignore
@@ -10,6 +11,7 @@ import { contentsOnPostgres } from '../../libs/read-models/src/care-settings/sce
 import { difference, onSqlite, type Contents } from './care-settings-contents.ts';
 
 const PATIENCE_MS = 90_000;
+const counts = populationSchema(defaultPolicy());
 const COUNTED = ['fact', 'link', 'person', 'counted'];
 
 /** `ownerUrl`: of the read models' database. The settings of the cluster stand in the environment; nobody may write meanwhile. */
@@ -22,7 +24,7 @@ export async function expectBesideAsFresh(
   await owner.connect();
   try {
     const last = new Map(events.map(({ partition, position }) => [laneOf(partition, lanes), position]));
-    for (const schema of [careSettingsSchema(careSettings), populationSchema])
+    for (const schema of [careSettingsSchema(careSettings), counts])
       await vi.waitFor(async () => expect(await behind(owner, schema, last)).toEqual([]), PATIENCE_MS);
     expect(difference(await kept(owner), await onSqlite(await told(events)))).toEqual([]);
     const counted = await countedIn(owner);
@@ -65,7 +67,7 @@ async function told(events: readonly RecordedEvent[]) {
 async function countedIn(owner: Client): Promise<readonly (readonly string[])[]> {
   const tables: string[][] = [];
   for (const table of COUNTED) {
-    const { rows } = await owner.query<object>(`SELECT * FROM ${populationSchema}.${table}`);
+    const { rows } = await owner.query<object>(`SELECT * FROM ${counts}.${table}`);
     tables.push(rows.map((row) => JSON.stringify(row)).sort());
   }
   return tables;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engineOrReason, startPostgres } from '@carelog/engines';
-import { POSTGRES_OF_RUN } from '../../libs/read-models/src/care-settings/scene-engines.ts';
+import { NO_POSTGRES, POSTGRES_OF_RUN } from '../../libs/read-models/src/care-settings/scene-engines.ts';
 
 /** Called by Vitest before the first spec; what is given back, after the last. */
 export default async function startShared(): Promise<() => Promise<void>> {
@@ -11,7 +11,8 @@ export default async function startShared(): Promise<() => Promise<void>> {
   const postgres = await engineOrReason(() =>
     startPostgres({ folder: join(folder, 'postgres'), sync: false }),
   );
-  if (typeof postgres !== 'string') process.env[POSTGRES_OF_RUN] = postgres.url();
+  if (typeof postgres === 'string') process.env[NO_POSTGRES] = postgres;
+  else process.env[POSTGRES_OF_RUN] = postgres.url();
   return async () => {
     if (typeof postgres !== 'string') await postgres.stop();
     rmSync(folder, { recursive: true, force: true });

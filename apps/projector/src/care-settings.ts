@@ -57,13 +57,13 @@ export const careSettingPath = ({ careSettings: folder }: Pick<CareSettingsPaths
 
 /** Resolves when every read model can be asked. One that is damaged is thrown away and built again. */
 export async function startCareSettings(options: StartCareSettingsOptions): Promise<CareSettingViews> {
-  const { paths, log, farBehind = 10_000 } = options;
+  const { paths, farBehind = 10_000 } = options;
   mkdirSync(paths.careSettings, { recursive: true, mode: 0o700 });
   const reached = new Map<string, number>();
   for (const setting of [...careSettings, population]) {
     const path = careSettingPath(paths, setting.name);
     removeRecord(besideOf(path));
-    reached.set(setting.name, await prepare(path, setting, log));
+    reached.set(setting.name, await prepare(path, setting, options));
   }
   const furthest = Math.max(...reached.values());
   const names = [...reached.keys()];
@@ -209,20 +209,20 @@ const DAMAGED = new Set([11, 26]);
 async function prepare(
   path: string,
   setting: CareSetting,
-  log: StartCareSettingsOptions['log'],
+  { policy, log }: Pick<StartCareSettingsOptions, 'policy' | 'log'>,
 ): Promise<number> {
   try {
-    return await positionIn(path, setting);
+    return await positionIn(path, setting, policy);
   } catch (fault) {
     if (!DAMAGED.has((fault as { errcode?: number }).errcode ?? 0)) throw fault;
     log.warn(`The read model ${setting.name} is damaged. It is thrown away and built again from the log.`);
     removeRecord(path);
-    return positionIn(path, setting);
+    return positionIn(path, setting, policy);
   }
 }
 
-async function positionIn(path: string, setting: CareSetting): Promise<number> {
-  const writer = writerOf(path, setting);
+async function positionIn(path: string, setting: CareSetting, policy: Policy): Promise<number> {
+  const writer = writerOf(path, setting, policy);
   try {
     return (await writer.checkpoint())?.position ?? 0;
   } finally {
@@ -231,7 +231,7 @@ async function positionIn(path: string, setting: CareSetting): Promise<number> {
 }
 
 /** To be made or asked how far it is; only the threads write facts. */
-const writerOf = (path: string, setting: CareSetting): CareSettingWriter =>
+const writerOf = (path: string, setting: CareSetting, policy: Policy): CareSettingWriter =>
   setting === population
-    ? openPopulationWriter({ path, digest: () => '', historyOf: async () => [] })
+    ? openPopulationWriter({ path, policy, digest: () => '', historyOf: async () => [] })
     : openCareSettingWriter(path, setting);

@@ -39,7 +39,7 @@ export async function projectCareSettings(options: ProjectCareSettingsOptions): 
       const historyOf = historyFrom({ store, open, projection });
       const writers = files.map(({ setting, path }) =>
         setting === population.name
-          ? openPopulationWriter({ path, digest, historyOf })
+          ? openPopulationWriter({ path, policy, digest, historyOf })
           : openCareSettingWriter(path, careSettingNamed(setting)!, known),
       );
       const readModel = allOf(writers);

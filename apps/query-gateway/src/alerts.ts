@@ -7,6 +7,7 @@ import type { Caller } from '@carelog/access';
 import { derivedEventId } from '@carelog/event-store';
 import {
   careSettings,
+  cursorAfter,
   type CareSettingQueries,
   type WorkCursor,
   type WorkItem,
@@ -116,13 +117,13 @@ async function rowsToRaise(
   now: number,
 ): Promise<readonly Found[]> {
   const found: Found[] = [];
-  let after: WorkCursor = { since: now - ALERTS_WITHIN_MS, stream: '' };
+  let after: WorkCursor = { since: now - ALERTS_WITHIN_MS, stream: '', patient: '' };
   for (;;) {
     const rows = await queries.work(list.name, { count: PAGE, now, after });
     for (const row of rows) if (isTime(list, row.item, now)) found.push({ ...row, list });
     const last = rows.at(-1);
     if (last === undefined || rows.length < PAGE) return found;
-    after = { since: Date.parse(last.item.since), stream: last.item.stream };
+    after = cursorAfter(last);
   }
 }
 

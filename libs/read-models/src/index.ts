@@ -47,6 +47,7 @@ export {
   type Told,
 } from './care-settings/care-settings-projection.ts';
 export {
+  cursorAfter,
   openCareSetting,
   type CareSettingQueries,
   type WorkCursor,

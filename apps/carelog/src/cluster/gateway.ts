@@ -48,7 +48,7 @@ export async function startGatewayService(
   const ending = new AbortController();
   const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
   const settingsPool = openPostgresCareSettings({ url: settings.readModelsUrl, settings: careSettings });
-  const population = openPostgresPopulation(settings.readModelsUrl);
+  const population = openPostgresPopulation(settings.readModelsUrl, policy);
   const releaseEngines = async (): Promise<void> => {
     ending.abort();
     await settingsPool.close();
@@ -79,7 +79,7 @@ export async function startGatewayService(
     };
     // All of them move together.
     const together = await progress.follow(careSettingsSchema(careSettings));
-    const counted = await progress.follow(populationSchema);
+    const counted = await progress.follow(populationSchema(policy));
     const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
     const queries = refusingWhileAway(() => population, 'The view of the population');
     const views = { of, position: () => together.position(), waitFor: together.waitFor };

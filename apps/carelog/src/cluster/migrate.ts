@@ -54,7 +54,7 @@ export async function migrateCluster({ ownerUrl, masterKeyFile, policy }: Migrat
       await migrateVersions(owner, { reader });
       await migrateRecord(owner, { schema, reader, writer: projector, policy });
       await migrateCareSettings(owner, careSettings, { reader, writer: projector });
-      await migratePopulation(owner, { reader, writer: projector });
+      await migratePopulation(owner, { reader, writer: projector, policy });
     }
     await migrateVersions(owner, { reader: projector });
   } finally {

@@ -77,8 +77,8 @@ function populationView(
 ): View<unknown> {
   const projection = { ...careSettingsProjectionBy(policy), name: 'population' };
   const historyOf = historyFrom({ store, open, projection, ...(prefetch && { prefetch }) });
-  const readModel = openPostgresPopulationWriter({ url, digest, historyOf });
-  return { name: populationSchema, projection, readModel };
+  const readModel = openPostgresPopulationWriter({ url, policy, digest, historyOf });
+  return { name: populationSchema(policy), projection, readModel };
 }
 
 /** The record in its schema, and the care settings, with everything that they are made from, to be projected, built or put right. */

@@ -9,6 +9,7 @@ import { allow, unknown } from '../access.ts';
 import { populationCaughtUp } from '../consistency.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { measureCanonical, measureOf, reportOf } from './measure-report.ts';
+import { organisationCodes } from './organisation-codes.ts';
 import { refuseUnknown } from './search.ts';
 
 /** What is recorded under another id, or searched by parameters, is in the record like any other resource. */
@@ -64,8 +65,12 @@ export async function evaluateMeasure(
   const position = population.position();
   const now = Date.now();
   const { from, until, reporter } = asked;
-  const groups = await population.queries.cases(indicator.name, { from, until, now });
-  const report = reportOf(indicator, { groups, from, until, now, ...(reporter !== undefined && { reporter }) }); // prettier-ignore
+  const counted = await population.queries.cases(indicator.name, { from, until, now });
+  const named = counted.flatMap(({ owner, practice = owner }) => [owner, practice]);
+  const codeOf = await organisationCodes(gateway, reporter === undefined ? named : [...named, reporter]);
+  // One organisation, whichever way it is named.
+  const groups = counted.map((it) => ({ ...it, owner: codeOf(it.owner), ...(it.practice !== undefined && { practice: codeOf(it.practice) }) })); // prettier-ignore
+  const report = reportOf(indicator, { groups, from, until, now, ...(reporter !== undefined && { reporter: codeOf(reporter) }) }); // prettier-ignore
   return {
     status: 200,
     headers: { 'carelog-position': String(position) },

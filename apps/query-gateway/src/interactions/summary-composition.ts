@@ -13,6 +13,8 @@ export interface PageToCompose {
   readonly isWithheld: boolean;
   /** Events of this person were set aside. */
   readonly isIncomplete: boolean;
+  /** More records are linked with this one than are read as one. */
+  readonly isReadAlone: boolean;
   /** Of the log, that the page reflects. */
   readonly position: number;
 }
@@ -27,9 +29,11 @@ export function compositionOf({
   isShown,
   isWithheld,
   isIncomplete,
+  isReadAlone,
   position,
 }: PageToCompose) {
   const notes = [...(isWithheld ? [WITHHELD] : []), ...(isIncomplete ? [INCOMPLETE] : [])];
+  if (isReadAlone) notes.push(READ_ALONE);
   return {
     resourceType: 'Composition',
     id: randomUUID(),
@@ -37,13 +41,13 @@ export function compositionOf({
     extension: [
       { url: `${EXTENSION}log-position`, valueString: String(position) },
       { url: `${EXTENSION}withheld`, valueBoolean: isWithheld },
-      { url: `${EXTENSION}incomplete`, valueBoolean: isIncomplete },
+      { url: `${EXTENSION}incomplete`, valueBoolean: isIncomplete || isReadAlone },
     ],
     text: {
       status: 'generated',
       div: div([`<p>${escaped(setting.title)}</p>`, ...notes.map((it) => `<p>${it}</p>`)]),
     },
-    status: isIncomplete ? 'preliminary' : 'final',
+    status: isIncomplete || isReadAlone ? 'preliminary' : 'final',
     type: { coding: [{ system: 'http://loinc.org', code: '60591-5', display: 'Patient summary Document' }] },
     subject: { reference: patient },
     date: new Date().toISOString(),
@@ -55,6 +59,7 @@ export function compositionOf({
 
 const WITHHELD = 'Some information about this person is withheld from this view.';
 const INCOMPLETE = 'Some information about this person could not be read yet. This view may lack it.';
+const READ_ALONE = 'More records are linked with this one than one person can have. This view lacks what they say.'; // prettier-ignore
 
 const EMPTY = {
   nilknown: { code: 'nilknown', display: 'Nil Known' },

@@ -32,7 +32,7 @@ export async function summary(
 
   const position = gateway.careSettings!.position(setting.name);
   const patient = `Patient/${id}`;
-  const facts = await queries.facts(patient);
+  const [facts, isReadAlone] = await Promise.all([queries.facts(patient), queries.isReadAlone(patient)]);
   const seen = await seenBy(gateway, facts, allowed);
   if (!seen.facts.some(({ stream }) => stream === patient)) {
     const parked = await gateway.record.parkedPartitionOf('Patient', id, allowed.viewer);
@@ -56,6 +56,7 @@ export async function summary(
     isShown: (stream) => found.bodies.has(stream),
     isWithheld: seen.isWithheld && request.caller.kind === 'staff',
     isIncomplete: incomplete !== undefined,
+    isReadAlone,
     position,
   });
   return {

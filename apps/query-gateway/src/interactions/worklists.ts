@@ -2,11 +2,12 @@
  * Worklists: what waits, oldest first, as a FHIR List that is made when it is asked for: `List?code=[system]|[name]`.
  * https://hl7.org/fhir/R4/list.html
  */
-import { careSettings, isOpenAt, type CareSetting, type PageRequest, type Worklist, type WorkRow } from '@carelog/read-models'; // prettier-ignore
+import { careSettings, cursorAfter, isOpenAt, type CareSetting, type PageRequest, type WorkCursor, type Worklist, type WorkRow } from '@carelog/read-models'; // prettier-ignore
 import { allow, standingOf, type Allowed } from '../access.ts';
 import { settingCaughtUp } from '../consistency.ts';
 import { nextLink } from '../cursor.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { filledPage, type FilledPage, type ListToFill } from './filled-page.ts';
 import { pageOf, refuseUnknown } from './search.ts';
 import { seenBy } from './seen-facts.ts';
 
@@ -15,8 +16,6 @@ export const WORKLIST_SYSTEM = 'https://fhir.carelog.example/CodeSystem/worklist
 
 /** Of one page; what a page shows is decided person by person. */
 const ITEMS_MAX = 100;
-/** So many rows of others are passed for one page; then it is shorter, and has a next one. */
-const PASSED_MAX = 1_000;
 
 export const asksForWorklist = ({ query }: FhirRequest): boolean =>
   query.getAll('code').some((it) => it.startsWith(`${WORKLIST_SYSTEM}|`));
@@ -43,7 +42,7 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   const { shown, next } = await pageOfList(gateway, asked, page, knowing);
   const found = await gateway.record.theseVersions(shown.map(({ item }) => ({ stream: item.stream })), knowing.viewer); // prettier-ignore
   const links = [{ relation: 'self', url: `${request.base}/List?${request.query}` }];
-  if (next !== undefined) links.push({ relation: 'next', url: nextLink(gateway, request, next) });
+  if (next !== undefined) links.push({ relation: 'next', url: nextLink(gateway, request, [next.since, next.stream, next.patient]) }); // prettier-ignore
   const list = listOf(
     asked,
     shown.filter(({ item }) => found.bodies.has(item.stream)),
@@ -83,46 +82,40 @@ function unknownList(): Refusal {
   return refuse({ category: 'incorrect', code: 'value', message, expression: 'code' });
 }
 
-interface PageOfList {
-  readonly shown: readonly WorkRow[];
-  /** Where the next page begins. */
-  readonly next?: [since: number, stream: string];
-}
-
-/** As many as were asked for of what the caller may know, past what waits for others, unless that is very much. */
-async function pageOfList(
+/** As many as were asked for of what the caller may know, past what waits for others. */
+function pageOfList(
   gateway: Gateway,
   asked: Asked,
   page: PageRequest,
   knowing: Allowed,
-): Promise<PageOfList> {
+): Promise<FilledPage<WorkRow, WorkCursor>> {
   const queries = gateway.careSettings!.of.get(asked.setting.name)!;
-  const count = Math.min(page.count, ITEMS_MAX);
   const now = Date.now();
-  const shown: WorkRow[] = [];
-  let [since, stream] = (page.cursor ?? [-1, '']) as [number, string];
-  for (let passed = 0; count > 0; passed += count) {
-    const rows = await queries.work(asked.list.name, { count: count + 1, now, after: { since, stream } });
-    const known = await knownOf(gateway, rows.slice(0, count), asked, knowing);
-    shown.push(...known.filter(({ item }) => isOpenAt(item, now)).slice(0, count - shown.length));
-    const isFull = shown.length === count;
-    const lastShown = shown.at(-1);
-    // As it stands on the list: to the caller it may wait since another time.
-    const last = isFull ? rows.findLast(({ patient, item }) => patient === lastShown!.patient && item.stream === lastShown!.item.stream) : rows[count - 1]; // prettier-ignore
-    if (last === undefined || last === rows.at(-1)) return { shown };
-    [since, stream] = [Date.parse(last.item.since), last.item.stream];
-    if (isFull || passed >= PASSED_MAX) return { shown, next: [since, stream] };
-  }
-  return { shown };
+  const list: ListToFill<WorkRow, WorkCursor> = {
+    read: (count, after) => queries.work(asked.list.name, { count, now, ...(after && { after }) }),
+    async see(rows) {
+      const known = await knownOf(gateway, rows, asked, knowing);
+      return known.map((it) => (it !== undefined && isOpenAt(it.item, now) ? it : undefined));
+    },
+    // Of the row as it stands on the list: to the caller it may wait since another time.
+    cursorAfter,
+  };
+  return filledPage(list, Math.min(page.count, ITEMS_MAX), placeOf(page.cursor));
 }
 
-/** What is work by what the caller may know: an item that comes of something else would tell of it. */
+function placeOf(cursor: PageRequest['cursor']): WorkCursor | undefined {
+  if (cursor === undefined) return undefined;
+  const [since, stream, patient] = cursor as [number, string, string];
+  return { since, stream, patient };
+}
+
+/** Each row as it is by what the caller may know, or undefined: an item that comes of something else would tell of it. */
 async function knownOf(
   gateway: Gateway,
   rows: readonly WorkRow[],
   { setting, list }: Asked,
   allowed: Allowed,
-): Promise<readonly WorkRow[]> {
+): Promise<readonly (WorkRow | undefined)[]> {
   if (allowed.seesAll) return rows;
   const queries = gateway.careSettings!.of.get(setting.name)!;
   const { bodies } = await gateway.record.theseVersions(rows.map(({ item }) => ({ stream: item.stream })), allowed.viewer); // prettier-ignore
@@ -136,9 +129,9 @@ async function knownOf(
     }),
   );
   const byPatient = new Map(known);
-  return open.flatMap(({ patient, item }) => {
+  return rows.map(({ patient, item }) => {
     const seen = byPatient.get(patient)?.get(item.stream);
-    return seen === undefined ? [] : [{ patient, item: seen }];
+    return seen && bodies.has(item.stream) ? { patient, item: seen } : undefined;
   });
 }
 

@@ -1,7 +1,7 @@
 /** What a doctor who admits somebody opens first, and the 24-hour clock of those who leave. Codes are SNOMED CT. */
 import { describe, expect, it } from 'vitest';
 import type { Activity } from './care-setting-scene.ts';
-import { about, linesOf, pageAfter, person, snomed, workAfter } from './care-setting-scene.ts';
+import { about, deleted, linesOf, pageAfter, person, snomed, workAfter } from './care-setting-scene.ts';
 import { acute } from './acute.ts';
 
 const NOW = '2026-06-03T09:00:00Z';
@@ -138,6 +138,36 @@ describe('the 24-hour discharge clock', () => {
     const elsewhere: Activity = { resource: encounter('x', 'IMP', 'finished', { start: '2026-06-01T10:00:00Z', end: '2026-06-02T10:00:00Z' }), by: 'RX2' }; // prettier-ignore
     const letter = summary('final', '2026-06-02T13:00:00Z', {});
     expect(await clock([left('2026-06-02T11:00:00Z'), elsewhere, letter])).toEqual(['Encounter/x awaiting-summary 2026-06-03T10:00:00.000Z']); // prettier-ignore
+  });
+
+  it('given a letter that names no encounter and a new stay that goes on, then it is of the stay that had ended without one', async () => {
+    const again: Activity = { resource: encounter('again', 'IMP', 'in-progress', { start: '2026-06-02T11:30:00Z' }) }; // prettier-ignore
+    const told = [left('2026-06-02T11:00:00Z'), again, summary('final', '2026-06-02T13:00:00Z', {})];
+    expect(await clock(told)).toEqual([]);
+    const later: Activity = { resource: encounter('again', 'IMP', 'finished', { start: '2026-06-02T11:30:00Z', end: '2026-06-02T20:00:00Z' }), issued: '2026-06-02T20:00:00Z' }; // prettier-ignore
+    expect(await clock([...told.filter((it) => it !== again), { ...again, issued: '2026-06-02T11:30:00Z' }, later])).toEqual(['Encounter/again awaiting-summary 2026-06-03T20:00:00.000Z']); // prettier-ignore
+  });
+
+  it('given two stays and two letters that name neither, then each has its own; the same letter as a file is no second one', async () => {
+    const before: Activity = { resource: encounter('before', 'IMP', 'finished', { start: '2026-05-20T10:00:00Z', end: '2026-05-25T10:00:00Z' }) }; // prettier-ignore
+    const letter = (id: string, date: string): Activity => ({ resource: { ...summary('final', date, { date }).resource, id }, issued: date }); // prettier-ignore
+    const file: Activity = { resource: about('DocumentReference', 'file', { status: 'current', type: SUMMARY, date: '2026-06-02T12:00:00Z' }) }; // prettier-ignore
+    const stays = [before, left('2026-06-02T11:00:00Z')];
+    expect(await clock([...stays, letter('one', '2026-06-02T12:00:00Z'), file])).toEqual(['Encounter/before awaiting-summary 2026-05-26T10:00:00.000Z']); // prettier-ignore
+    expect(await clock([...stays, letter('one', '2026-06-02T12:00:00Z'), letter('two', '2026-06-02T15:00:00Z')])).toEqual([]); // prettier-ignore
+  });
+
+  it('given a letter written on the morning of the discharge, then it counts; one written while the person stays on does not', async () => {
+    const letter = summary('final', '2026-06-02T12:00:00Z', {});
+    expect(await clock([left('2026-06-02T16:00:00Z'), letter])).toEqual([]);
+    expect(await clock([left('2026-06-05T16:00:00Z'), letter])).toEqual(['Encounter/e awaiting-summary 2026-06-06T16:00:00.000Z']); // prettier-ignore
+  });
+
+  it('given the letter is deleted, then the clock runs again; given the stay is, then there is none', async () => {
+    const letter = summary('final', '2026-06-02T13:00:00Z');
+    const told = [left('2026-06-02T11:00:00Z'), letter, deleted(letter, '2026-06-02T14:00:00Z')];
+    expect(await clock(told)).toEqual(['Encounter/e awaiting-summary 2026-06-03T11:00:00.000Z']);
+    expect(await clock([...told, deleted(left('2026-06-02T11:00:00Z'), '2026-06-02T15:00:00Z')])).toEqual([]);
   });
 
   it('given an attendance that became a stay in the same hospital, then the stay has the clock; in another hospital, then both have', async () => {

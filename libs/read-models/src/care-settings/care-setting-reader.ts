@@ -2,7 +2,7 @@
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { SqliteDatabase, type Database } from '../record/database.ts';
 import type { Placed, WorkItem } from './care-setting.ts';
-import { ofOnePerson, placed, prepareAsking } from './statements.ts';
+import { asOne, ofOnePerson, placed, prepareAsking } from './statements.ts';
 
 export interface WorkRow {
   /** `Patient/id`. */
@@ -10,12 +10,20 @@ export interface WorkRow {
   readonly item: WorkItem;
 }
 
-/** Where the next page of a worklist begins. */
+/** After which item the next page of a worklist begins: the same thing may wait for several people, since one time. */
 export interface WorkCursor {
-  /** Milliseconds UTC. */
+  /** Milliseconds UTC; before 1970 it is negative. */
   readonly since: number;
   readonly stream: string;
+  /** `Patient/id`. */
+  readonly patient: string;
 }
+
+/** Where the page after this row begins. */
+export const cursorAfter = ({ patient, item: { since, stream } }: WorkRow): WorkCursor => ({ since: Date.parse(since), stream, patient }); // prettier-ignore
+
+/** Before whatever any calendar can say. */
+export const FROM_THE_FIRST: WorkCursor = { since: Number.MIN_SAFE_INTEGER, stream: '', patient: '' };
 
 export interface WorkPage {
   readonly count: number;
@@ -27,7 +35,9 @@ export interface WorkPage {
 export interface CareSettingQueries {
   /** Of this person, and of whoever is linked as the same one; in no order. */
   facts(patient: string): Promise<readonly Placed[]>;
-  /** At most `count`, oldest first. */
+  /** Whether this record is linked with more others than are read as one, and so is read alone. */
+  isReadAlone(patient: string): Promise<boolean>;
+  /** At most `count`, oldest first; what waits since the same time by its stream, then by patient. */
   work(list: string, page: WorkPage): Promise<readonly WorkRow[]>;
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;
@@ -50,16 +60,16 @@ export class CareSettingReader implements CareSettingQueries {
   }
 
   async facts(patient: string): Promise<readonly Placed[]> {
-    const same = this.#statements.samePerson.all({ patient });
-    return ofOnePerson(
-      same.flatMap((it) => this.#statements.factsOf.all({ patient: it.patient }).map(placed)),
-    );
+    const same = asOne(patient, this.#linked(patient));
+    return ofOnePerson(same.flatMap((it) => this.#statements.factsOf.all({ patient: it }).map(placed)));
   }
 
-  async work(
-    list: string,
-    { count, now, after = { since: -1, stream: '' } }: WorkPage,
-  ): Promise<readonly WorkRow[]> {
+  async isReadAlone(patient: string): Promise<boolean> {
+    const linked = this.#linked(patient);
+    return asOne(patient, linked) !== linked;
+  }
+
+  async work(list: string, { count, now, after = FROM_THE_FIRST }: WorkPage): Promise<readonly WorkRow[]> {
     const rows = this.#statements.work.all({ list, ...after, now, limit: count });
     return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
   }
@@ -74,5 +84,9 @@ export class CareSettingReader implements CareSettingQueries {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #linked(patient: string): readonly string[] {
+    return this.#statements.samePerson.all({ patient }).map((it) => it.patient);
   }
 }

@@ -4,10 +4,17 @@
  */
 import { encodeContent } from '@carelog/fhir';
 import { isDeepStrictEqual } from 'node:util';
+import { it } from 'vitest';
 import type { CareSetting, Item, Section, WorkItem } from './care-setting.ts';
-import type { CareSettingQueries } from './care-setting-reader.ts';
+import { cursorAfter, type CareSettingQueries, type WorkCursor } from './care-setting-reader.ts';
 import { careSettingsProjection } from './care-settings-projection.ts';
-import { askedOnPostgres, askedOnSqlite, type ToldInOrder } from './scene-engines.ts';
+import {
+  askedOnPostgres,
+  askedOnSqlite,
+  scrambled,
+  withoutPostgres,
+  type ToldInOrder,
+} from './scene-engines.ts';
 
 export type Resource = { readonly resourceType: string; readonly id: string } & Readonly<
   Record<string, unknown>
@@ -21,11 +28,20 @@ export interface Activity {
   /** When its source issued this version, ISO 8601, or what it counts it as: several versions of one resource need one of them to be told apart in any order. */
   readonly issued?: string;
   readonly number?: number;
+  /** A `DELETE`: of the resource nothing is told but that it is gone. */
+  readonly isDeleted?: true;
 }
+
+// What is not asked is said, in each file of scenes.
+const reason = withoutPostgres();
+if (reason !== undefined) it.skip(`each scene on PostgreSQL too (${reason})`, () => {});
 
 /** The person that scenes are about. */
 export const PERSON = 'Patient/p';
 export const person = (more: Readonly<Record<string, unknown>> = {}): Activity => ({ resource: { resourceType: 'Patient', id: 'p', ...more } }); // prettier-ignore
+
+/** What was told, deleted later. */
+export const deleted = ({ resource, by }: Activity, issued: string): Activity => ({ resource, ...(by !== undefined && { by }), issued, isDeleted: true }); // prettier-ignore
 
 /** A resource about the person, in as few words as it can be told. */
 export function about(resourceType: string, id: string, more: Readonly<Record<string, unknown>>): Resource {
@@ -62,6 +78,27 @@ export async function workAfter(
   );
 }
 
+/** As `stream patient`, what pages of so many have together that are read one after the other, the same for every order of arrival. */
+export async function workInPages(
+  setting: CareSetting,
+  list: string,
+  activities: readonly Activity[],
+  count: number,
+): Promise<readonly string[]> {
+  return inEveryOrder(setting, activities, async (queries) => {
+    const told: string[] = [];
+    for (let after: WorkCursor | undefined; ;) {
+      const rows = await queries.work(list, { count, now: RECORDED, ...(after && { after }) });
+      told.push(...rows.map(({ patient, item }) => `${item.stream} ${patient}`));
+      if (rows.length < count || told.length > MOST_WORK) return told;
+      after = cursorAfter(rows.at(-1)!);
+    }
+  });
+}
+
+// Pages that never end are found by there being too many.
+const MOST_WORK = 1_000;
+
 /** The lines under a heading's title, each `what | detail | differs | change`, of what there is; `(nilknown)` and the like where it is empty. */
 export function linesOf(sections: readonly Section[], title: string): readonly string[] {
   const found = sections.find((it) => it.title === title);
@@ -73,7 +110,15 @@ export function linesOf(sections: readonly Section[], title: string): readonly s
 const lineText = ({ text, detail, differs, change, inTransit, urgent }: Item): string =>
   [text, detail, differs, change, inTransit && 'in transit', urgent && 'urgent'].filter((it) => it !== undefined).join(' | '); // prettier-ignore
 
-async function inEveryOrder<Answer>(
+/** The answer after activities that come one by one, in the order told. */
+export const oneByOne = <Answer>(
+  setting: CareSetting,
+  activities: readonly Activity[],
+  ask: (queries: CareSettingQueries) => Promise<Answer>,
+): Promise<Answer> => askedOnSqlite(setting, told(activities), ask, 1);
+
+/** The same answer for every order of arrival and on every engine. */
+export async function inEveryOrder<Answer>(
   setting: CareSetting,
   activities: readonly Activity[],
   ask: (queries: CareSettingQueries) => Promise<Answer>,
@@ -96,7 +141,7 @@ async function inEveryOrder<Answer>(
 
 function told(activities: readonly Activity[]): ToldInOrder {
   const revisions = new Map<string, number>();
-  return activities.flatMap(({ resource, by = 'RX1', issued, number = '' }, at) => {
+  return activities.flatMap(({ resource, by = 'RX1', issued, number = '', isDeleted }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;
     const revision = (revisions.get(stream) ?? 0) + 1;
     revisions.set(stream, revision);
@@ -105,7 +150,7 @@ function told(activities: readonly Activity[]): ToldInOrder {
       stream,
       revision,
       position: at + 1,
-      action: revision === 1 ? 'new' : 'amend',
+      action: isDeleted ? 'retract' : revision === 1 ? 'new' : 'amend',
       recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
       occurredAt: new Date(RECORDED).toISOString(),
       publisher: { organisation: by, system: 'spec' },
@@ -123,14 +168,3 @@ const RECORDED = Date.UTC(2030, 0, 1);
 const BOOKKEEPING = new Set(['version', 'position', 'recordedAt']);
 const withoutBookkeeping = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (key, it: unknown) => (BOOKKEEPING.has(key) ? undefined : it)));
-
-export function scrambled<T>(items: readonly T[], seed: number): T[] {
-  const mixed = [...items];
-  let state = seed;
-  for (let at = mixed.length - 1; at > 0; at -= 1) {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    const other = state % (at + 1);
-    [mixed[at], mixed[other]] = [mixed[other]!, mixed[at]!];
-  }
-  return mixed;
-}

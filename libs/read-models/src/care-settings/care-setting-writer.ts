@@ -6,7 +6,7 @@ import { SqliteDatabase } from '../record/database.ts';
 import type { Kind } from './fact.ts';
 import { KnownFacts } from './known-facts.ts';
 import { BatchOfFacts, markIn } from './facts-of-batch.ts';
-import { placed, prepareWriting } from './statements.ts';
+import { asOne, placed, prepareWriting } from './statements.ts';
 import { CREATE_TABLES } from './tables.ts';
 
 export interface CareSettingWriter extends ReadModel<Told> {
@@ -89,14 +89,16 @@ class SqliteCareSettingWriter implements CareSettingWriter {
 
   /** Gives the patients whose work may be another. */
   #put(facts: BatchOfFacts): Set<string> {
-    const { before, forget, keep, unlink, link, samePerson, waiting, done, put } = this.#statements;
+    const { before, forget, keep, linksOf, unlink, link, samePerson, waiting, done, put } = this.#statements;
     const whoIs = (patient: string) =>
-      this.#linked.has(patient) ? samePerson.all({ patient }).map((it) => it.patient) : [patient];
+      this.#linked.has(patient) ? asOne(patient, samePerson.all({ patient }).map((it) => it.patient)) : [patient]; // prettier-ignore
     facts.make(
       facts.streams.flatMap((stream) =>
         before.all({ stream }).map((it) => ({ ...it, mark: markIn(it.mark) })),
       ),
     );
+    for (const patient of facts.relinked)
+      facts.parted.push(...linksOf.all({ patient }).map((it) => it.other));
     if (facts.relinked.length > 0) facts.join(whoIs);
     for (const stream of facts.gone) forget.run({ stream });
     for (const row of facts.rows) keep.run({ ...row });

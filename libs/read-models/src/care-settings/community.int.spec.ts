@@ -131,12 +131,15 @@ describe('the caseload', () => {
     expect(await work('community-caseload', council, visit('v', '2026-06-03T10:00:00Z'))).toEqual([]);
   });
 
-  it('given the person died, then nobody is to come', async () => {
-    const died = person({ deceasedDateTime: '2026-06-09' });
-    const told = [died, plan(), visit('v', '2026-06-03T10:00:00Z'), visit('next', '2026-06-20T10:00:00Z', { status: 'planned' })]; // prettier-ignore
-    expect(await workAfter(community, 'community-caseload', told)).toEqual([]);
-    expect(await workAfter(community, 'community-visits', told)).toEqual([]);
-  });
+  it.each([{ deceasedDateTime: '2026-06-09' }, { deceasedBoolean: true }])(
+    'given the person died, as %j says, then nobody is to come',
+    async (more) => {
+      const died = person(more);
+      const told = [died, plan(), visit('v', '2026-06-03T10:00:00Z'), visit('next', '2026-06-20T10:00:00Z', { status: 'planned' })]; // prettier-ignore
+      expect(await workAfter(community, 'community-caseload', told)).toEqual([]);
+      expect(await workAfter(community, 'community-visits', told)).toEqual([]);
+    },
+  );
 });
 
 describe('visits that are due', () => {

@@ -3,6 +3,7 @@
  * often it is measured, until it falls, is answered, or the person has gone home.
  */
 import type { Placed, Worklist, WorkItem } from './care-setting.ts';
+import { hasDied } from './death.ts';
 import type { Fact, Kind } from './fact.ts';
 import { spells } from './discharge-clock.ts';
 import { isForScore } from './news2-observations.ts';
@@ -110,7 +111,7 @@ const daysBeforeNewest = (facts: readonly Placed[]) =>
 
 /** Dead, or home: a hospital spell ended since and no other goes on. */
 function isOver(facts: readonly Placed[], { at }: ObservationSet): boolean {
-  if (facts.some(({ fact }) => fact.kind === 'person' && fact.to !== undefined)) return true;
+  if (hasDied(facts)) return true;
   const all = spells(facts);
   const isIn = all.some((it) => it.state === 'admitted');
   return !isIn && all.some((it) => it.endedAt !== undefined && it.endedAt >= at);

@@ -37,11 +37,7 @@ export function spells(facts: readonly Placed[]): readonly Spell[] {
   const begun = sameOnes(whole).map(spellOf);
   const summaries = ofKind(facts, 'document').filter(({ fact }) => isCoded(fact.codes, SUMMARY));
   const partOf = new Map(encounters.flatMap(({ stream, fact }) => (fact.refs['partOf'] ?? []).map((it) => [stream, it] as const))); // prettier-ignore
-  const answered = new Map<Spell, Placed[]>();
-  for (const summary of summaries) {
-    const about = toldOf(summary, begun, partOf);
-    if (about !== undefined) answered.set(about, [...(answered.get(about) ?? []), summary]);
-  }
+  const answered = answersTo(begun, summaries, partOf);
   return begun.map((spell) => withSummary(spell, answered.get(spell) ?? [], begun));
 }
 
@@ -104,18 +100,57 @@ function endOf({ fact, source }: Placed): number {
   return Number.isNaN(said) ? Date.parse(source.occurredAt) : said;
 }
 
-/** By the encounter that it names; one that names none tells of the last spell in its organisation that began before it. */
-function toldOf(
+/** Each summary by the encounter that it names; then those that name none, in the order in which they were written. */
+function answersTo(
+  begun: readonly Spell[],
+  summaries: readonly Placed[],
+  partOf: ReadonlyMap<string, string>,
+): ReadonlyMap<Spell, readonly Placed[]> {
+  const answered = new Map<Spell, Placed[]>();
+  const toldOf = new Map<string, Spell>();
+  const give = (summary: Placed, spell: Spell | undefined) => {
+    if (spell === undefined) return;
+    answered.set(spell, [...(answered.get(spell) ?? []), summary]);
+    toldOf.set(summary.stream, spell);
+  };
+  for (const it of summaries.filter(namesOne)) {
+    const named = it.fact.refs['encounter']!.map((ref) => partOf.get(ref) ?? ref);
+    give(it, begun.find(({ sources }) => sources.some(({ stream }) => named.includes(stream)))); // prettier-ignore
+  }
+  const isAnswered = (spell: Spell) => answered.get(spell)?.some(isSigned) === true;
+  const nameless = summaries.filter((it) => !namesOne(it)).toReversed();
+  for (const same of Map.groupBy(nameless, occasionOf).values()) {
+    const replaced = same.flatMap(({ fact }) => fact.refs['replaces'] ?? []).map((it) => toldOf.get(it));
+    const spell = replaced.find((it) => it !== undefined) ?? lastToTellOf(same[0]!, begun, isAnswered);
+    for (const it of same) give(it, spell);
+  }
+  return answered;
+}
+
+const namesOne = ({ fact }: Placed) => fact.refs['encounter'] !== undefined;
+
+/** The same summary as words and as a file answers for one spell, not for two. */
+const occasionOf = (summary: Placed) => `${summary.source.organisation} ${timeOf(summary)}`;
+
+/** A day is written on until it is over. */
+const writtenBy = (summary: Placed) =>
+  timeOf(summary) + ((summary.fact.from ?? '').length === DAY_LENGTH ? DAY_MS - 1 : 0);
+const DAY_LENGTH = '2026-03-30'.length;
+
+/**
+ * Which spell in its own organisation a summary tells of that names none: the last one that had ended and lacks one, else one
+ * that ended within a day after it, else the last that had ended, which has one already. Of who is still there it is none.
+ */
+function lastToTellOf(
   summary: Placed,
   begun: readonly Spell[],
-  partOf: ReadonlyMap<string, string>,
+  isAnswered: (spell: Spell) => boolean,
 ): Spell | undefined {
-  const named = (summary.fact.refs['encounter'] ?? []).map((it) => partOf.get(it) ?? it);
-  if (named.length > 0) return begun.find((spell) => spell.sources.some(({ stream }) => named.includes(stream))); // prettier-ignore
-  const writtenAt = timeOf(summary);
-  return begun
-    .filter((spell) => spell.startedAt <= writtenAt && isOf(spell, summary.source.organisation))
-    .toSorted((a, b) => b.startedAt - a.startedAt)[0];
+  const writtenAt = writtenBy(summary);
+  const own = begun.filter((it) => it.startedAt <= writtenAt && isOf(it, summary.source.organisation));
+  const endedBy = (at: number) => own.filter(({ endedAt = Infinity }) => endedAt <= at).toSorted((a, b) => b.endedAt! - a.endedAt! || b.startedAt - a.startedAt); // prettier-ignore
+  const [ended, soon] = [endedBy(writtenAt), endedBy(writtenAt + DAY_MS)];
+  return ended.find((it) => !isAnswered(it)) ?? soon.find((it) => !isAnswered(it)) ?? ended[0];
 }
 
 const isOf = (spell: Spell, organisation: string) =>

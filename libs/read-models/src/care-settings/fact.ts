@@ -50,6 +50,10 @@ export interface Fact {
   /** ISO 8601 as written, partial dates too: when it was true, held or happened. */
   readonly from?: string;
   readonly to?: string;
+  /** In words, where it is over without a date being said: at what age, about when, or that nobody said when. */
+  readonly over?: string;
+  /** ISO 8601: since when it has its status, where that is said beside it. */
+  readonly statusSince?: string;
   /** When its author wrote what it tells, by which the newest word is known; it orders no versions. */
   readonly issued?: string;
   readonly categories: readonly Code[];
@@ -98,6 +102,9 @@ interface Reading {
   readonly categories?: (resource: Json) => readonly unknown[];
   /** Elements that say when it ended. */
   readonly ended?: readonly string[];
+  readonly statusSince?: (resource: Json) => string | undefined;
+  /** What says that it has ended, and not on which day. */
+  readonly over?: (resource: Json) => string | undefined;
 }
 
 const words = (value: unknown): string | undefined =>
@@ -119,6 +126,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
     status: ['active'],
     time: ['birthDate'],
     ended: ['deceasedDateTime'],
+    over: ({ deceasedBoolean }) => (deceasedBoolean === true ? NOT_SAID : undefined),
     refs: { practice: 'generalPractitioner', organisation: 'managingOrganization' },
     parts: ({ contact }) => list(contact).map((it) => ({ code: list(it['relationship'])[0], text: nameOf(it['name']), valueString: phoneOf(it) })), // prettier-ignore
   },
@@ -174,7 +182,8 @@ const READINGS: Readonly<Record<string, Reading>> = {
     kind: 'allergy',
     code: ['code'],
     status: ['clinicalStatus', 'verificationStatus'],
-    time: ['onsetDateTime', 'onsetPeriod', 'recordedDate'],
+    // The end of an onset is when it had begun at the latest.
+    time: ['onsetDateTime', 'onsetPeriod.start', 'onsetPeriod.end', 'recordedDate'],
     issued: ['recordedDate'],
     refs: { author: 'recorder', asserter: 'asserter', encounter: 'encounter' },
     grade: ({ criticality }) => words(criticality),
@@ -191,6 +200,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
     grade: ({ intent }) => words(intent),
     note: doses('dosageInstruction'),
     parts: routes('dosageInstruction'),
+    statusSince: statusChangedOn,
   },
   MedicationStatement: {
     kind: 'medicine',
@@ -232,8 +242,9 @@ const READINGS: Readonly<Record<string, Reading>> = {
     kind: 'problem',
     code: ['code'],
     status: ['clinicalStatus', 'verificationStatus'],
-    time: ['onsetPeriod', 'onsetDateTime', 'recordedDate'],
-    ended: ['abatementDateTime'],
+    time: ['onsetPeriod.start', 'onsetDateTime', 'onsetPeriod.end', 'recordedDate'],
+    ended: ['abatementDateTime', 'abatementPeriod.end'],
+    over: abatementIn,
     issued: ['recordedDate'],
     refs: { author: 'recorder', asserter: 'asserter', encounter: 'encounter' },
     note: ({ note }) => words(list(note)[0]?.['text']),
@@ -397,6 +408,8 @@ export function factOf(resource: Json): Fact | undefined {
   if (reading === undefined) return undefined;
   const codes = (reading.code ?? []).flatMap((element) => codesOf(named(resource, element)));
   const { from, to = firstOf(resource, reading.ended) } = timesOf(resource, reading.time ?? []);
+  const over = to === undefined ? reading.over?.(resource) : undefined;
+  const statusSince = reading.statusSince?.(resource);
   const issued = firstOf(resource, reading.issued);
   const value = valueOf(resource);
   const parts = reading.parts?.(resource).map(partOf);
@@ -411,6 +424,8 @@ export function factOf(resource: Json): Fact | undefined {
     status: statusOf(resource, reading.status ?? []),
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
+    ...(over !== undefined && { over }),
+    ...(statusSince !== undefined && { statusSince }),
     ...(issued !== undefined && { issued }),
     categories: reading.categories?.(resource).flatMap(codesOf) ?? (reading.code?.includes('category') === true ? [] : codesOf(resource['category'])), // prettier-ignore
     refs: refsOf(resource, type, reading.refs ?? {}),
@@ -445,9 +460,7 @@ function statusOf(resource: Json, elements: readonly string[]): string {
 function timesOf(resource: Json, elements: readonly string[]): { from?: string; to?: string } {
   const times: string[] = [];
   for (const element of elements) {
-    const value = element
-      .split('.')
-      .reduce<unknown>((at, step) => (at as Json | undefined)?.[step], resource);
+    const value = valueAt(resource, element);
     if (typeof value === 'string') times.push(value);
     else if (isObject(value)) {
       const from = words(value['start']);
@@ -509,6 +522,40 @@ function partOf(part: Json) {
   };
 }
 
+/** R4 has no element for it: what GP systems send beside the status, and what R5 calls it. */
+function statusChangedOn(prescription: Json): string | undefined {
+  const [reason] = extensionsOf(prescription, GP_STATUS_REASON);
+  const [changed] = [
+    ...extensionsOf(reason, 'statusChangeDate'),
+    ...extensionsOf(prescription, STATUS_CHANGED),
+  ];
+  return words(changed?.['valueDateTime']);
+}
+
+const NOT_SAID = 'when is not said';
+
+/** https://hl7.org/fhir/R4/condition-definitions.html#Condition.abatement_x_ */
+function abatementIn({
+  abatementString,
+  abatementAge,
+  abatementRange,
+  abatementPeriod,
+}: Json): string | undefined {
+  if (isObject(abatementAge)) return `at the age of ${quantityText(abatementAge)}`;
+  if (isObject(abatementRange)) return `at the age of ${['low', 'high'].map((it) => quantityText(abatementRange[it])).filter((it) => it !== '').join(' to ')}`; // prettier-ignore
+  if (isObject(abatementPeriod))
+    return `after ${words(abatementPeriod['start']) ?? 'a day that is not said'}`;
+  return words(abatementString);
+}
+
+function quantityText(quantity: unknown): string {
+  if (!isObject(quantity) || typeof quantity['value'] !== 'number') return '';
+  const unit = words(quantity['code']) ?? words(quantity['unit']) ?? '';
+  return `${quantity['value']} ${AGE_UNITS[unit] ?? unit}`.trim();
+}
+
+const AGE_UNITS: Readonly<Record<string, string>> = { a: 'years', mo: 'months', wk: 'weeks', d: 'days' };
+
 /** Of an activity's schedule what a missed one is known by. https://hl7.org/fhir/R4/datatypes.html#Timing */
 function scheduleOf({ scheduledTiming, scheduledPeriod }: Json): { everyDays?: number; until?: string } {
   const { repeat } = isObject(scheduledTiming) ? scheduledTiming : {};
@@ -524,6 +571,11 @@ const DAYS_OF: Readonly<Record<string, number>> = { h: 1 / 24, d: 1, wk: 7, mo: 
 
 // https://simplifier.net/guide/uk-core-implementation-guide
 const LEGAL_STATUS = 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-LegalStatus';
+// https://digital.nhs.uk/developer/api-catalogue/gp-connect-access-record-structured-fhir
+const GP_STATUS_REASON = 'https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-MedicationStatusReason-1'; // prettier-ignore
+// https://hl7.org/fhir/R5/medicationrequest-definitions.html#MedicationRequest.statusChanged
+const STATUS_CHANGED =
+  'http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged';
 const ADMISSION_METHOD = 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-AdmissionMethod';
 
 function extensionsOf(at: unknown, url: string): readonly Json[] {
@@ -573,11 +625,15 @@ function codesOf(concept: unknown): Code[] {
 
 function firstOf(resource: Json, elements: readonly string[] = []): string | undefined {
   for (const element of elements) {
-    const value = words(resource[element]);
+    const value = words(valueAt(resource, element));
     if (value !== undefined) return value;
   }
   return undefined;
 }
+
+/** Of a path of single elements, as in `abatementPeriod.end`. */
+const valueAt = (resource: Json, path: string): unknown =>
+  path.split('.').reduce<unknown>((at, step) => (isObject(at) ? at[step] : undefined), resource);
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

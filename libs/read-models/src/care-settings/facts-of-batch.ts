@@ -44,6 +44,8 @@ export class BatchOfFacts {
   /** Patients whose links are replaced, and by what. */
   readonly relinked: string[] = [];
   readonly links: { readonly patient: string; readonly other: string }[] = [];
+  /** With whom they were linked before. To be told before the first `join`. */
+  readonly parted: string[] = [];
   /** Patients whose worklists are made anew. */
   readonly touched = new Map<string, Set<Worklist>>();
   readonly #setting: CareSetting;
@@ -68,7 +70,7 @@ export class BatchOfFacts {
 
   /**
    * Touches whoever is one person with those who are touched, or whose links are replaced. To be called before links are
-   * replaced, which is when it is known from whom somebody parts, and after. `samePerson`: everybody who is linked, themselves too.
+   * replaced, which is when it is known from whom somebody parts, and after. `samePerson`: everybody who is read as one, themselves too.
    */
   join(samePerson: (patient: string) => readonly string[]): void {
     const known = new Map<string, readonly string[]>();
@@ -78,12 +80,17 @@ export class BatchOfFacts {
       return group;
     };
     this.#groupOf = groupOf;
-    for (const patient of this.relinked) {
+    for (const patient of this.whoseLinks()) {
       const group = groupOf(patient);
       if (group.length > 1) for (const it of group) this.#touch(it, this.#setting.worklists);
     }
     for (const [patient, lists] of [...this.touched])
       for (const it of groupOf(patient)) this.#touch(it, lists);
+  }
+
+  /** Everybody who is at either end of a link that is made or given up. */
+  whoseLinks(): ReadonlySet<string> {
+    return new Set([...this.relinked, ...this.parted, ...this.links.map(({ other }) => other)]);
   }
 
   /**

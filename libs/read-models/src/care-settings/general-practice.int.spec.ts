@@ -1,6 +1,15 @@
 /** What a general practitioner opens first, and what waits for the practice. Codes are SNOMED CT and dm+d. */
 import { describe, expect, it } from 'vitest';
-import { about, linesOf, pageAfter, person, snomed, workAfter, type Activity } from './care-setting-scene.ts';
+import {
+  about,
+  deleted,
+  linesOf,
+  pageAfter,
+  person,
+  snomed,
+  workAfter,
+  type Activity,
+} from './care-setting-scene.ts';
 import { generalPractice } from './general-practice.ts';
 
 const NOW = '2026-06-01T09:00:00Z';
@@ -94,6 +103,32 @@ describe('allergies', () => {
 });
 
 describe('problems', () => {
+  const pneumonia = (more: object): Activity => ({ by: GP, resource: about('Condition', 'c', { category: [coded('problem-list-item')], code: snomed('233604007', 'Pneumonia'), ...more }) }); // prettier-ignore
+  const lines = async (...activities: readonly Activity[]) => { const sections = await page(...activities); return [linesOf(sections, 'Problems'), linesOf(sections, 'Past problems')]; }; // prettier-ignore
+  const NONE = '(unavailable)';
+
+  it('given an onset that took some days, then its end is not the end of the problem', async () => {
+    const onsetPeriod = { start: '2026-01-02', end: '2026-01-05' };
+    expect(await lines(pneumonia({ onsetPeriod }))).toEqual([['Pneumonia'], [NONE]]);
+    const again = pneumonia({ onsetPeriod, clinicalStatus: coded('active') });
+    expect(await lines({ ...again, resource: { ...again.resource, id: 'again', onsetDateTime: '2026-02-01', onsetPeriod: undefined } }, again)).toMatchObject([{ length: 1 }, [NONE]]); // prettier-ignore
+  });
+
+  it.each([
+    ['by a day', { abatementDateTime: '2026-02-01' }, 'ended 2026-02-01'],
+    ['by a period', { abatementPeriod: { start: '2026-01-20', end: '2026-02-01' } }, 'ended 2026-02-01'],
+    ['by when it began to', { abatementPeriod: { start: '2026-01-20' } }, 'ended after 2026-01-20'],
+    ['by an age', { abatementAge: { value: 45, unit: 'year', code: 'a' } }, 'ended at the age of 45 years'],
+    ['by two ages', { abatementRange: { low: { value: 40, code: 'a' }, high: { value: 45, code: 'a' } } }, 'ended at the age of 40 years to 45 years'], // prettier-ignore
+    ['in words', { abatementString: 'last spring' }, 'ended last spring'],
+    ['beside its status', { clinicalStatus: coded('resolved'), abatementString: 'last spring' }, 'resolved last spring'], // prettier-ignore
+  ])(
+    'given it is said %s that it has ended, then it is past, and the page says when',
+    async (_, more, words) => {
+      expect(await lines(pneumonia(more))).toEqual([[NONE], [`Pneumonia | ${words}`]]);
+    },
+  );
+
   it('given an older version that arrives late, then the newer one stands', async () => {
     const asthma = (status: string) => about('Condition', 'c', { clinicalStatus: coded(status), code: snomed('195967001', 'Asthma') }); // prettier-ignore
     const sections = await page(
@@ -150,6 +185,43 @@ describe('medicines after discharge', () => {
     const since = repeat('gp', amlodipine, 'One tablet once a day', { authoredOn: '2026-05-20T09:00:00Z' });
     const sections = await page(stay, toTakeHome('ta', amlodipine, 'One tablet once a day'), since);
     expect(sections.map(({ title }) => title)).not.toContain('Medicines changed in hospital');
+  });
+
+  describe('given the practice has ended a medicine that hospital went on with', () => {
+    const STATUS_REASON = 'https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-MedicationStatusReason-1'; // prettier-ignore
+    const stopped = (day?: string) => repeat('gp', amlodipine, 'One tablet once a day', { status: 'stopped', ...(day && { extension: [{ url: STATUS_REASON, extension: [{ url: 'statusChangeDate', valueDateTime: day }] }] }) }); // prettier-ignore
+    const goesOn = toTakeHome('ta', amlodipine, 'Half a tablet once a day', { reasonCode: [text('Hypertension')] }); // prettier-ignore
+    const changes = async (...activities: readonly Activity[]) => (await page(stay, goesOn, ...activities)).filter((it) => it.title === 'Medicines changed in hospital').flatMap((it) => linesOf([it], it.title)); // prettier-ignore
+
+    it('before the stay, then hospital started it', async () => {
+      expect(await changes(stopped('2026-04-01'))).toEqual(['Amlodipine 10mg tablets | Half a tablet once a day; because: Hypertension | status: active (RX9), stopped (Y01) | started']); // prettier-ignore
+    });
+
+    it('after the stay, then it was at home before and nothing is left to settle', async () => {
+      expect(await changes(stopped('2026-05-20'))).toEqual([]);
+    });
+
+    it('on a day that nobody said, then the page says so', async () => {
+      expect(await changes(stopped())).toEqual(['Amlodipine 10mg tablets | Half a tablet once a day; because: Hypertension | status: active (RX9), stopped (Y01); stopped at home (Y01), before or after the stay: when is not said | unexplained']); // prettier-ignore
+    });
+
+    it('by its course that ran out since, then it was at home before, in another dose', async () => {
+      const course = (end: string): Activity => ({ by: GP, resource: about('MedicationStatement', 'course', { status: 'completed', medicationCodeableConcept: amlodipine, dateAsserted: '2026-05-01', effectivePeriod: { start: '2026-05-01', end }, dosage: [text('One tablet once a day')] }) }); // prettier-ignore
+      expect((await changes(course('2026-05-20')))[0]).toMatch(/changed$/);
+      expect((await changes(course('2026-05-09')))[0]).toMatch(/started$/);
+    });
+
+    it('and taken it only since the stay, then hospital started it', async () => {
+      const later: Activity = { by: GP, resource: about('MedicationStatement', 'later', { status: 'completed', medicationCodeableConcept: amlodipine, dateAsserted: '2026-05-13', effectivePeriod: { start: '2026-05-16', end: '2026-05-20' }, dosage: [text('One tablet once a day')] }) }; // prettier-ignore
+      expect((await changes(later))[0]).toMatch(/started$/);
+    });
+  });
+
+  it('given a prescription is deleted, then it is as if it had never been listed', async () => {
+    const listed = repeat('gp', amlodipine, 'One tablet once a day');
+    const gone = deleted(listed, '2026-05-30T09:00:00Z');
+    const sections = await page({ ...listed, issued: '2026-01-05T09:00:00Z' }, gone);
+    expect(linesOf(sections, 'Medicines')).toEqual(['(unavailable)']);
   });
 
   it('given hospital corrects the dose in a second version, then only the corrected one is compared', async () => {

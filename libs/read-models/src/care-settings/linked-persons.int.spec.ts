@@ -1,7 +1,7 @@
 /** Two records of one person, linked and parted again: what waits is what would wait of one record, and each thing once. */
 import { describe, expect, it } from 'vitest';
 import { acute } from './acute.ts';
-import { about, linesOf, pageAfter, person, snomed, workAfter, type Activity, type Resource } from './care-setting-scene.ts'; // prettier-ignore
+import { about, inEveryOrder, linesOf, oneByOne, pageAfter, person, snomed, workAfter, type Activity, type Resource } from './care-setting-scene.ts'; // prettier-ignore
 import { generalPractice } from './general-practice.ts';
 import { socialCare } from './social-care.ts';
 
@@ -63,6 +63,30 @@ describe('records that are linked', () => {
     const list = (more: Activity) => workAfter(generalPractice, 'appointments-missed', [person(), missed, more]); // prettier-ignore
     expect(await list(APART)).toHaveLength(2);
     expect(await list(LINKED)).toHaveLength(1);
+  });
+
+  it('given more are linked than a person can have, then each is read alone and says so, until they are fewer', async () => {
+    const ring = (size: number, issued: string) => Array.from({ length: size - 2 }, (_, at): Activity => ({ resource: { resourceType: 'Patient', id: `r${at}`, link: [{ type: 'refer', other: { reference: at === size - 3 ? 'Patient/q' : `Patient/r${at + 1}` } }] }, issued })); // prettier-ignore
+    const between: Activity = { ...person({ link: [{ type: 'refer', other: { reference: 'Patient/r0' } }] }), issued: '2026-05-01T00:00:00Z' }; // prettier-ignore
+    const told = [between, APART, plan, visit('ed', 'q')];
+    const waiting = (...more: readonly Activity[]) => inEveryOrder(socialCare, [...told, ...more], async (queries) => [(await queries.work('safeguarding-alerts', { count: 9, now: Date.UTC(2026, 5, 1) })).length, await queries.isReadAlone('Patient/p'), await queries.isReadAlone('Patient/q')]); // prettier-ignore
+    const most = ring(20, '2026-05-02T00:00:00Z');
+    const tooMany = ring(21, '2026-05-02T00:00:00Z');
+    expect(await waiting(...most)).toEqual([1, false, false]);
+    expect(await waiting(...tooMany)).toEqual([0, true, true]);
+    const shorter: Activity = { resource: { ...most[0]!.resource, id: 'r0', link: [{ type: 'refer', other: { reference: 'Patient/r2' } }] }, issued: '2026-05-03T00:00:00Z' }; // prettier-ignore
+    const out: Activity = { resource: { resourceType: 'Patient', id: 'r1' }, issued: '2026-05-03T00:00:00Z' };
+    expect(await waiting(...tooMany, shorter, out)).toEqual([1, false, false]);
+  });
+
+  it('given two groups are linked, which together are too many, then what waited in either is made anew, and again when they are parted', async () => {
+    const group = (name: string, links: (at: number) => string) => Array.from({ length: 10 }, (_, at): Activity => ({ resource: { resourceType: 'Patient', id: `${name}${at}`, link: [{ type: 'refer', other: { reference: links(at) } }] }, issued: '2026-05-01T00:00:00Z' })); // prettier-ignore
+    const own = group('a', () => 'Patient/p');
+    const others = group('b', () => 'Patient/q');
+    const made = [person(), APART, ...own, ...others, plan, visit('of-a', 'a3'), { ...plan, resource: { ...plan.resource, id: 'other', ...of('q') } }, visit('of-b', 'b3')]; // prettier-ignore
+    const bridge = other('2026-05-02T00:00:00Z', 'p');
+    const waiting = (...more: readonly Activity[]) => oneByOne(socialCare, [...made, ...more], async (queries) => (await queries.work('safeguarding-alerts', { count: 9, now: Date.UTC(2026, 5, 1) })).length); // prettier-ignore
+    expect([await waiting(), await waiting(bridge), await waiting(bridge, PARTED)]).toEqual([2, 0, 2]);
   });
 
   it('given the page of either, then it holds what both say', async () => {

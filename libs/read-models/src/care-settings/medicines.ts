@@ -133,25 +133,53 @@ function listsOf({ listed }: Medicine, { at, stay, organisation, stays }: Discha
   };
 }
 
+/** What the discharge did to a medicine; `because` in words, where it cannot be told. */
+interface Changed {
+  readonly change: NonNullable<Item['change']>;
+  readonly because?: string;
+}
+
 /** What the discharge did to it, until a later word of those who care for the person at home settles it. */
-function changeOf(medicine: Medicine, discharge: Discharge, now: number): Item['change'] {
+function changeOf(medicine: Medicine, discharge: Discharge, now: number): Changed | undefined {
   const { discharged, atHome } = listsOf(medicine, discharge);
-  const before = atHome.find((it) => saidAt(it) <= discharge.at && isCurrent(it, discharge.at));
+  const taken = atHome.filter((it) => wasTaken(it, discharge.at) === true);
+  const before = taken.find((it) => !hasEnded(it));
+  const isEndedSince = before === undefined && taken.length > 0;
+  const maybe = atHome.find((it) => wasTaken(it, discharge.at) === undefined);
   const since = atHome.find((it) => saidAt(it) > discharge.at && isCurrent(it, now));
   const given = discharged.find(({ fact }) => TAKEN.has(fact.status) || fact.status === 'completed');
-  const ended = discharged.find(hasEnded);
-  if (since !== undefined) return undefined;
-  if (given !== undefined && before === undefined) return isExplained(given) ? 'started' : 'unexplained'; // prettier-ignore
-  if (given !== undefined) return doseChange(before!, given);
+  if (since !== undefined || isEndedSince) return undefined;
+  if (given !== undefined) {
+    if (before !== undefined) return doseChange(before, given);
+    if (maybe !== undefined) return { change: 'unexplained', because: `${maybe.fact.status} at home (${maybe.source.organisation}), before or after the stay: when is not said` }; // prettier-ignore
+    return { change: isExplained(given) ? 'started' : 'unexplained' };
+  }
   if (before === undefined || !isCurrent(before, now)) return undefined;
-  return ended === undefined ? 'unexplained' : 'stopped';
+  return { change: discharged.some(hasEnded) ? 'stopped' : 'unexplained' };
 }
+
+/**
+ * Whether it was taken at `at`, by when it began and ended rather than by what is its status now; undefined where it has
+ * ended and nobody said when.
+ */
+function wasTaken(it: Placed, at: number): boolean | undefined {
+  const { type, status, to, statusSince } = it.fact;
+  if (NEVER_TAKEN.has(status) || timeOf(it) > at || endOf(to) < at) return false;
+  if (TAKEN.has(status)) return true;
+  const changed = endOf(statusSince);
+  if (!Number.isNaN(changed)) return changed >= at;
+  // A statement's period is that of taking it; a prescription that was stopped ended some time before its own.
+  const isPeriodOfUse = type === 'MedicationStatement' || status === 'completed';
+  return isPeriodOfUse && to !== undefined ? true : undefined;
+}
+
+const NEVER_TAKEN = new Set(['not-taken', 'cancelled']);
 
 const isExplained = ({ fact }: Placed) => fact.reason !== undefined || fact.refs['reason'] !== undefined;
 
-function doseChange(before: Placed, given: Placed): Item['change'] {
+function doseChange(before: Placed, given: Placed): Changed | undefined {
   const [was, is] = [doseOf(before), doseOf(given)];
-  return was === '' || is === '' || was === is ? undefined : 'changed';
+  return was === '' || is === '' || was === is ? undefined : { change: 'changed' };
 }
 
 /** Words of a dose that can be compared: differences of wording count as differences of dose. */
@@ -168,7 +196,7 @@ function newestOfEach(listed: Told, now: number): Told {
 }
 
 function medicineLine(medicine: Medicine, discharge: Discharge | undefined, now: number): Item {
-  const change = discharge && changeOf(medicine, discharge, now);
+  const { change, because } = (discharge && changeOf(medicine, discharge, now)) ?? {};
   const sources = newestOfEach(medicine.listed, now);
   const ended = medicine.listed.find(
     (it) => hasEnded(it) && it.source.organisation === discharge?.organisation,
@@ -184,6 +212,7 @@ function medicineLine(medicine: Medicine, discharge: Discharge | undefined, now:
   const differs = [
     differing('dose', sources, doseAsWritten(sources)),
     disagreement(medicine.listed, sources, now),
+    because,
   ].filter((it) => it !== undefined);
   return lineOf(shown, {
     sources: [shown, ...[...sources, ...(last === undefined ? [] : [last])].filter((it) => it !== shown)],

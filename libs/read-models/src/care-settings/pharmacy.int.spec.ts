@@ -1,6 +1,15 @@
 /** What a pharmacist opens first, and what changed since the person was last there. Codes are dm+d and SNOMED CT. */
 import { describe, expect, it } from 'vitest';
-import { about, linesOf, pageAfter, person, snomed, workAfter, type Activity } from './care-setting-scene.ts';
+import {
+  about,
+  deleted,
+  linesOf,
+  pageAfter,
+  person,
+  snomed,
+  workAfter,
+  type Activity,
+} from './care-setting-scene.ts';
 import { pharmacy } from './pharmacy.ts';
 
 const NOW = '2026-06-01T09:00:00Z';
@@ -105,6 +114,12 @@ describe('changes since the last dispensing', () => {
   it('given an allergy that became known since, then it is told; one known before is not, though hospital repeats it', async () => {
     expect(await changes(dispensed('d', last), allergy('new', after))).toEqual(['AllergyIntolerance/new allergy for FA1']); // prettier-ignore
     expect(await changes(dispensed('d', last), allergy('known', before), allergy('again', after))).toEqual([]); // prettier-ignore
+  });
+
+  it('given a dispensing or an allergy is deleted, then it is as if it had never been', async () => {
+    const handedOver = { ...dispensed('d', last), issued: last };
+    expect(await changes(handedOver, { ...allergy('new', after), issued: after }, deleted(allergy('new', after), NOW))).toEqual([]); // prettier-ignore
+    expect(await changes(handedOver, allergy('new', after), deleted(handedOver, NOW))).toEqual([]);
   });
 
   it('given nobody said anything of allergies, then the page does not say that there are none', async () => {

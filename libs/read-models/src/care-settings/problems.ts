@@ -12,7 +12,7 @@ export function problemSection(facts: readonly Placed[], title = 'Problems'): Se
 
 /** What the person had, newest first. */
 export function pastProblemSection(facts: readonly Placed[], title = 'Past problems'): Section {
-  const past = problemsIn(facts).filter(([{ fact }]) => OVER.has(fact.status));
+  const past = problemsIn(facts).filter(([{ fact }]) => isPast(fact));
   return section(HEADING.diagnoses, title, past.map(problemLine));
 }
 
@@ -31,7 +31,11 @@ export function immunisationSection(facts: readonly Placed[], title = 'Vaccinati
 
 /** https://hl7.org/fhir/R4/valueset-condition-clinical.html */
 const OVER = new Set(['inactive', 'remission', 'resolved']);
-const isStanding = ({ status }: Placed['fact']) => !OVER.has(status) && status !== 'refuted';
+
+/** By its status; where none is said, by whether it is said to have ended. */
+export const isPast = ({ status, to, over }: Placed['fact']): boolean =>
+  OVER.has(status) || (status === 'unknown' && (to !== undefined || over !== undefined));
+const isStanding = (fact: Placed['fact']) => !isPast(fact) && fact.status !== 'refuted';
 const isListed = ({ categories }: Placed['fact']) => isCoded(categories, new Set(['problem-list-item']));
 
 /** Of each the one that still has it first: a problem that one source calls over and another does not is not over. */
@@ -48,10 +52,14 @@ function problemLine(sources: Told): Item {
   const since = differing('since', sources, (it) => it.fact.from?.slice(0, 10));
   const status = differing('status', sources, (it) => it.fact.status);
   const differs = [status, since].filter((it) => it !== undefined);
-  const detail = [...sites, isStanding(fact) ? undefined : fact.status, fact.note].filter((it) => it !== undefined && it !== ''); // prettier-ignore
+  const detail = [...sites, isPast(fact) ? ended(fact) : undefined, fact.note].filter((it) => it !== undefined && it !== ''); // prettier-ignore
   return lineOf(sources[0], {
     sources,
     detail: detail.join('; '),
     ...(differs.length > 0 && { differs: differs.join('; ') }),
   });
 }
+
+/** How it is called, and when that was where somebody said it. */
+const ended = ({ status, to, over }: Placed['fact']): string =>
+  [status === 'unknown' ? 'ended' : status, to?.slice(0, 10) ?? over].filter((it) => it !== undefined).join(' '); // prettier-ignore

@@ -15,10 +15,10 @@ export function protectionOf({ fact }: Pick<Placed, 'fact'>): Code | undefined {
 
 /** Whether it was so at that moment (milliseconds UTC), by its period and by whether it was ever ended. */
 export function isInForce(placed: Placed, at: number): boolean {
-  const { from, to, status } = placed.fact;
+  const { from, to, over, status } = placed.fact;
   if (from !== undefined && timeOf(placed) > at) return false;
   if (to !== undefined) return at <= endOf(to) && !NEVER_IN_FORCE.has(status);
-  return status === 'active' || status === 'recurrence' || status === 'unknown';
+  return status === 'active' || status === 'recurrence' || (status === 'unknown' && over === undefined);
 }
 
 /** `Organization/id` or ODS code of the team that has to know: who runs the plan's team, else who wrote it, else who published it. */

@@ -47,14 +47,27 @@ export const POSTGRES_OF_RUN = 'CARELOG_SPEC_POSTGRES';
 
 const LANES = 3;
 
+/** Setting of the run: why it has no PostgreSQL. */
+export const NO_POSTGRES = 'CARELOG_SPEC_NO_POSTGRES';
+
+/** Why nothing is asked of PostgreSQL here; undefined where it is. Throws where `CI=true`: there nothing may be left out. */
+export function withoutPostgres(
+  run: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  if (run[POSTGRES_OF_RUN] !== undefined) return undefined;
+  const reason = run[NO_POSTGRES] ?? `${POSTGRES_OF_RUN} is not set: run vitest with --project=integration`;
+  if (run['CI'] === 'true') throw new Error(`Scenes must run on PostgreSQL too: ${reason}.`);
+  return reason;
+}
+
 /** As a cluster does it: each person's activities come by a lane, and all lanes at once. Undefined where there is no PostgreSQL. */
 export async function askedOnPostgres<Answer>(
   setting: CareSetting,
   changes: ToldInOrder,
   ask: Ask<Answer>,
 ): Promise<{ readonly answer: Answer } | undefined> {
-  const url = process.env[POSTGRES_OF_RUN];
-  if (url === undefined) return undefined;
+  if (withoutPostgres() !== undefined) return undefined;
+  const url = process.env[POSTGRES_OF_RUN]!;
   const made = tables.get(setting) ?? makeTables(setting, url);
   tables.set(setting, made);
   const { writer, queries } = await made;
@@ -92,6 +105,18 @@ async function makeDatabase(postgres: string): Promise<string> {
   await server.query(`CREATE DATABASE ${name}`);
   await server.end();
   return Object.assign(new URL(postgres), { pathname: `/${name}` }).href;
+}
+
+/** Another order; the same for the same seed. */
+export function scrambled<T>(items: readonly T[], seed: number): T[] {
+  const mixed = [...items];
+  let state = seed;
+  for (let at = mixed.length - 1; at > 0; at -= 1) {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    const other = state % (at + 1);
+    [mixed[at], mixed[other]] = [mixed[other]!, mixed[at]!];
+  }
+  return mixed;
 }
 
 function batchOf(changes: ToldInOrder): ProjectedBatch<Told> {

@@ -1,6 +1,15 @@
 /** What a social worker opens first, and whom they hear of within a second. Codes are SNOMED CT and those of CP-IS. */
 import { describe, expect, it } from 'vitest';
-import { about, linesOf, pageAfter, person, snomed, workAfter, type Activity } from './care-setting-scene.ts';
+import {
+  about,
+  deleted,
+  linesOf,
+  pageAfter,
+  person,
+  snomed,
+  workAfter,
+  type Activity,
+} from './care-setting-scene.ts';
 import { socialCare } from './social-care.ts';
 
 const NOW = '2026-06-01T09:00:00Z';
@@ -45,6 +54,8 @@ const task = (status: string, more: More = {}): Activity => ({
   }),
 });
 
+const concern = (more: More): Activity => ({ resource: about('Condition', 'concern', { code: ADULT_CONCERN, onsetPeriod: { start: '2026-01-10', end: '2026-02-10' }, ...more }) }); // prettier-ignore
+
 const alerts = async (...activities: readonly Activity[]) =>
   (await workAfter(socialCare, 'safeguarding-alerts', [person(), ...activities])).map(({ stream, owner }) => [
     stream,
@@ -52,6 +63,17 @@ const alerts = async (...activities: readonly Activity[]) =>
   ]);
 const lines = async (title: string, ...activities: readonly Activity[]) =>
   linesOf(await pageAfter(socialCare, [person(), ...activities], NOW), title);
+
+describe('a concern that is recorded as a problem', () => {
+  it.each([
+    ['whose onset was over long since', { clinicalStatus: { coding: [{ code: 'active' }] } }, 1],
+    ['that does not say whether it goes on', {}, 1],
+    ['that has ended on a day nobody said', { abatementString: 'last spring' }, 0],
+    ['that ended before', { abatementPeriod: { start: '2026-02-01', end: '2026-02-10' } }, 0],
+  ])('given one %s, when the person attends, then there are so many alerts', async (_, more, count) => {
+    expect(await alerts(concern(more), attendance())).toHaveLength(count);
+  });
+});
 
 describe('an alert that nobody acknowledged', () => {
   const escalations = (now: string) => workAfter(socialCare, 'safeguarding-escalations', [protectionPlan(), attendance()], now); // prettier-ignore
@@ -72,6 +94,15 @@ describe('an alert whose cause was taken back', () => {
   it('given the attendance was entered in error, then its Task is taken back; given it stands, then it is not', async () => {
     expect(await withdrawn(made, raised)).toEqual([]);
     expect(await withdrawn(made, raised, inError)).toEqual(['Task/t']);
+  });
+
+  it('given the attendance was deleted, then its Task is taken back; given the plan was, then there is no alert', async () => {
+    expect(await withdrawn(made, raised, deleted(made, '2026-05-30T22:00:00Z'))).toEqual(['Task/t']);
+    const plan = { ...protectionPlan(), issued: '2026-01-10T09:00:00Z' };
+    expect(await alerts(plan, made, deleted(plan, '2026-02-01T09:00:00Z'))).toEqual([]);
+    expect(await lines('Safeguarding', plan, deleted(plan, '2026-02-01T09:00:00Z'))).toEqual([
+      '(unavailable)',
+    ]);
   });
 
   it('given the attendance was somebody else’s, then it is taken back from whom it was not about', async () => {

@@ -18,6 +18,13 @@ export function placed({ stream, patient, version, told }: Omit<FactRow, 'kind'>
   return { stream, patient, version, ...(JSON.parse(told!) as Pick<Placed, 'fact' | 'source'>) };
 }
 
+/** More than a person can have: where so many are linked, something is wrong with the links. */
+export const RECORDS_MAX = 20;
+
+/** Whose facts are read as one person's: of all who are linked, which is what `samePerson` gives, or this one alone. */
+export const asOne = (patient: string, linked: readonly string[]): readonly string[] =>
+  linked.length > RECORDS_MAX ? [patient] : linked;
+
 /** Facts of records that are linked, each once: what is about several of them counts as the first one's. */
 export function ofOnePerson(facts: readonly Placed[]): readonly Placed[] {
   const first = new Map<string, Placed>();
@@ -51,6 +58,10 @@ export function prepareWriting(db: Database) {
         mark: given('mark'),
         told: given('told'),
       }),
+    ),
+    linksOf: new Statement(
+      db,
+      careSetting.selectFrom('link').select('other').where('patient', '=', given('patient')),
     ),
     unlink: new Statement(db, careSetting.deleteFrom('link').where('patient', '=', given('patient'))),
     link: new Statement(
@@ -156,11 +167,14 @@ export function askingOf(schema?: string) {
       .selectFrom('work')
       .select(['patient', 'item'])
       .where('list', '=', given('list'))
-      .where(sql<boolean>`(since, stream) > (${given('since')}, ${given('stream')})`)
+      .where(
+        sql<boolean>`(since, stream, patient) > (${given('since')}, ${given('stream')}, ${given('patient')})`,
+      )
       .where(sql<boolean>`(opens is null or opens <= ${given('now')})`)
       .where(sql<boolean>`("until" is null or "until" > ${given('now')})`)
       .orderBy('since')
       .orderBy('stream')
+      .orderBy('patient')
       .limit(givenLimit),
   };
 }
@@ -185,7 +199,7 @@ function factsOfPatient(tables = careSetting) {
     .where('told', 'is not', null);
 }
 
-/** Everybody whom links, followed both ways, say to be the same person; each once, themselves too. At most 20 are read as one. */
+/** Everybody whom links, followed both ways, say to be the same person; each once, themselves too; of too many, one too many. */
 const samePersonIn = (schema?: string) => {
   const link = sql.table(schema === undefined ? 'link' : `${schema}.link`);
   // PostgreSQL wants both parts to compare alike.
@@ -195,5 +209,5 @@ const samePersonIn = (schema?: string) => {
       select cast(${given('patient')} as text)${collation}
       union select case when l.patient = same.patient then l.other else l.patient end
       from ${link} l join same on l.patient = same.patient or l.other = same.patient
-    ) select patient from same limit 20`;
+    ) select patient from same limit ${sql.lit(RECORDS_MAX + 1)}`;
 };

@@ -56,7 +56,7 @@ export const CREATE_TABLES = `
     list TEXT NOT NULL, patient TEXT NOT NULL, stream TEXT NOT NULL, since INTEGER NOT NULL, due INTEGER,
     opens INTEGER, until INTEGER, item TEXT NOT NULL, PRIMARY KEY (list, patient, stream)
   ) WITHOUT ROWID;
-  CREATE INDEX work_in_order ON work (list, since, stream);
+  CREATE INDEX work_in_order ON work (list, since, stream, patient);
   CREATE INDEX work_due ON work (list, due) WHERE due IS NOT NULL;
   CREATE INDEX work_of_patient ON work (patient);
   CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, epoch TEXT NOT NULL);

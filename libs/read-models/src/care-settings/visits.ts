@@ -1,6 +1,7 @@
 /** Visits of community services: which were made, and which should have been. */
 import { begun, isHeld, organisationOf } from './attendances.ts';
 import type { Placed, WorkItem } from './care-setting.ts';
+import { hasDied } from './death.ts';
 import { protectionOf } from './protection.ts';
 import { DAY_MS, isCoded, ofKind, timeOf } from './sections.ts';
 
@@ -25,7 +26,7 @@ export function onCaseload(facts: readonly Placed[]): readonly Placed[] {
 
 /** One for each service that has the person on its caseload. */
 export function caseload(facts: readonly Placed[]): readonly WorkItem[] {
-  if (isDead(facts)) return [];
+  if (hasDied(facts)) return [];
   const byService = Map.groupBy(onCaseload(facts), organisationOf);
   return [...byService].map(([owner, plans]): WorkItem => {
     // Newest first, so the last is the one they came with.
@@ -44,7 +45,7 @@ export function caseload(facts: readonly Placed[]): readonly WorkItem[] {
 
 /** Each visit that is planned, with the time from which it is overdue, until it is made or called off. */
 export function visitsToMake(facts: readonly Placed[]): readonly WorkItem[] {
-  if (isDead(facts)) return [];
+  if (hasDied(facts)) return [];
   const made = facts.filter((it) => isHeld(it) && isVisit(it));
   const booked = facts.filter((it) => isVisit(it) && EXPECTED[it.fact.kind]?.has(it.fact.status) === true);
   const single = booked
@@ -83,8 +84,6 @@ function endOf(placed: Placed): number {
   const end = Date.parse(placed.fact.to ?? '');
   return Number.isNaN(end) ? timeOf(placed) : end;
 }
-
-const isDead = (facts: readonly Placed[]): boolean => facts.some(({ fact }) => fact.kind === 'person' && fact.to !== undefined); // prettier-ignore
 
 /** https://hl7.org/fhir/R4/valueset-appointmentstatus.html */
 const EXPECTED: Readonly<Record<string, ReadonlySet<string>>> = {

@@ -1,5 +1,6 @@
 /** How a wound goes: what was measured of it, by whom, and whether it heals. */
 import type { Item, Placed } from './care-setting.ts';
+import { isPast } from './problems.ts';
 import { DAY_MS, isCoded, ofKind, timeOf } from './sections.ts';
 
 /** A length in millimetres, or an area in square millimetres, at a time in milliseconds UTC. */
@@ -47,7 +48,7 @@ export function woundItems(facts: readonly Placed[]): readonly Item[] {
 }
 
 function woundItem(wound: Placed, measures: readonly Placed[]): Item {
-  const isOpen = wound.fact.status !== 'resolved' && wound.fact.status !== 'inactive';
+  const isOpen = !isPast(wound.fact);
   const site = wound.fact.parts?.map(({ text }) => text).find((it) => it !== '');
   const text = [wound.fact.text, site].filter((it) => it).join(', ');
   // One dimension is compared with itself only: that which was measured most often, else the first of the list.

@@ -1,5 +1,6 @@
 /** What of a resource matters to its use beyond the person's own care: whether it may be used so at all, and by whom it is counted. */
-import { decisionsIn, labelsOf, maskOf, type Policy } from '@carelog/access';
+import { decisionsIn, labellingDigest, labelsOf, maskOf, type Policy } from '@carelog/access';
+import { hash } from 'node:crypto';
 
 export interface BeyondCare {
   /** Labelled as something that no count may rest on. */
@@ -13,6 +14,8 @@ export interface BeyondCare {
     readonly sex?: string;
     /** ODS code. */
     readonly practice?: string;
+    /** S-flagged: no organisation of theirs is told. */
+    readonly isHidden?: true;
   };
 }
 
@@ -29,6 +32,11 @@ export function beyondCareOf(resource: Json, policy: Policy): BeyondCare {
     default:
       return { isLeftOut };
   }
+}
+
+/** Of what `beyondCareOf` goes by in a policy: what is kept by another one is to be made anew. */
+export function digestOfUse(policy: Policy): string {
+  return hash('sha256', JSON.stringify([labellingDigest(policy), policy.sharing, leftOut(policy)]));
 }
 
 const remembered = new WeakMap<Policy, number>();
@@ -59,6 +67,7 @@ function personOf(patient: Json, policy: Policy): NonNullable<BeyondCare['person
   return {
     ...(typeof birthDate === 'string' && /^\d{4}/.test(birthDate) && { bornIn: birthDate.slice(0, 4) }),
     ...(typeof gender === 'string' && SEXES.has(gender) && { sex: gender }),
+    ...(isFlagged && { isHidden: true as const }),
     ...(!isFlagged && typeof practice === 'string' && /^\w{1,12}$/.test(practice) && { practice }),
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { Placed, WorkItem } from '../care-settings/care-setting.ts';
 import { organisationOf, unscheduledAttendances } from '../care-settings/attendances.ts';
+import { diedOn } from '../care-settings/death.ts';
 import { spells } from '../care-settings/discharge-clock.ts';
 import { isLetter, isSigned, lettersIn } from '../care-settings/letters.ts';
 import { saidAt } from '../care-settings/matching.ts';
@@ -200,12 +201,6 @@ export const indicators: readonly Indicator[] = [
 export function practicesOf(facts: readonly Placed[]): readonly string[] {
   const told = ofKind(facts, 'person').flatMap(({ fact }) => fact.refs['practice'] ?? []);
   return [...new Set(told)].toSorted((a, b) => Number(a.includes('/')) - Number(b.includes('/')) || (a < b ? -1 : 1)); // prettier-ignore
-}
-
-/** Milliseconds UTC at the end of the day; never, where nobody said it. */
-function diedOn(facts: readonly Placed[]): number {
-  const said = ofKind(facts, 'person').map(({ fact }) => Date.parse(fact.to ?? '') + DAY_MS);
-  return Math.min(Infinity, ...said.filter((it) => !Number.isNaN(it)));
 }
 
 function caseOf(

@@ -1,4 +1,5 @@
 /** For specs: what is counted after some activities, in the order told and in others, all at once and one by one. */
+import { defaultPolicy } from '@carelog/access';
 import { encodeContent } from '@carelog/fhir';
 import type { AppliedChange } from '@carelog/projection';
 import { createHmac } from 'node:crypto';
@@ -6,8 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { scrambled, type Activity, type Resource } from '../care-settings/care-setting-scene.ts';
+import type { Activity, Resource } from '../care-settings/care-setting-scene.ts';
 import { careSettingsProjection, type Told } from '../care-settings/care-settings-projection.ts';
+import { scrambled } from '../care-settings/scene-engines.ts';
 import { indicators } from './indicators.ts';
 import { openPopulation, type CaseGroup } from './population-reader.ts';
 import { openPopulationWriter } from './population-writer.ts';
@@ -83,10 +85,7 @@ export async function afterwards<Answer>(
   const folder = mkdtempSync(join(tmpdir(), 'carelog-population-'));
   const path = join(folder, 'population.sqlite');
   const log = logOf(activities);
-  const writer = openPopulationWriter({
-    path,
-    ...groundOf(log),
-  });
+  const writer = openPopulationWriter({ path, policy: defaultPolicy(), ...groundOf(log) });
   try {
     for (let at = 0; at < log.length; at += size) {
       const changes = log.slice(at, at + size);
@@ -111,7 +110,7 @@ export const groundOf = (log: readonly AppliedChange<Told>[]) => ({
 
 export function logOf(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
   const revisions = new Map<string, number>();
-  return activities.flatMap(({ resource, by = 'RX1', issued }, at) => {
+  return activities.flatMap(({ resource, by = 'RX1', issued, isDeleted }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;
     const revision = (revisions.get(stream) ?? 0) + 1;
     revisions.set(stream, revision);
@@ -121,7 +120,7 @@ export function logOf(activities: readonly Activity[]): readonly AppliedChange<T
       revision,
       position: at + 1,
       partition: `history of ${whoseIs(resource)}`,
-      action: revision === 1 ? 'new' : 'amend',
+      action: isDeleted ? 'retract' : revision === 1 ? 'new' : 'amend',
       recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
       occurredAt: new Date(RECORDED).toISOString(),
       publisher: { organisation: by, system: 'spec' },

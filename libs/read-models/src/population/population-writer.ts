@@ -1,23 +1,27 @@
 /** Writes the population in its own SQLite file, one transaction a batch. */
+import type { Policy } from '@carelog/access';
 import type { Checkpoint, Parked, ProjectedBatch, Touched } from '@carelog/projection';
 import type { CareSettingWriter } from '../care-settings/care-setting-writer.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
-import { population } from './population.ts';
+import { populationVersion } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Arrived, type Ask } from './population-tables.ts';
 import { pseudonymsBy, type Digest } from './pseudonyms.ts';
 
 export interface PopulationWriterOptions {
   readonly path: string;
+  /** By which it is told who is counted. */
+  readonly policy: Policy;
   /** Under a key of the installation. */
   readonly digest: Digest;
   /** What the log holds of a partition up to this position, in order. Asked when somebody comes back who had opted out. */
   readonly historyOf: (partition: string, until: number) => Promise<readonly Arrived[]>;
 }
 
-/** Opens the file, made if it is not there; one of another version is emptied and built anew. */
+/** Opens the file, made if it is not there; one of another version, or another policy, is emptied and built anew. */
 export function openPopulationWriter({
   path,
+  policy,
   digest,
   historyOf,
 }: PopulationWriterOptions): CareSettingWriter {
@@ -25,7 +29,8 @@ export function openPopulationWriter({
   try {
     // What is deleted is overwritten: who opted out is not in the file any more.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;'); // prettier-ignore
-    db.makeTables(population.version, CREATE_POPULATION);
+    // 32 bits, of which SQLite keeps the sign.
+    db.makeTables(Number.parseInt(populationVersion(policy), 16) | 0, CREATE_POPULATION);
     const tables = new PopulationTables(askOf(db), 'main', 0, pseudonymsBy(digest));
     return new SqlitePopulationWriter(db, tables, historyOf);
   } catch (fault) {

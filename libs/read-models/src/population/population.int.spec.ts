@@ -1,9 +1,12 @@
 /** What is counted of a population, and who is never in it. Codes are SNOMED CT and dm+d. */
+import { defaultPolicy } from '@carelog/access';
 import { DatabaseSync } from 'node:sqlite';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { snomed, type Activity } from '../care-settings/care-setting-scene.ts';
-import { afterwards, casesIn, of, RECORDED, tallied } from './population-scene.ts';
+import { deleted, snomed, type Activity } from '../care-settings/care-setting-scene.ts';
+import { afterwards, casesIn, groundOf, of, RECORDED, tallied } from './population-scene.ts';
+import { openPopulationWriter } from './population-writer.ts';
+import { populationSchema } from './postgres.ts';
 
 const GP = 'Y01';
 const HOSPITAL = 'RX9';
@@ -85,6 +88,13 @@ describe('who is counted', () => {
 
   it('given the stay was recorded for the wrong person and taken back, then it is not counted', async () => {
     expect(await left(patient('ann'), { ...stay('ann', 's'), issued: FIRST }, { ...stay('ann', 's', { status: 'entered-in-error' }), issued: LATER })).toEqual(nobody); // prettier-ignore
+  });
+
+  it('given the stay is deleted, then it is not counted; given an opt-out is, then they are counted again', async () => {
+    const spell = { ...stay('ann', 's'), issued: FIRST };
+    expect(await left(patient('ann'), spell, deleted(spell, LATER))).toEqual(nobody);
+    const choice = consent('ann', 'active', FIRST);
+    expect(await left(patient('ann'), spell, choice, deleted(choice, LATER))).toEqual(one);
   });
 
   it('given a stay that the law protects, then nothing of it is kept', async () => {
@@ -204,6 +214,42 @@ describe('appointments, attendances, medicines', () => {
     expect(await tallied('medicines-reconciled-within-7-days', dead)).toMatchObject({ met: 0, missed: 0, excluded: 1 }); // prettier-ignore
     expect(await medicines()).toEqual({ met: 0, missed: 0, excluded: 0, open: 0 });
   });
+
+  it('given it is only said that the person has died, then it is so from the day on which it was said', async () => {
+    const told = [patient('ann', { deceasedBoolean: true }), stay('ann', 's'), toTakeHome('c', ramipril)];
+    expect(await tallied('medicines-reconciled-within-7-days', told)).toMatchObject({
+      missed: 1,
+      excluded: 0,
+    });
+    const late = { start: '2029-12-20', end: '2029-12-30' };
+    expect(await tallied('medicines-reconciled-within-7-days', [told[0]!, stay('ann', 's', { period: late }), toTakeHome('c', ramipril)])).toMatchObject({ missed: 0, excluded: 1 }); // prettier-ignore
+  });
+});
+
+describe('a policy that says otherwise who is counted', () => {
+  const shipped = defaultPolicy();
+  const otherScopes = { ...shipped, sharing: { ...shipped.sharing, optOutScopes: ['treatment'] } };
+  const otherLabels = { ...shipped, purposes: { ...shipped.purposes, planning: { ...shipped.purposes.planning, counts: { leavesOut: ['restricted' as const] } } } }; // prettier-ignore
+  const otherRoles = { ...shipped, version: 'another', breakGlass: { ...shipped.breakGlass, hours: 1 } };
+
+  it.each([
+    ['by another scope of opting out', otherScopes, undefined],
+    ['by other labels', otherLabels, undefined],
+    ['by nothing that matters here', otherRoles, 2],
+  ])(
+    'given one that differs %s, then the population is built anew where it must be',
+    async (_, policy, position) => {
+      const ground = groundOf([]);
+      const reached = await afterwards([patient('ann'), stay('ann', 's')], async (path) => {
+        const again = openPopulationWriter({ path, policy, ...ground });
+        const known = await again.checkpoint();
+        again.close();
+        return known?.position;
+      });
+      expect(reached).toBe(position);
+      expect(populationSchema(policy) === populationSchema(shipped)).toBe(position !== undefined);
+    },
+  );
 });
 
 describe('what stands in the file', () => {
@@ -247,6 +293,17 @@ describe('what stands in the file', () => {
       expect(foundIn(readFileSync(path, 'latin1') + readFileSync(`${path}-wal`, 'latin1'))).toEqual([]);
       expect(await casesIn(path, 'letters-filed-within-7-days', RECORDED)).toEqual([{ count: 1, state: 'met', isOpen: false, owner: GP, practice: GP, sex: 'female', bornIn: '1950' }]); // prettier-ignore
     });
+  });
+
+  it('of somebody with an S-flag names no practice, however it was told', async () => {
+    const meta = { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R' }] }; // prettier-ignore
+    const generalPractitioner = [{ reference: 'Organization/practice-of-hers', identifier: { system: ODS, value: 'Y77' } }]; // prettier-ignore
+    const managingOrganization = { reference: 'Organization/hospital-of-hers' };
+    const told = patient('flagged', { generalPractitioner, managingOrganization });
+    const rows = (more: object) => afterwards([{ ...told, resource: { ...told.resource, ...more } }], (path) => JSON.stringify(rowsOf(path))); // prettier-ignore
+    expect(await rows({})).toMatch(/Y77.*of-hers|of-hers.*Y77/);
+    expect(await rows({ meta })).toContain('1950');
+    expect(await rows({ meta })).not.toMatch(/Y77|of-hers/);
   });
 
   it('is searched in a way that would find what there is', () => {

@@ -1,4 +1,5 @@
 /** The population in PostgreSQL, written lane by lane by two projectors at once: the same rows as in a file, and counts alone for who asks. */
+import { defaultPolicy } from '@carelog/access';
 import { engineOrReason, startPostgres } from '@carelog/engines';
 import { Client } from 'pg';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,6 +19,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const policy = defaultPolicy();
+const schema = populationSchema(policy);
 const LANES = 4;
 const laneOf = (partition: string) => [...partition].reduce((sum, it) => sum + it.charCodeAt(0), 0) % LANES;
 
@@ -46,9 +49,9 @@ describe.skipIf(reason !== undefined)(`the population in PostgreSQL${reason ? ` 
     await owner.connect();
     try {
       await owner.query('CREATE ROLE population_reader NOLOGIN');
-      for (const _ of [1, 2]) await migratePopulation(owner, { reader: 'population_reader' });
+      for (const _ of [1, 2]) await migratePopulation(owner, { reader: 'population_reader', policy });
       const log = logOf(activities);
-      const writers = [1, 2].map(() => openPostgresPopulationWriter({ url, ...groundOf(log) }));
+      const writers = [1, 2].map(() => openPostgresPopulationWriter({ url, policy, ...groundOf(log) }));
       const lanes = Map.groupBy(log, ({ event }) => laneOf(event.partition));
       await Promise.all(
         [...lanes].map(async ([lane, changes]) => {
@@ -68,23 +71,21 @@ describe.skipIf(reason !== undefined)(`the population in PostgreSQL${reason ? ` 
         return rows;
       });
       const here: string[][] = [];
-      for (const it of TABLES) here.push(withoutLane((await owner.query(`SELECT * FROM ${populationSchema}.${it}`)).rows)); // prettier-ignore
+      for (const it of TABLES) here.push(withoutLane((await owner.query(`SELECT * FROM ${schema}.${it}`)).rows)); // prettier-ignore
       expect(here).toEqual(inFile);
 
-      const reader = openPostgresPopulation(url);
+      const reader = openPostgresPopulation(url, policy);
       const asked = { from: 0, until: RECORDED, now: RECORDED };
       expect(await reader.cases('discharge-summaries-within-24-hours', asked)).toMatchObject([{ count: 9, state: 'missed' }]); // prettier-ignore
       await reader.close();
       await owner.query('SET ROLE population_reader');
-      await owner.query(`SELECT FROM ${populationSchema}.counted`);
+      await owner.query(`SELECT FROM ${schema}.counted`);
       for (const it of ['fact', 'link', 'person', 'parked'])
-        await expect(owner.query(`SELECT FROM ${populationSchema}.${it}`)).rejects.toThrow(
-          /permission denied/,
-        );
+        await expect(owner.query(`SELECT FROM ${schema}.${it}`)).rejects.toThrow(/permission denied/);
       await owner.query('RESET ROLE');
 
       await writers[0]!.clear();
-      const { rows } = await owner.query(`SELECT count(*)::int AS left FROM ${populationSchema}.fact`);
+      const { rows } = await owner.query(`SELECT count(*)::int AS left FROM ${schema}.fact`);
       expect(rows).toEqual([{ left: 0 }]);
       for (const it of writers) await it.close();
     } finally {

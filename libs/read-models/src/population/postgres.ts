@@ -1,28 +1,31 @@
 /** The population in a schema of PostgreSQL, where several projectors write at once, each its lanes, and gateways ask. */
+import type { Policy } from '@carelog/access';
 import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
 import type { ClientBase, Pool, PoolClient } from 'pg';
 import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
 import { ProgressHints } from '../record/postgres/progress-hints.ts';
-import { population } from './population.ts';
+import { population, populationVersion } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Ask } from './population-tables.ts';
 import { populationQueries, type PopulationQueries } from './population-reader.ts';
 import type { PopulationWriterOptions } from './population-writer.ts';
 import { pseudonymsBy, type Pseudonyms } from './pseudonyms.ts';
 
-/** Where this version of the population lies. */
-export const populationSchema = careSettingSchema(population);
+/** Where the population lies that this version makes by this policy, e.g. `population_v2_1a2b3c4d`. */
+export const populationSchema = (policy: Policy): string =>
+  `${careSettingSchema(population)}_${populationVersion(policy)}`;
 
 /** Makes the schema and its tables where they are not there yet; may be called again, and by several at once. */
 export async function migratePopulation(
   owner: ClientBase,
-  { reader, writer }: MigrateCareSettingOptions,
+  { reader, writer, policy }: MigrateCareSettingOptions & { readonly policy: Policy },
 ): Promise<void> {
-  const schema = owner.escapeIdentifier(populationSchema);
+  const name = populationSchema(policy);
+  const schema = owner.escapeIdentifier(name);
   await owner.query('BEGIN');
   try {
-    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${populationSchema}`]);
+    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${name}`]);
     await owner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}; SET LOCAL search_path = ${schema}`);
     const { rows } = await owner.query('SELECT to_regclass($1) AS made', [`${schema}.fact`]);
     if (rows[0]?.made === null) await owner.query(CREATE_POPULATION);
@@ -43,10 +46,13 @@ export async function migratePopulation(
   }
 }
 
-/** `url`: of a role that may read what is counted. Nothing is asked of the database before the first question. */
-export function openPostgresPopulation(url: string): PopulationQueries & { close(): Promise<void> } {
+/** `url`: of a role that may read what is counted by this policy. Nothing is asked of the database before the first question. */
+export function openPostgresPopulation(
+  url: string,
+  policy: Policy,
+): PopulationQueries & { close(): Promise<void> } {
   const pool = askingPool({ url, purpose: 'carelog population reader', connections: 2 });
-  return { ...populationQueries(askOf(pool), populationSchema), close: () => pool.end() };
+  return { ...populationQueries(askOf(pool), populationSchema(policy)), close: () => pool.end() };
 }
 
 /** Each statement is prepared once by every connection: of each text there are a few lengths. */
@@ -67,11 +73,12 @@ export interface PostgresPopulationWriterOptions extends Omit<PopulationWriterOp
 /** Nothing is asked of the database before the first call. The schema is made by `migratePopulation`. */
 export function openPostgresPopulationWriter({
   url,
+  policy,
   digest,
   historyOf,
 }: PostgresPopulationWriterOptions): SharedReadModel<Told> {
   const pool = writingPool({ url, purpose: 'carelog population writer', connections: 3 });
-  return new PostgresPopulationWriter(pool, pseudonymsBy(digest), historyOf);
+  return new PostgresPopulationWriter(pool, populationSchema(policy), pseudonymsBy(digest), historyOf);
 }
 
 const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
@@ -80,37 +87,29 @@ const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
 /** Stands for the epoch of a lane that nothing was applied to. */
 const NOTHING_APPLIED = '';
 
-/** How far the lane is, which nobody else writes until the transaction ends. */
-async function lockedLane(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
-  const lock = {
-    name: 'lock',
-    text: `SELECT position, epoch FROM ${populationSchema}.checkpoint WHERE lane = $1 FOR UPDATE`,
-    values: [lane],
-  };
-  const { rows } = await client.query<{ position: string; epoch: string }>(lock);
-  const [row] = rows;
-  if (row !== undefined)
-    return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
-  await client.query(`INSERT INTO ${populationSchema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
-  return lockedLane(client, lane);
-}
-
 class PostgresPopulationWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
+  readonly #schema: string;
   readonly #hints: ProgressHints;
   readonly #pseudonyms: Pseudonyms;
   readonly #historyOf: PopulationWriterOptions['historyOf'];
 
-  constructor(pool: Pool, pseudonyms: Pseudonyms, historyOf: PopulationWriterOptions['historyOf']) {
+  constructor(
+    pool: Pool,
+    schema: string,
+    pseudonyms: Pseudonyms,
+    historyOf: PopulationWriterOptions['historyOf'],
+  ) {
     this.#pool = pool;
-    this.#hints = new ProgressHints(pool, populationSchema);
+    this.#schema = schema;
+    this.#hints = new ProgressHints(pool, schema);
     this.#pseudonyms = pseudonyms;
     this.#historyOf = historyOf;
   }
 
   async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
     const { rows } = await this.#pool.query<{ lane: number; position: string; epoch: string }>(
-      `SELECT lane, position, epoch FROM ${populationSchema}.checkpoint WHERE epoch <> $1`,
+      `SELECT lane, position, epoch FROM ${this.#schema}.checkpoint WHERE epoch <> $1`,
       [NOTHING_APPLIED],
     );
     return new Map(rows.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }]));
@@ -125,13 +124,13 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
     let position: number | undefined;
     const touched = await transaction(this.#pool, async (client) => {
       const tables = this.#tables(client, lane);
-      const reached = await lockedLane(client, lane);
+      const reached = await this.#lockedLane(client, lane);
       const batch = await work(reached, await tables.parked());
       if (batch === undefined) return new Set<string>();
       const { changes, parked, released = [], checkpoint } = batch;
       // Linked records may lie in different lanes: while somebody leaves or is joined with another, no other lane writes.
       const lock = changes.some(({ change }) => changesWhoIsIn(change)) ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'; // prettier-ignore
-      await client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${populationSchema}`]);
+      await client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${this.#schema}`]);
       const arrived = changes.map(({ event, change }) => ({ told: change, partition: event.partition }));
       await tables.put(arrived, (partition) => this.#historyOf(partition, checkpoint.position));
       await tables.park(parked, released);
@@ -155,7 +154,22 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
     await this.#pool.end();
   }
 
+  /** How far the lane is, which nobody else writes until the transaction ends. */
+  async #lockedLane(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
+    const lock = {
+      name: 'lock',
+      text: `SELECT position, epoch FROM ${this.#schema}.checkpoint WHERE lane = $1 FOR UPDATE`,
+      values: [lane],
+    };
+    const { rows } = await client.query<{ position: string; epoch: string }>(lock);
+    const [row] = rows;
+    if (row !== undefined)
+      return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
+    await client.query(`INSERT INTO ${this.#schema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
+    return this.#lockedLane(client, lane);
+  }
+
   #tables(asked: Pick<Pool, 'query'>, lane: number): PopulationTables {
-    return new PopulationTables(askOf(asked), populationSchema, lane, this.#pseudonyms);
+    return new PopulationTables(askOf(asked), this.#schema, lane, this.#pseudonyms);
   }
 }

@@ -81,13 +81,14 @@ function factOf(
   { person, optedOutUntil }: NonNullable<Told['beyondCare']>,
   pseudonyms: Pseudonyms,
 ): Fact | undefined {
-  const { kind, type, codes, text, status, from, to, issued, categories, refs, identifiers, parts, grade, note, reason } = fact; // prettier-ignore
+  const { kind, type, codes, text, status, from, to, over, statusSince, issued, categories, refs, identifiers, parts, grade, note, reason } = fact; // prettier-ignore
   if (kind === 'consent') return optedOutUntil === undefined ? undefined : optOut(optedOutUntil);
   const isMedicine = kind === 'medicine' || kind === 'dispensing';
   const isPerson = kind === 'person';
   const began = isPerson ? person?.bornIn : from;
   const coded = codes.map((it) => codeOf(it, pseudonyms));
   const practices = person?.practice === undefined ? {} : { practice: [person.practice] };
+  const { practice: _, organisation: __, ...others } = refs;
   const sex = isPerson ? person?.sex : codeLike(grade);
   const dose = doseOf({ fact });
   const said = isMedicine
@@ -108,9 +109,11 @@ function factOf(
     status: codeLike(status) ?? 'unknown',
     ...(began !== undefined && { from: began }),
     ...(to !== undefined && { to: isPerson ? to.slice(0, 10) : to }),
+    ...(over !== undefined && { over: 'stated' }),
+    ...(statusSince !== undefined && { statusSince }),
     ...(issued !== undefined && { issued }),
     categories: categories.map((it) => codeOf(it, pseudonyms)),
-    refs: isPerson ? { ...refsOf(refs, pseudonyms), ...practices } : refsOf(refs, pseudonyms),
+    refs: isPerson ? { ...refsOf(person?.isHidden ? others : refs, pseudonyms), ...practices } : refsOf(refs, pseudonyms), // prettier-ignore
     identifiers: identifiers.map((it) => pseudonyms.forWords(it)),
     ...(marks !== undefined && marks.length > 0 && { parts: marks }),
     ...(sex !== undefined && { grade: sex }),

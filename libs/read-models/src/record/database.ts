@@ -46,7 +46,7 @@ export class SqliteDatabase extends DatabaseSync implements Database {
     for (const { name } of tables) this.exec(`DROP TABLE "${String(name)}"`);
   }
 
-  /** Fills the file with these tables where it holds another version of them (a whole number above 0), or none. */
+  /** Fills the file with these tables where it holds another version of them (32 bits, not 0), or none. */
   makeTables(version: number, create: string): void {
     const { user_version } = this.prepare('PRAGMA user_version').get() as { user_version: number };
     if (user_version === version) return;

@@ -5,8 +5,13 @@ import { compileFor, type Query } from '../../record/dialect.ts';
 import { askingPool } from '../../record/postgres/pools.ts';
 import { bound, type Values } from '../../record/statement.ts';
 import type { CareSetting, Placed, WorkItem } from '../care-setting.ts';
-import type { CareSettingQueries, WorkPage, WorkRow } from '../care-setting-reader.ts';
-import { askingOf, ofOnePerson, placed } from '../statements.ts';
+import {
+  FROM_THE_FIRST,
+  type CareSettingQueries,
+  type WorkPage,
+  type WorkRow,
+} from '../care-setting-reader.ts';
+import { askingOf, asOne, ofOnePerson, placed } from '../statements.ts';
 import { careSettingSchema } from './tables.ts';
 
 export interface PostgresCareSettingsOptions {
@@ -42,17 +47,17 @@ class PostgresCareSettingReader implements CareSettingQueries {
   }
 
   async facts(patient: string): Promise<readonly Placed[]> {
-    const same = await this.#ask(this.#asking.samePerson, { patient });
-    const rows = await Promise.all(
-      same.map((it) => this.#ask(this.#asking.factsOf, { patient: it.patient })),
-    );
+    const same = asOne(patient, await this.#linked(patient));
+    const rows = await Promise.all(same.map((it) => this.#ask(this.#asking.factsOf, { patient: it })));
     return ofOnePerson(rows.flat().map((row) => placed({ ...row, version: Number(row.version) })));
   }
 
-  async work(
-    list: string,
-    { count, now, after = { since: -1, stream: '' } }: WorkPage,
-  ): Promise<readonly WorkRow[]> {
+  async isReadAlone(patient: string): Promise<boolean> {
+    const linked = await this.#linked(patient);
+    return asOne(patient, linked) !== linked;
+  }
+
+  async work(list: string, { count, now, after = FROM_THE_FIRST }: WorkPage): Promise<readonly WorkRow[]> {
     const rows = await this.#ask(this.#asking.work, { list, ...after, now, limit: count });
     return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
   }
@@ -69,6 +74,10 @@ class PostgresCareSettingReader implements CareSettingQueries {
 
   close(): void {
     // The pool is everybody's, and closed by who opened it.
+  }
+
+  async #linked(patient: string): Promise<readonly string[]> {
+    return (await this.#ask(this.#asking.samePerson, { patient })).map((it) => it.patient);
   }
 
   async #ask<Row extends object>(query: Query<Row>, values: Values = {}): Promise<Row[]> {

@@ -1,5 +1,6 @@
 /** The statements by which care settings are written in PostgreSQL: each is for the schemas of all of them, and prepared once. */
 import type { Pool } from 'pg';
+import { RECORDS_MAX } from '../statements.ts';
 
 export type Asked = Pick<Pool, 'query'>;
 type Values = readonly unknown[];
@@ -54,7 +55,7 @@ export function settingsStatements(schemas: readonly string[]) {
             SELECT p COLLATE "C"
             UNION SELECT CASE WHEN l.patient = same.patient THEN l.other ELSE l.patient END
             FROM ${s}.link l JOIN same ON l.patient = same.patient OR l.other = same.patient
-          ) SELECT patient FROM same LIMIT 20) same`,
+          ) SELECT patient FROM same LIMIT ${RECORDS_MAX + 1}) same`,
     ),
     /** Of each setting its streams. */
     remove: command('remove', (s, at) => [`DELETE FROM ${s}.fact WHERE stream = ANY($${at + 1}::text[])`]),
@@ -67,6 +68,8 @@ export function settingsStatements(schemas: readonly string[]) {
        WHERE u.settings & ${1 << at} <> 0`,
       move(s),
     ]),
+    /** Whom the links of these persons name. */
+    linkedBy: question('linked by', (s) => `SELECT patient, other FROM ${s}.link WHERE patient = ANY($1::text[])`), // prettier-ignore
     /** Of each setting the patients whose links are replaced. */
     unlink: command('unlink', (s, at) => [`DELETE FROM ${s}.link WHERE patient = ANY($${at + 1}::text[])`]),
     link: command('link', (s, at) => [

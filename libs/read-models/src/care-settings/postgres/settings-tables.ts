@@ -8,7 +8,7 @@ import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
 import { KnownFacts } from '../known-facts.ts';
-import { placed } from '../statements.ts';
+import { asOne, placed } from '../statements.ts';
 import { settingsStatements, type Asked, type SettingsStatements } from './settings-statements.ts';
 
 /** Thrown before anything is written: the batch changes what other lanes write too, and must be alone for that. */
@@ -133,6 +133,7 @@ export class SettingsTables {
       if (!isAlone && isBroughtByOthers(batch, its, lane)) throw new ReachesOtherLanes();
       batch.make(its);
     }
+    await this.#learnParting(client, batches);
     const isLinking = await this.#join(client, batches);
     if (!isAlone && (isLinking || (await this.#hasStrangers(client, lane, batches)))) throw new ReachesOtherLanes(); // prettier-ignore
     return isLinking;
@@ -140,17 +141,28 @@ export class SettingsTables {
 
   /** Joins those whom links say to be one person; whether links are made or given up. */
   async #join(client: PoolClient, batches: readonly BatchOfFacts[]): Promise<boolean> {
-    const asked = new Set(batches.flatMap((it) => [...it.touched.keys(), ...it.relinked]));
+    const asked = new Set(batches.flatMap((it) => [...it.touched.keys(), ...it.whoseLinks()]));
     if (asked.size === 0) return false;
     const rows = await this.#statements.samePersons<{ of: string; patient: string }>(client, [[...asked]]);
     const isLinking = batches.map((batch, at) => {
-      const groups = new Map<string, string[]>();
-      for (const [of, its] of Map.groupBy(rows[at]!, (row) => row.of)) groups.set(of, its.map(({ patient }) => patient)); // prettier-ignore
+      const groups = new Map<string, readonly string[]>();
+      for (const [of, its] of Map.groupBy(rows[at]!, (row) => row.of)) groups.set(of, asOne(of, its.map(({ patient }) => patient))); // prettier-ignore
       for (const group of [...groups.values()]) for (const it of group) if (!groups.has(it)) groups.set(it, group); // prettier-ignore
       batch.join((patient) => groups.get(patient) ?? [patient]);
       return batch.links.length > 0 || batch.relinked.some((it) => groups.has(it));
     });
     return isLinking.includes(true);
+  }
+
+  /** From whom somebody parts whose links are replaced. */
+  async #learnParting(client: PoolClient, batches: readonly BatchOfFacts[]): Promise<void> {
+    const asked = new Set(batches.flatMap(({ relinked }) => relinked));
+    if (asked.size === 0) return;
+    const rows = await this.#statements.linkedBy<{ patient: string; other: string }>(client, [[...asked]]);
+    for (const [at, { relinked, parted }] of batches.entries()) {
+      const own = new Set(relinked);
+      parted.push(...rows[at]!.filter(({ patient }) => own.has(patient)).map(({ other }) => other));
+    }
   }
 
   /** Whether work is made for somebody whose own facts come by another lane, or whose lane is not known. */

@@ -131,7 +131,7 @@ CREATE INDEX link_back ON link (other);
 CREATE TABLE work (
   list ${TEXT}, patient ${TEXT}, stream ${TEXT}, since bigint NOT NULL, due bigint, opens bigint, until bigint,
   item ${TEXT} NOT NULL, lane int NOT NULL, PRIMARY KEY (list, patient, stream));
-CREATE INDEX work_in_order ON work (list, since, stream);
+CREATE INDEX work_in_order ON work (list, since, stream, patient);
 CREATE INDEX work_due ON work (list, due) WHERE due IS NOT NULL;
 CREATE INDEX work_of_patient ON work (patient);
 CREATE TABLE parked (

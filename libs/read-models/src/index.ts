@@ -32,6 +32,7 @@ export { PROJECTED_CHANNEL } from './record/postgres/progress-hints.ts';
 export { migrateRecord, type MigrateRecordOptions } from './record/postgres/tables.ts';
 export type {
   CareSetting,
+  Alert,
   CareSettingName,
   Item,
   Placed,
@@ -49,6 +50,8 @@ export {
 export {
   openCareSetting,
   type CareSettingQueries,
+  type NewCursor,
+  type NewRow,
   type WorkCursor,
   type WorkRow,
 } from './care-settings/care-setting-reader.ts';

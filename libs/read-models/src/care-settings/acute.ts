@@ -18,7 +18,7 @@ import { withdrawnAlerts } from './withdrawn-alerts.ts';
 
 export const acute: CareSetting = {
   name: 'acute',
-  version: 3,
+  version: 4,
   title: 'Admission view',
   kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'procedure', 'observation', 'result', 'document', 'encounter', 'flag', 'plan', 'team', 'task']), // prettier-ignore
   worklists: [

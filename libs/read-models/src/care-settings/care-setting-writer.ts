@@ -74,7 +74,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
       if (reached !== undefined && reached.epoch !== checkpoint.epoch) this.#forget();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const told = changes.map(({ change }) => change).filter(({ source }) => source.position > after);
-      touched = this.#put(new BatchOfFacts(this.#setting, told));
+      touched = this.#put(new BatchOfFacts(this.#setting, told), checkpoint.position);
       for (const { partition, position, reason } of parked)
         this.#statements.park.run({ partition, position, reason });
       if (checkpoint.position > after) this.#statements.moveCheckpoint.run({ ...checkpoint });
@@ -96,8 +96,8 @@ class SqliteCareSettingWriter implements CareSettingWriter {
       this.#db.exec(`DELETE FROM ${table}`);
   }
 
-  /** Gives the patients whose work may be another. */
-  #put(facts: BatchOfFacts): Set<string> {
+  /** Gives the patients whose work may be another. `position`: up to which the batch goes. */
+  #put(facts: BatchOfFacts, position: number): Set<string> {
     const { before, forget, keep, unlink, link, samePerson, waiting, done, put } = this.#statements;
     const whoIs = (patient: string) =>
       this.#linked.has(patient) ? samePerson.all({ patient }).map((it) => it.patient) : [patient];
@@ -119,7 +119,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
         const before = waiting.all({ list, patient });
         if (isSameWork(before, now)) continue;
         if (before.length > 0) done.run({ list, patient });
-        for (const it of now) put.run({ ...it });
+        for (const it of now) put.run({ ...it, changed: position });
       }
     }
     return new Set(facts.touched.keys());

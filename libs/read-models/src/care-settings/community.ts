@@ -8,7 +8,7 @@ import { woundItems } from './wounds.ts';
 
 export const community: CareSetting = {
   name: 'community',
-  version: 3,
+  version: 4,
   title: 'Community care',
   kinds: new Set(['person', 'problem', 'observation', 'episode', 'encounter', 'appointment', 'plan', 'goal']), // prettier-ignore
   worklists: [

@@ -52,12 +52,18 @@ function deteriorating(
   const first = run.at(-1);
   if (first === undefined) return [];
   const [told] = alertsOf(facts, run, response);
-  const isQuiet = response === 'urgent' && alertsOf(facts, run, 'emergency').length > 0;
+  const isQuiet = told !== undefined || (response === 'urgent' && alertsOf(facts, run, 'emergency').length > 0); // prettier-ignore
   const owner = newest.sources[0].source.organisation;
   const missing = newest.score.missing.map((part) => PARTS[part]);
   const text = `NEWS2 ${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
   const until = new Date(newest.at + STANDS_MS).toISOString();
-  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, owner, state: response, text, ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+  const alertsUntil = new Date(newest.at + ALERTS_MS).toISOString();
+  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, alertsUntil, owner, state: response, text, cause: firstRecorded(run), ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+}
+
+/** Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. */
+function firstRecorded(run: readonly ObservationSet[]): string {
+  return run.flatMap((set) => set.sources).reduce((a, b) => (b.source.position < a.source.position ? b : a)).stream; // prettier-ignore
 }
 
 /** What was alerted of in this run: it goes on being about that, though older measurements of the run may come later. */
@@ -78,6 +84,8 @@ const isTelling = ({ score, response, recorded }: ObservationSet) =>
 
 /** What was measured longer ago is no part of how somebody is now. */
 const STANDS_MS = 3 * DAY_MS;
+/** The College has nobody measured less often than every twelve hours: who was last measured a day ago is no emergency to be called to. */
+const ALERTS_MS = DAY_MS;
 const daysBeforeNewest = (facts: readonly Placed[]) =>
   facts.reduce((at, it) => (it.fact.kind === 'observation' && isForScore(it.fact) ? Math.max(at, timeOf(it)) : at), 0) - STANDS_MS; // prettier-ignore
 

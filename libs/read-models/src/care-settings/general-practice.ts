@@ -15,7 +15,7 @@ import { DAY_MS, HEADING, lineOf, ofKind, section, timeOf } from './sections.ts'
 
 export const generalPractice: CareSetting = {
   name: 'general-practice',
-  version: 3,
+  version: 4,
   title: 'General practice summary',
   kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'procedure', 'immunisation', 'observation', 'result', 'document', 'encounter', 'referral', 'appointment', 'task', 'message', 'plan', 'flag']), // prettier-ignore
   worklists: [lettersNotFiled, resultsNotActedOn, referralsWithoutAppointment, appointmentsMissed],

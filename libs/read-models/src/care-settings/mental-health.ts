@@ -10,7 +10,7 @@ const SEEN_WITHIN_MS = DAY_MS;
 
 export const mentalHealth: CareSetting = {
   name: 'mental-health',
-  version: 3,
+  version: 4,
   title: 'Mental health',
   kinds: new Set(['person', 'episode', 'encounter', 'plan', 'document', 'flag', 'risk', 'task']),
   worklists: [

@@ -9,7 +9,7 @@ import { DAY_MS, HEADING, lineOf, ofKind, section, timeOf, valueText } from './s
 
 export const patient: CareSetting = {
   name: 'patient',
-  version: 3,
+  version: 4,
   title: 'My record',
   kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'immunisation', 'observation', 'result', 'document', 'encounter', 'appointment', 'plan']), // prettier-ignore
   worklists: [],

@@ -20,7 +20,7 @@ export const changesSinceDispensing: Worklist = {
 
 export const pharmacy: CareSetting = {
   name: 'pharmacy',
-  version: 3,
+  version: 4,
   title: 'Pharmacy',
   kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'encounter']),
   worklists: [changesSinceDispensing],

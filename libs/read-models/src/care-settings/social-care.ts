@@ -16,6 +16,12 @@ const ESCALATION: Code = { system: TASK, code: 'safeguarding-escalation', displa
  */
 export const ACKNOWLEDGED_WITHIN_MS = DAY_MS;
 
+/**
+ * What a team learns of late it still has to know, back to the last review of the plan at least: there is one every six months
+ * (the same guidance).
+ */
+const LATE_WITHIN_MS = 183 * DAY_MS;
+
 const WORK_KINDS = new Set(['encounter', 'team', 'plan', 'flag', 'problem', 'task'] as const);
 
 const safeguardingAlerts: Worklist = {
@@ -23,7 +29,7 @@ const safeguardingAlerts: Worklist = {
   title: 'Unscheduled attendances of people who are protected',
   kinds: WORK_KINDS,
   items: (facts) => unacknowledged(facts, 'unacknowledged'),
-  alert: { code: ALERT, priority: 'urgent', isHiddenFromPatient: true },
+  alert: { code: ALERT, priority: 'urgent', isHiddenFromPatient: true, lateWithinMs: LATE_WITHIN_MS },
 };
 
 /** Nobody's work before it is due: until then it is on the list of alerts. */
@@ -37,7 +43,7 @@ const safeguardingEscalations: Worklist = {
 
 export const socialCare: CareSetting = {
   name: 'social-care',
-  version: 3,
+  version: 4,
   title: 'Social care',
   kinds: new Set(['person', 'relative', 'encounter', 'team', 'plan', 'flag', 'problem', 'risk', 'task']),
   worklists: [

@@ -4,7 +4,7 @@ import { Pool } from 'pg';
 import { compileFor, type Query } from '../../record/dialect.ts';
 import { bound, type Values } from '../../record/statement.ts';
 import type { CareSetting, Placed, WorkItem } from '../care-setting.ts';
-import type { CareSettingQueries, WorkPage, WorkRow } from '../care-setting-reader.ts';
+import type { CareSettingQueries, NewPage, NewRow, WorkPage, WorkRow } from '../care-setting-reader.ts';
 import { askingOf, ofOnePerson, placed } from '../statements.ts';
 import { careSettingSchema } from './tables.ts';
 
@@ -66,6 +66,11 @@ class PostgresCareSettingReader implements CareSettingQueries {
   ): Promise<readonly WorkRow[]> {
     const rows = await this.#ask(this.#asking.work, { list, ...after, now, limit: count });
     return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
+  }
+
+  async newWork(list: string, { by, after, count, ...page }: NewPage): Promise<readonly NewRow[]> {
+    const rows = await this.#ask(this.#asking[by], { list, ...page, ...after, limit: count });
+    return rows.map(({ patient, item, at }) => ({ patient, item: JSON.parse(item) as WorkItem, at: Number(at) })); // prettier-ignore
   }
 
   async checkpoint(): Promise<Checkpoint | undefined> {

@@ -88,7 +88,7 @@ export class SettingTables {
       facts.make(standing);
       const isLinking = await this.#join(client, facts);
       if (!isAlone && (isLinking || (await this.#hasStrangers(client, lane, facts)))) throw new ReachesOtherLanes(); // prettier-ignore
-      await this.#put(client, lane, facts);
+      await this.#put(client, { lane, position: checkpoint.position }, facts);
     }
     if (parked.length > 0)
       await client.query(
@@ -178,7 +178,11 @@ export class SettingTables {
     return facts.links.length > 0 || facts.relinked.some((it) => groups.has(it));
   }
 
-  async #put(client: PoolClient, lane: number, facts: BatchOfFacts): Promise<void> {
+  async #put(
+    client: PoolClient,
+    { lane, position }: { readonly lane: number; readonly position: number },
+    facts: BatchOfFacts,
+  ): Promise<void> {
     const s = this.#schema;
     const { gone, rows, links, relinked } = facts;
     if (gone.length > 0) await client.query({ name: `${s} gone`, text: `DELETE FROM ${s}.fact WHERE stream = ANY($1::text[])`, values: [gone] }); // prettier-ignore
@@ -197,10 +201,10 @@ export class SettingTables {
       );
       await this.#join(client, facts);
     }
-    await this.#putWork(client, facts);
+    await this.#putWork(client, position, facts);
   }
 
-  async #putWork(client: PoolClient, facts: BatchOfFacts): Promise<void> {
+  async #putWork(client: PoolClient, position: number, facts: BatchOfFacts): Promise<void> {
     const s = this.#schema;
     if (facts.touched.size === 0) return;
     const kinds = [...new Set([...facts.touched.values()].flatMap((lists) => [...lists].flatMap((list) => [...list.kinds])))]; // prettier-ignore
@@ -223,11 +227,11 @@ export class SettingTables {
       await client.query({
         name: `${s} work`,
         // By the lane of what is waited about, which may be another where persons are linked.
-        text: `INSERT INTO ${s}.work SELECT u.*, f.lane FROM unnest(
+        text: `INSERT INTO ${s}.work SELECT u.*, f.lane, $9 FROM unnest(
                  $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[]
                ) u(list, patient, stream) JOIN ${s}.fact f ON f.stream = u.stream AND f.patient = u.patient
                ON CONFLICT DO NOTHING`,
-        values: columnsOf(work, ['list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item']),
+        values: [...columnsOf(work, ['list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item']), position], // prettier-ignore
       });
   }
 }

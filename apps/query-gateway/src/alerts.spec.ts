@@ -37,6 +37,7 @@ function gatewayOver(list: string, rows: readonly Row[], more: Partial<Gateway['
       waitFor: async (position: number) => position <= 5,
       ...more,
     },
+    projected: { waitFor: async () => true },
     head: () => 5,
     digest: (value: string) => `digest of ${value}`,
     record: {
@@ -44,6 +45,7 @@ function gatewayOver(list: string, rows: readonly Row[], more: Partial<Gateway['
         if (type === 'Task') reads.push(id);
         return { kind: recorded.has(id) ? 'found' : 'unknown' };
       },
+      theseVersions: async (asked: readonly { stream: string }[]) => ({ bodies: new Map(asked.map(({ stream }) => [stream, { body: '{}' }])) }),
     },
     recordActivity: {
       async record(request: RecordRequest) {
@@ -67,13 +69,23 @@ describe('a look at the lists', () => {
     expect(one!.ifNoneMatch).toBe(true);
   });
 
-  it('labels the task as what it is about, so that it tells nobody who may not see that', async () => {
-    const { gateway, recorded } = gatewayOver('news2-emergency', [{ patient: 'Patient/p', item: { ...came, stream: 'Observation/o' } }], {}, 'urgent-care'); // prettier-ignore
+  it('labels the task as what it is about and rests on, so that it tells nobody who may not see that', async () => {
+    const { gateway, recorded } = gatewayOver('news2-emergency', [{ patient: 'Patient/p', item: { ...came, stream: 'Observation/o', because: ['Observation/other'] } }], {}, 'urgent-care'); // prettier-ignore
     const label = { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'V' };
-    const read = async (type: string) => type === 'Task' ? { kind: 'unknown' } : { kind: 'found', body: JSON.stringify({ meta: { security: [label] } }) }; // prettier-ignore
-    await raiseAlerts({ ...gateway, record: { read } } as unknown as Gateway, 5, undefined, NOW);
+    const theseVersions = async (asked: readonly { stream: string }[]) => ({ bodies: new Map(asked.map(({ stream }) => [stream, { body: stream === 'Observation/o' ? '{}' : JSON.stringify({ meta: { security: [label] } }) }])) }); // prettier-ignore
+    await raiseAlerts({ ...gateway, record: { ...gateway.record, theseVersions } } as unknown as Gateway, 5, undefined, NOW); // prettier-ignore
     const [task] = [...recorded.values()].map(({ entries }) => JSON.parse(entries[0]!.resource as string) as object); // prettier-ignore
     expect(task).toMatchObject({ meta: { security: [label] } });
+  });
+
+  it('labels the task as restricted where it cannot read what it is about, and waits for the record to have it', async () => {
+    const { gateway, recorded } = gatewayOver('news2-emergency', [{ patient: 'Patient/p', item: came }], {}, 'urgent-care'); // prettier-ignore
+    const unread = { ...gateway, record: { ...gateway.record, theseVersions: async () => ({ bodies: new Map() }) } } as unknown as Gateway; // prettier-ignore
+    const behind = { ...unread, projected: { waitFor: async () => false } } as unknown as Gateway;
+    expect([await raiseAlerts(behind, 5, undefined, NOW), recorded.size]).toEqual([undefined, 0]);
+    await raiseAlerts(unread, 5, undefined, NOW);
+    const [task] = [...recorded.values()].map(({ entries }) => JSON.parse(entries[0]!.resource as string) as { meta: { security: { code: string }[] } }); // prettier-ignore
+    expect(task!.meta.security.map(({ code }) => code)).toContain('R');
   });
 
   it('raises all others where one cannot be recorded, and says that there was one', async () => {

@@ -24,7 +24,7 @@ export interface Alerting {
   stop(): Promise<void>;
 }
 
-type Asked = Pick<Gateway, 'careSettings' | 'record' | 'recordActivity' | 'head' | 'digest'>;
+type Asked = Pick<Gateway, 'careSettings' | 'record' | 'projected' | 'recordActivity' | 'head' | 'digest'>; // prettier-ignore
 
 /** Between two looks, so that a stream of events costs no more than four of them a second. */
 const LOOK_EVERY_MS = 250;
@@ -112,7 +112,9 @@ export async function raiseAlerts(
   now: number,
 ): Promise<Look | undefined> {
   const views = gateway.careSettings!;
-  if (!(await views.waitFor(head, LOOK_AT_LEAST_EVERY_MS))) return undefined;
+  // The record too: by it is told for whom an alert is.
+  const reached = await Promise.all([views, gateway.projected].map((it) => it.waitFor(head, LOOK_AT_LEAST_EVERY_MS))); // prettier-ignore
+  if (reached.includes(false)) return undefined;
   // Of another life of the log.
   const from = before !== undefined && before.position <= head ? before : undefined;
   let failed: Look['failed'];
@@ -228,12 +230,14 @@ const HIDING = [
   { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R', display: 'restricted' },
 ];
 
-/** A Task tells of what it is about, so it is for nobody who may not see that. */
+/** A Task tells of what it is about and of what that rests on, so it is for nobody who may not see all of it. */
 async function labelled(record: Asked['record'], { list, item }: Found): Promise<object> {
-  const [type, id] = item.stream.split('/') as [string, string];
-  const about = await record.read(type, id);
-  const labels = about.kind === 'found' ? ((JSON.parse(about.body) as Labelled).meta?.security ?? []) : [];
-  const security = [...(list.alert!.isHiddenFromPatient ? HIDING : []), ...labels];
+  const about = [...new Set([item.stream, ...(item.because ?? [])])].map((stream) => ({ stream }));
+  const { bodies } = await record.theseVersions(about);
+  const labels = [...bodies.values()].flatMap(({ body }) => (JSON.parse(body) as Labelled).meta?.security ?? []); // prettier-ignore
+  // What cannot be read may be hidden from anybody.
+  const isHiding = list.alert!.isHiddenFromPatient || about.some(({ stream }) => !bodies.has(stream));
+  const security = [...(isHiding ? HIDING : []), ...labels];
   const once = new Map(security.map((it) => [`${it.system}|${it.code}`, it]));
   return once.size === 0 ? {} : { meta: { security: [...once.values()] } };
 }

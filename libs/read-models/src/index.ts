@@ -37,6 +37,7 @@ export type {
   Item,
   Placed,
   Section,
+  Source,
   WorkItem,
   Worklist,
 } from './care-settings/care-setting.ts';
@@ -69,6 +70,11 @@ export { openPostgresCareSettings } from './care-settings/postgres/care-setting-
 export { openPostgresCareSettingsWriter } from './care-settings/postgres/care-settings-writer.ts';
 export { indicators, type Indicator } from './population/indicators.ts';
 export { population } from './population/population.ts';
-export { openPopulation, type CaseGroup, type KeptPopulation, type PopulationQueries } from './population/population-reader.ts';
+export {
+  openPopulation,
+  type CaseGroup,
+  type KeptPopulation,
+  type PopulationQueries,
+} from './population/population-reader.ts';
 export { openPopulationWriter } from './population/population-writer.ts';
 export { migratePopulation, openPostgresPopulation, openPostgresPopulationWriter, populationSchema } from './population/postgres.ts'; // prettier-ignore

@@ -72,6 +72,8 @@ export interface WorkItem {
   readonly text: string;
   /** Waits without an alert: who must know was told of it, or of something worse. */
   readonly isQuiet?: true;
+  /** Streams of what it rests on besides: its alert is for nobody who may not know of them. */
+  readonly because?: readonly string[];
   /** What names the cause of an alert, where `stream` may come to be another before it is raised; bookkeeping. */
   readonly cause?: string;
   /** ISO 8601: from then on it alerts nobody any more, though it waits. */

@@ -58,8 +58,10 @@ function deteriorating(
   const text = `NEWS2 ${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
   const until = new Date(newest.at + STANDS_MS).toISOString();
   const alertsUntil = new Date(newest.at + ALERTS_MS).toISOString();
-  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, alertsUntil, owner, state: response, text, cause: firstRecorded(run), ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, alertsUntil, owner, state: response, text, cause: firstRecorded(run), because: streamsOf([newest, first]), ...(isQuiet && { isQuiet }) }]; // prettier-ignore
 }
+
+const streamsOf = (sets: readonly ObservationSet[]) => [...new Set(sets.flatMap((set) => set.sources.map((it) => it.stream)))].toSorted(); // prettier-ignore
 
 /** Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. */
 function firstRecorded(run: readonly ObservationSet[]): string {
@@ -72,7 +74,7 @@ function alertsOf(
   run: readonly ObservationSet[],
   response: Exclude<Response, 'routine'>,
 ): readonly string[] {
-  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
+  const streams = new Set(streamsOf(run));
   const { code, system } = CODES[response];
   const alerts = facts.filter(({ fact }) => fact.kind === 'task' && fact.codes.some((it) => it.code === code && it.system === system)); // prettier-ignore
   return alerts.flatMap(({ fact }) => fact.refs['focus'] ?? []).filter((it) => streams.has(it)).toSorted(); // prettier-ignore
@@ -105,7 +107,7 @@ function whileHigh(sets: readonly ObservationSet[], response: Response): readonl
 
 /** Somebody came, as a task about one of the observations says: from then on only what is worse than they found waits. */
 function unanswered(facts: readonly Placed[], run: readonly ObservationSet[]): readonly ObservationSet[] {
-  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
+  const streams = new Set(streamsOf(run));
   const answers = facts.filter(({ fact }) => fact.kind === 'task' && DONE.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
   if (answers.length === 0) return run;
   const at = Math.max(...answers.map(answeredAt));

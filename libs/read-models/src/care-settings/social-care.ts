@@ -69,6 +69,8 @@ function unacknowledged(facts: readonly Placed[], state: string): readonly WorkI
     const inForce = protecting.filter((it) => isInForce(it, at));
     if (inForce.length === 0 || isAcknowledged(attendance, facts)) return [];
     const owner = teamOf(inForce, facts);
+    // What others have put in force may be hidden from the team that is told.
+    const own = inForce.filter((it) => teamOf([it], facts) === owner);
     return [
       {
         stream: attendance.stream,
@@ -76,7 +78,8 @@ function unacknowledged(facts: readonly Placed[], state: string): readonly WorkI
         due: new Date(at + ACKNOWLEDGED_WITHIN_MS).toISOString(),
         ...(owner !== undefined && { owner }),
         state,
-        text: `${lineOf(attendance).text}: ${protectionNames(inForce)}`,
+        text: `${lineOf(attendance).text}: ${protectionNames(own)}`,
+        because: own.map(({ stream }) => stream).toSorted(),
       },
     ];
   });

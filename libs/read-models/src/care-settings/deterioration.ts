@@ -86,8 +86,8 @@ const isTelling = ({ score, response, recorded }: ObservationSet) =>
 
 /** What was measured longer ago is no part of how somebody is now. */
 const STANDS_MS = 3 * DAY_MS;
-/** The College has nobody measured less often than every twelve hours: who was last measured a day ago is no emergency to be called to. */
-const ALERTS_MS = DAY_MS;
+/** The College has nobody measured less often than every twelve hours: after four times as long a score says how somebody was. */
+const ALERTS_MS = 2 * DAY_MS;
 const daysBeforeNewest = (facts: readonly Placed[]) =>
   facts.reduce((at, it) => (it.fact.kind === 'observation' && isForScore(it.fact) ? Math.max(at, timeOf(it)) : at), 0) - STANDS_MS; // prettier-ignore
 

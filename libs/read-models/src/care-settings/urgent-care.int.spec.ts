@@ -219,10 +219,10 @@ describe('NEWS2 as observations come', () => {
     expect(again!.cause).not.toBe(alone!.cause);
   });
 
-  it('given they were last measured yesterday, then it waits and alerts nobody any more', async () => {
+  it('given they were last measured two days ago, then it waits and alerts nobody any more', async () => {
     const [work] = await emergencies(measured('a', '2026-06-01T10:00:00Z', GRAVE));
     expect(work).toMatchObject({
-      alertsUntil: '2026-06-02T10:00:00.000Z',
+      alertsUntil: '2026-06-03T10:00:00.000Z',
       until: '2026-06-04T10:00:00.000Z',
     });
   });

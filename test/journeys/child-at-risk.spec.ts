@@ -3,6 +3,7 @@
  * it, once, whatever is sent again, restarted or linked; takes it on, or is reminded; and is told where it was a mistake.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { alertsSettled } from '../support/alerts-settled.ts';
 import { SHARED_CLUSTER } from '../support/one-cluster.ts';
 import { startStack, type Answer, type Stack } from '../support/start-stack.ts';
 
@@ -27,7 +28,7 @@ describe('given a child on a protection plan', () => {
   it('when they are brought to an emergency department, then the social worker has it on the list, and as a Task', async () => {
     await recorded(attendance('amys-fall', 'amy', -1));
     expect(await worklist('safeguarding-alerts')).toEqual(['Encounter/amys-fall unacknowledged']);
-    const [task] = await alertsOnceThereAre(1);
+    const [task] = await alertsAtLast(1);
     expect(task).toMatchObject({
       status: 'requested',
       focus: { reference: 'Encounter/amys-fall' },
@@ -52,7 +53,7 @@ describe('given a child on a protection plan', () => {
     await recorded(attendance('amys-fall', 'amy', -1));
     await recorded({ ...attendance('amys-fall', 'amy', -1), status: 'finished', period: { start: hours(-1), end: hours(-0.5) } }); // prettier-ignore
     await recorded(attendance('amys-burn', 'amy', -0.4));
-    expect((await alertsOnceThereAre(2)).map(({ focus }) => focus.reference)).toEqual(['Encounter/amys-burn', 'Encounter/amys-fall']); // prettier-ignore
+    expect((await alertsAtLast(2)).map(({ focus }) => focus.reference)).toEqual(['Encounter/amys-burn', 'Encounter/amys-fall']); // prettier-ignore
   });
 
   it('when the social worker takes one on, then it is off the list', async () => {
@@ -67,9 +68,9 @@ describe('given a child on a protection plan', () => {
     expect(await worklist('safeguarding-escalations')).toEqual([
       'Encounter/amys-yesterday escalated overdue',
     ]);
-    const [task] = await alertsOnceThereAre(1, 'safeguarding-escalation');
+    const [task] = await alertsAtLast(1, 'safeguarding-escalation');
     expect(task).toMatchObject({ priority: 'stat', focus: { reference: 'Encounter/amys-yesterday' } });
-    await alertsOnceThereAre(3);
+    await alertsAtLast(3);
   });
 
   it('when an attendance was another child’s, then the Task that nobody touched is cancelled, once, and the other stays', async () => {
@@ -91,7 +92,7 @@ describe('given a child on a protection plan', () => {
     ]);
     await recorded(person('unnamed', { link: [{ type: 'replaced-by', other: { reference: 'Patient/amy' } }] })); // prettier-ignore
     expect(await worklist('safeguarding-alerts')).toEqual(['Encounter/amys-ride unacknowledged', 'Encounter/amys-yesterday unacknowledged overdue']); // prettier-ignore
-    const [raised] = await alertsOnceThereAre(1, 'safeguarding-alert', 'unnamed');
+    const [raised] = await alertsAtLast(1, 'safeguarding-alert', 'unnamed');
     expect(raised!.focus.reference).toBe('Encounter/amys-ride');
     expect(await alerts()).toHaveLength(3);
     await recorded(person('unnamed'));
@@ -109,7 +110,7 @@ describe('given a child on a protection plan', () => {
       const before = await versions();
       stack = await stack.restart();
       await recorded(attendance('amys-last', 'amy', -0.1));
-      await alertsOnceThereAre(4);
+      await alertsAtLast(4);
       expect(await versions()).toEqual(expect.arrayContaining(before));
       expect(await allTasks()).toHaveLength(before.length + 1);
     });
@@ -188,8 +189,10 @@ async function tasksOf(query: string): Promise<readonly Task[]> {
 const alerts = (code = 'safeguarding-alert', who = 'amy') => tasksOf(`patient=${who}&code=${code}`);
 const allTasks = () => tasksOf('patient=amy,unnamed&code=safeguarding-alert,safeguarding-escalation');
 
-async function alertsOnceThereAre(count: number, code?: string, who?: string): Promise<readonly Task[]> {
-  let found: readonly Task[] = [];
-  await expect.poll(async () => (found = await alerts(code, who)).length, WAITS).toBe(count);
+/** When nothing more comes of what was recorded: so many and no more. */
+async function alertsAtLast(count: number, code?: string, who?: string): Promise<readonly Task[]> {
+  await alertsSettled(stack);
+  const found = await alerts(code, who);
+  expect(found).toHaveLength(count);
   return found;
 }

@@ -1,6 +1,7 @@
 /**
- * What a reader may not see is in nothing that is made of it: on no page and no worklist of any setting, neither in words, nor as an
- * item that would not be there without it. What is hidden is labelled very restricted, which no persona of staff may see.
+ * What a reader may not see is in nothing that is made of it: on no page, no worklist of any setting and no alert, neither in words, nor
+ * as an item that would not be there without it. What is hidden is labelled very restricted, which no persona of staff may see; the same
+ * of other people, of whom nothing is hidden, is seen.
  */
 import { careSettings } from '@carelog/read-models';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +10,7 @@ import { startEmptyStack, type Stack } from '../support/start-stack.ts';
 let stack: Stack;
 beforeAll(async () => {
   stack = await startEmptyStack();
-  const entry = [...known, ...hidden].map((resource) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } })); // prettier-ignore
+  const entry = [...known, ...hidden, ...openly([...known, ...hidden])].map((resource) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } })); // prettier-ignore
   const answer = await stack.fhir('POST', '', { body: { resourceType: 'Bundle', type: 'transaction', entry } }); // prettier-ignore
   expect([answer.status, answer.status === 200 ? '' : answer.text]).toEqual([200, '']);
 });
@@ -28,19 +29,72 @@ const LISTS = careSettings.flatMap(({ worklists }) =>
   worklists.filter((it) => it.withdraws !== true).map(({ name }) => name),
 );
 const listOf = (name: string, as: string) => stack.fhir('GET', `/List?code=https://fhir.carelog.example/CodeSystem/worklist|${name}`, { as }); // prettier-ignore
-const pageOf = (setting: string, as: string) => stack.fhir('GET', `/Patient/kept/$summary?profile=${setting}`, { as }); // prettier-ignore
+const pageOf = (setting: string, as: string, of = 'kept') => stack.fhir('GET', `/Patient/${of}/$summary?profile=${setting}`, { as }); // prettier-ignore
+
+/** Who sees nothing on the list of what is open, since its type is none of their work's, or the person is not in their care. */
+const SEES_NONE: Readonly<Record<string, readonly string[]>> = {
+  'results-not-acted-on': ['social-worker'],
+  'in-patients': ['pharmacist'],
+  'discharge-clock': ['pharmacist'],
+  'news2-emergency': ['social-worker'],
+  'news2-urgent': STAFF.filter((as) => as !== 'gp'),
+  'care-plan-callers': ['pharmacist'],
+  'community-caseload': ['pharmacist'],
+  'community-visits': ['pharmacist'],
+  'crisis-elsewhere': ['pharmacist'],
+  'safeguarding-alerts': ['pharmacist'],
+  'safeguarding-escalations': ['pharmacist'],
+};
+
+const isOpen = (reference: string) => /\/(?:zqshown|open)-/.test(reference);
 
 describe.each(LISTS)('the list %s', (name) => {
-  it('holds what is hidden for who sees everything, and nothing of it for anybody else', async () => {
-    const whole = await listOf(name, 'publisher');
-    expect(whole.json.entry[0].resource.entry?.length ?? 0).toBeGreaterThan(0);
-    for (const as of [...STAFF, 'patient']) {
-      const { status, text, json } = await listOf(name, as);
-      expect([as, [200, 403].includes(status)]).toEqual([as, true]);
-      expect([as, text.toLowerCase().includes('zqhidden')]).toEqual([as, false]);
-      expect([as, json.entry?.[0].resource.entry]).toEqual([as, undefined]);
-      expect([as, json.link?.length ?? 1]).toEqual([as, 1]);
+  it('holds what is hidden for who sees everything, and of anybody else what they may know', async () => {
+    const items = ({ json }: Awaited<ReturnType<typeof listOf>>): readonly string[] => (json.entry[0].resource.entry ?? []).map(({ item }: { item: { reference: string } }) => item.reference); // prettier-ignore
+    const whole = items(await listOf(name, 'publisher'));
+    const open = whole.filter(isOpen);
+    expect([whole.length > open.length, open.length > 0]).toEqual([true, true]);
+    for (const as of STAFF) {
+      const answer = await listOf(name, as);
+      expect([as, answer.status, items(answer)]).toEqual([as, 200, SEES_NONE[name]?.includes(as) ? [] : open]); // prettier-ignore
+      expect([as, answer.text.toLowerCase().includes('zqhidden')]).toEqual([as, false]);
+      expect([as, answer.json.link.length]).toEqual([as, 1]);
     }
+    expect((await listOf(name, 'patient')).status).toBe(403);
+  });
+});
+
+describe('the alerts', () => {
+  const tasksOf = async (of: string, as: string): Promise<readonly string[]> => {
+    const { status, text, json } = await stack.fhir('GET', `/Task?patient=${of}&_count=50`, { as });
+    expect([as, status, as !== 'publisher' && text.toLowerCase().includes('zqhidden')]).toEqual([as, 200, false]); // prettier-ignore
+    return (json.entry ?? []).map(({ resource }: { resource: { code: { coding: [{ code: string }] }; focus: { reference: string } } }) => `${resource.code.coding[0].code} ${resource.focus.reference}`).toSorted(); // prettier-ignore
+  };
+  const RAISED = [
+    'discharge-summary-overdue Encounter/zqhidden-left',
+    'discharge-summary-overdue Encounter/zqhidden-yesterday',
+    'news2-emergency Observation/zqhidden-271649006',
+    // Nobody hides that they came, but by which plan they are protected.
+    'safeguarding-alert Encounter/contact',
+    'safeguarding-alert Encounter/zqhidden-ambulance',
+    'safeguarding-alert Encounter/zqhidden-yesterday',
+    'safeguarding-escalation Encounter/contact',
+    'safeguarding-escalation Encounter/zqhidden-yesterday',
+  ];
+  const OPEN = RAISED.map((it) => it.replace('zqhidden', 'zqshown').replace('Encounter/contact', 'Encounter/open-contact')).toSorted(); // prettier-ignore
+
+  it('of what is hidden are there for who sees everything, and for nobody else', async () => {
+    await expect.poll(() => tasksOf('kept', 'publisher'), { timeout: 10_000 }).toEqual(RAISED);
+    for (const as of STAFF) expect([as, await tasksOf('kept', as)]).toEqual([as, []]);
+  });
+
+  it('of what is not hidden are there for who cares for the person; of safeguarding not for who may see nothing restricted', async () => {
+    await expect.poll(() => tasksOf('open-kept', 'publisher'), { timeout: 10_000 }).toEqual(OPEN);
+    for (const as of STAFF) {
+      const seen = as === 'pharmacist' ? OPEN.filter((it) => !it.startsWith('safeguarding')) : OPEN;
+      expect([as, await tasksOf('open-kept', as)]).toEqual([as, seen]);
+    }
+    expect((await stack.fhir('GET', '/Task?patient=open-kept', { as: 'patient' })).status).toBe(403);
   });
 });
 
@@ -49,12 +103,17 @@ describe.each(careSettings.map((it) => it.name))('the page of %s', (setting) => 
     const whole = await pageOf(setting, 'publisher');
     expect(whole.text.toLowerCase()).toContain('zqhidden');
     expect(withheld(whole)).toBe(false);
+    const seers: string[] = [];
     for (const as of STAFF) {
       const answer = await pageOf(setting, as);
       expect([as, answer.status, answer.text.toLowerCase().includes('zqhidden'), withheld(answer)]).toEqual([as, 200, false, true]); // prettier-ignore
       // A line that is left out leaves no gap: what is not there is not counted either.
       expect(answer.text).toContain('Some information about this person is withheld');
+      const open = await pageOf(setting, as, 'open-kept');
+      if (open.text.toLowerCase().includes('zqshown')) seers.push(as);
     }
+    // What is not hidden is on it for those whose work it is.
+    expect(seers.length).toBeGreaterThan(STAFF.length / 2);
   });
 });
 
@@ -69,7 +128,7 @@ it('a page of a list is filled past what is hidden, and ends where the list ends
     shown.push(json.entry[0].resource.entry.map(({ item }: { item: { reference: string } }) => item.reference).join()); // prettier-ignore
     path = json.link.find((it: { relation: string }) => it.relation === 'next')?.url;
   }
-  expect(shown).toEqual(['Appointment/first', 'Appointment/second']);
+  expect(shown).toEqual(['Appointment/zqshown-missed', 'Appointment/first', 'Appointment/second']);
 });
 
 it('of whom it is hidden where they are seen, no page or list says which organisation told of it', async () => {
@@ -98,8 +157,15 @@ it('of whom it is hidden where they are seen, no page or list says which organis
   await publish(letter, 'ed-doctor');
   const page = await stack.fhir('GET', '/Patient/moved-away/$summary?profile=general-practice', { as: 'gp' });
   expect([page.status, page.text.includes('Allergy to latex'), page.text.includes('RZZ')]).toEqual([200, true, false]); // prettier-ignore
+  // Each line says that something of it is withheld, and tells nothing by which one could find out what.
+  const whereFrom = ({ json }: typeof page): readonly { url: string }[][] => json.entry[0].resource.section.flatMap(({ entry = [] }: { entry?: { extension: [{ extension: object[] }] }[] }) => entry.map((it) => it.extension[0].extension)); // prettier-ignore
+  const said = (of: typeof page, url: string) => whereFrom(of).filter((it) => it.some((one) => one.url === url)).length; // prettier-ignore
+  const lines = whereFrom(page).length;
+  expect(lines).toBeGreaterThan(0);
+  expect(['withheld', 'author', 'event'].map((url) => said(page, url))).toEqual([lines, 0, 0]);
   const whole = await stack.fhir('GET', '/Patient/moved-away/$summary?profile=general-practice');
   expect(whole.text).toContain('RZZ');
+  expect([said(whole, 'withheld'), said(whole, 'author') > 0, said(whole, 'event')]).toEqual([0, true, whereFrom(whole).length]); // prettier-ignore
   for (const name of ['letters-not-filed', 'in-patients']) {
     const { text } = await listOf(name, 'gp');
     expect([name, text.includes('moved-away'), text.includes('RZZ')]).toEqual([name, true, false]);
@@ -153,3 +219,12 @@ const hidden: readonly Resource[] = [
   hide('Encounter', 'yesterday', { status: 'finished', class: { code: 'EMER' }, type: [{ text: 'Zqhidden attendance' }], subject, serviceProvider: ods('RZZ'), period: { start: hours(-50), end: hours(-49) } }), // prettier-ignore
   hide('AllergyIntolerance', 'allergy', { clinicalStatus: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }] }, code: { text: 'Allergy to zqhidden' }, patient, recordedDate: hours(-10) }), // prettier-ignore
 ];
+
+/** The same of other people, with nothing hidden: what everybody who cares for them may know. */
+const openly = (resources: readonly Resource[]): readonly Resource[] =>
+  resources.map(({ meta: _, ...it }) => {
+    const text = JSON.stringify(it).replaceAll('zqhidden', 'zqshown').replaceAll('Zqhidden', 'Zqshown');
+    const moved = text.replaceAll(/Patient\/(kept|other)/g, 'Patient/open-$1');
+    const resource = JSON.parse(moved) as Resource;
+    return resource.id.startsWith('zqshown') ? resource : { ...resource, id: `open-${resource.id}` };
+  });

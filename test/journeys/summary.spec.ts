@@ -57,6 +57,21 @@ const allergies = ({ json }: Answer): string[] =>
     .filter(({ code }) => code.coding[0]!.code === '886921000000105')
     .flatMap(({ entry = [] }) => entry.map(({ display }) => display));
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** What the page says of where this is from, by name; and the text of its section. */
+function whereFrom({ json }: Answer, reference: string): [Record<string, unknown>, string] {
+  interface Extension {
+    readonly url: string;
+  }
+  interface Told {
+    readonly text: { readonly div: string };
+    readonly entry?: { reference: string; extension: [{ extension: Extension[] }] }[];
+  }
+  const section = (json.entry[0].resource.section as Told[]).find(({ entry = [] }) => entry.some((it) => it.reference === reference))!; // prettier-ignore
+  const [{ extension }] = section.entry!.find((it) => it.reference === reference)!.extension;
+  return [Object.fromEntries(extension.map(({ url, ...value }) => [url, Object.values(value)[0]])), section.text.div]; // prettier-ignore
+}
+
 describe('a page', () => {
   it.each(SETTINGS)(
     'of %s is a document that holds what it refers to, and says how new it is',
@@ -77,9 +92,13 @@ describe('a page', () => {
     expect((await put(allergy('new', 'ben', '91936005', 'Allergy to penicillin'))).status).toBe(201);
     const answer = await page('ben');
     expect(allergies(answer).toSorted()).toEqual(['Allergy to latex', 'Allergy to penicillin']);
-    const where = JSON.stringify(answer.json.entry[0].resource.section);
-    for (const told of ['"position"', '"organisation"', '"occurred"', '"recorded"'])
-      expect(where).toContain(told);
+    const { json: history } = await stack.fhir('GET', '/AllergyIntolerance/new/_history');
+    const [{ lastUpdated }] = history.entry.map(({ resource }: { resource: { meta: object } }) => resource.meta); // prettier-ignore
+    const [where, row] = whereFrom(answer, 'AllergyIntolerance/new');
+    expect(where).toMatchObject({ event: expect.stringMatching(UUID), version: '1', organisation: expect.any(String), author: expect.any(String), occurred: expect.any(String), recorded: lastUpdated }); // prettier-ignore
+    expect(where).not.toHaveProperty('withheld');
+    // Who said it, in words for people too.
+    for (const told of [where['organisation'], where['author']]) expect(row).toContain(told);
   });
 
   it('is that of both records of one person while they are linked, and of one when they are not', async () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { accessRows } from './access-rows.ts';
 import { accountRows } from './account-rows.ts';
+import { careSettingRows } from './care-setting-rows.ts';
 import { clusterRows } from './cluster-rows.ts';
 import { importRows } from './import-rows.ts';
 import { lagRows } from './lag-rows.ts';
@@ -48,6 +49,7 @@ async function benchServer(): Promise<string[]> {
   const singles = [
     ...(await logRows(settings)),
     ...(await lagRows(settings)),
+    ...(await careSettingRows(settings)),
     ...(await postgresLogRows(settings)),
     ...(await importRows(settings)),
     ...(await startRows(settings)),

@@ -195,6 +195,8 @@ describe('metrics', () => {
     expect(exported.sort()).toEqual(documented.sort());
     expect(valueOf(text, 'carelog_log_position')).toBe(0);
     expect(valueOf(text, 'carelog_projection_lag_events{projection="record"}')).toBe(0);
+    expect(valueOf(text, 'carelog_projection_lag_events{projection="population"}')).toBe(0);
+    expect(valueOf(text, 'carelog_projection_parked{projection="population"}')).toBe(0);
     expect(valueOf(text, 'carelog_writers_waiting')).toBe(0);
     expect(valueOf(text, 'carelog_writers_turned_away_total')).toBe(0);
     expect(valueOf(text, 'carelog_requests_total{interaction="read",status="4xx"}')).toBeGreaterThan(0);

@@ -18,7 +18,7 @@ export interface Running {
   /** `rebuild` where a view is built anew in its own place. */
   readonly projector: Pick<Projector, 'position'> & Partial<Pick<Projector, 'rebuild'>>;
   readonly careSettings: Pick<CareSettingViews, 'of' | 'position'> &
-    Partial<Pick<CareSettingViews, 'rebuild'>>;
+    Partial<Pick<CareSettingViews, 'rebuild' | 'population'>>;
 }
 
 export interface Status {
@@ -54,8 +54,9 @@ export async function statusOf(running: Running): Promise<Status> {
   return { version, startedAt, log, people, resources, projections };
 }
 
-/** The record, then the view of each care setting. `parked` is a short question to it. */
+/** The record, then the view of each care setting, then the population where it can be asked. `parked` is a short question to it. */
 export function viewsOf({ record, recordVersion, projector, careSettings: kept }: Running): readonly View[] {
+  const { population: counted } = kept;
   return [
     { name: 'record', version: recordVersion(), position: projector.position(), parked: () => record.parked() }, // prettier-ignore
     ...careSettings.flatMap(({ name, version }) => {
@@ -63,6 +64,7 @@ export function viewsOf({ record, recordVersion, projector, careSettings: kept }
       if (queries === undefined) return [];
       return [{ name, version, position: kept.position(name), parked: () => queries.parked() }];
     }),
+    ...(counted === undefined ? [] : [{ name: population.name, version: population.version, position: kept.position(population.name), parked: () => counted.parked() }]), // prettier-ignore
   ];
 }
 

@@ -3,7 +3,7 @@
  * behind, such as one of a new version, is built on a thread of its own first, so that it holds up nobody else's.
  */
 import type { Policy } from '@carelog/access';
-import { careSettings, openCareSetting, openCareSettingWriter, openPopulation, openPopulationWriter, population, type CareSetting, type CareSettingQueries, type CareSettingWriter, type PopulationQueries } from '@carelog/read-models'; // prettier-ignore
+import { careSettings, openCareSetting, openCareSettingWriter, openPopulation, openPopulationWriter, population, type CareSetting, type CareSettingQueries, type CareSettingWriter, type KeptPopulation } from '@carelog/read-models'; // prettier-ignore
 import type { Log } from '@carelog/service-kit';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -30,7 +30,7 @@ export interface CareSettingsPaths {
 
 export interface CareSettingViews {
   readonly of: ReadonlyMap<string, CareSettingQueries>;
-  readonly population: PopulationQueries;
+  readonly population: KeptPopulation;
   /** Position of the last event that this setting reflects, or every one; 0 while one of them is built. */
   position(setting?: string): number;
   /** False when the time ran out first. */
@@ -75,7 +75,7 @@ export async function startCareSettings(options: StartCareSettingsOptions): Prom
 
 class KeptCareSettings implements CareSettingViews {
   readonly of: ReadonlyMap<string, CareSettingQueries>;
-  readonly population: ReturnType<typeof openPopulation>;
+  readonly population: KeptPopulation;
   readonly #paths: CareSettingsPaths;
   readonly #policy: Policy;
   readonly #headSignal: SharedArrayBuffer;

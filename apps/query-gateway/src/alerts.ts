@@ -7,15 +7,16 @@ import type { Caller } from '@carelog/access';
 import { derivedEventId } from '@carelog/event-store';
 import {
   careSettings,
-  cursorAfter,
+  type Alert,
   type CareSettingQueries,
-  type WorkCursor,
+  type NewCursor,
+  type NewRow,
   type WorkItem,
   type Worklist,
   type WorkRow,
 } from '@carelog/read-models';
 import type { Log } from '@carelog/service-kit';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import type { Gateway } from './gateway.ts';
 
 export interface Alerting {
@@ -23,13 +24,15 @@ export interface Alerting {
   stop(): Promise<void>;
 }
 
-type Asked = Pick<Gateway, 'careSettings' | 'record' | 'recordActivity' | 'head' | 'digest'>;
+type Asked = Pick<Gateway, 'careSettings' | 'record' | 'projected' | 'recordActivity' | 'head' | 'digest'>; // prettier-ignore
 
 /** Between two looks, so that a stream of events costs no more than four of them a second. */
 const LOOK_EVERY_MS = 250;
 /** What is due becomes so without an event. */
 const LOOK_AT_LEAST_EVERY_MS = 1_000;
 const AFTER_TROUBLE_MS = 5_000;
+/** What is new is all that there is to look at; whatever went past that, as a view that was mended, is found by looking at everything. */
+const WHOLE_EVERY_MS = 600_000;
 
 /** What began longer ago is history that was loaded, which helps nobody to be told of now. */
 const ALERTS_WITHIN_MS = 7 * 86_400_000;
@@ -48,61 +51,89 @@ export function startAlerting(gateway: Asked, log: Pick<Log, 'warn'>): Alerting 
 
 async function keepAlerting(gateway: Asked, log: Pick<Log, 'warn'>, signal: AbortSignal): Promise<void> {
   if (gateway.careSettings === undefined) return;
-  const raised = new Set<string>();
-  let seen = -1;
-  let looked = -Infinity;
+  let before: Looked | undefined;
+  let lookedAt = -Infinity;
+  let wholeAt = -Infinity;
+  let retryMs = AFTER_TROUBLE_MS;
   let isTroubled = false;
   while (!signal.aborted) {
     const began = performance.now();
-    try {
-      const head = await gateway.head();
-      const isTimeToLook = head !== seen || began - looked >= LOOK_AT_LEAST_EVERY_MS;
-      if (isTimeToLook && (await raiseAlerts(gateway, head, raised, Date.now()))) {
-        seen = head;
-        looked = began;
-      }
-      isTroubled = false;
-    } catch (fault) {
+    let pause = LOOK_EVERY_MS;
+    const trouble = (fault: unknown): void => {
       if (!isTroubled) log.warn({ fault: (fault as Error).name }, 'alerts could not be raised; it is tried again'); // prettier-ignore
       isTroubled = true;
+      wholeAt = Math.min(wholeAt, began + retryMs);
+    };
+    try {
+      const head = await gateway.head();
+      const isWhole = began >= wholeAt;
+      const isTimeToLook = isWhole || head !== before?.position || began - lookedAt >= LOOK_AT_LEAST_EVERY_MS;
+      const look = isTimeToLook ? await raiseAlerts(gateway, head, isWhole ? undefined : before, Date.now()) : undefined; // prettier-ignore
+      if (look !== undefined) {
+        before = look.looked;
+        lookedAt = began;
+        if (isWhole) {
+          // What cannot be recorded is tried less and less often, while what is new goes on being told of.
+          retryMs = look.failed ? Math.min(2 * retryMs, WHOLE_EVERY_MS) : AFTER_TROUBLE_MS;
+          wholeAt = began + WHOLE_EVERY_MS;
+          isTroubled &&= look.failed !== undefined;
+        }
+        if (look.failed !== undefined) trouble(look.failed.fault);
+      }
+    } catch (fault) {
+      trouble(fault);
+      pause = AFTER_TROUBLE_MS;
     }
-    const pause = isTroubled ? AFTER_TROUBLE_MS : LOOK_EVERY_MS;
     const left = Math.max(0, began + pause - performance.now());
     await delay(left, undefined, { signal, ref: false }).catch(() => {});
   }
 }
 
+/** Up to where lists were looked at: what the log had, and the time, in milliseconds UTC. */
+export interface Looked {
+  readonly position: number;
+  readonly at: number;
+}
+
+export interface Look {
+  readonly looked: Looked;
+  /** The first of what could not be recorded; everything else was. */
+  readonly failed?: { readonly fault: unknown };
+}
+
 /**
- * One look at all lists; whether it could be had. `raised`: ids of Tasks that are known to be there; grows. Nothing is raised
- * while the views do not reflect the log up to `head`, as while they are built again: what they show then may be over long since.
+ * Looks at what is new on all lists since `before`, by events or by the time alone; at everything where that is not told. Undefined
+ * where the views do not reflect the log up to `head`, as while they are built again: what they show then may be over long since.
  */
 export async function raiseAlerts(
   gateway: Asked,
   head: number,
-  raised: Set<string>,
+  before: Looked | undefined,
   now: number,
-): Promise<boolean> {
+): Promise<Look | undefined> {
   const views = gateway.careSettings!;
-  if (!(await views.waitFor(head, LOOK_AT_LEAST_EVERY_MS))) return false;
-  const found: Found[] = [];
-  const withdrawn: WorkRow[] = [];
+  // The record too: by it is told for whom an alert is.
+  const reached = await Promise.all([views, gateway.projected].map((it) => it.waitFor(head, LOOK_AT_LEAST_EVERY_MS))); // prettier-ignore
+  if (reached.includes(false)) return undefined;
+  // Of another life of the log.
+  const from = before !== undefined && before.position <= head ? before : undefined;
+  let failed: Look['failed'];
   for (const { name, worklists } of careSettings) {
     const queries = views.of.get(name);
     if (queries === undefined) continue;
-    for (const list of worklists) {
-      if (list.alert !== undefined) found.push(...(await rowsToRaise(queries, list, now)));
-      if (list.withdraws) withdrawn.push(...(await queries.work(list.name, { count: PAGE, now })));
+    for (const list of worklists.filter((it) => it.alert !== undefined || it.withdraws === true)) {
+      for await (const rows of newOn(queries, list, from, now)) {
+        // A rebuild that began meanwhile took away what the rows were made from.
+        if (views.position() < head) return undefined;
+        for (const row of rows) {
+          const done = list.withdraws ? withdraw(gateway, row, now) : raise(gateway, { ...row, list }, now);
+          // One that cannot be recorded keeps nobody else from being told.
+          await done.catch((fault: unknown) => void (failed ??= { fault }));
+        }
+      }
     }
   }
-  // A rebuild that began meanwhile took away what the rows were made from.
-  if (views.position() < head) return false;
-  // One that cannot be recorded keeps nobody else from being told.
-  const faults: unknown[] = [];
-  const noted = (work: Promise<void>) => work.catch((fault: unknown) => void faults.push(fault));
-  for (const it of found) await noted(raise(gateway, raised, it, now));
-  for (const it of withdrawn) await noted(withdraw(gateway, it, now));
-  if (faults.length > 0) throw faults[0];
-  return true;
+  return { looked: { position: head, at: now }, ...(failed && { failed }) };
 }
 
 interface Found extends WorkRow {
@@ -111,54 +142,61 @@ interface Found extends WorkRow {
 
 const PAGE = 500;
 
-async function rowsToRaise(
-  queries: Pick<CareSettingQueries, 'work'>,
+/** Pages of it. What is changed while one reads comes once more; nothing is passed by. */
+async function* newOn(
+  queries: Pick<CareSettingQueries, 'newWork'>,
   list: Worklist,
+  from: Looked | undefined,
   now: number,
-): Promise<readonly Found[]> {
-  const found: Found[] = [];
-  let after: WorkCursor = { since: now - ALERTS_WITHIN_MS, stream: '', patient: '' };
-  for (;;) {
-    const rows = await queries.work(list.name, { count: PAGE, now, after });
-    for (const row of rows) if (isTime(list, row.item, now)) found.push({ ...row, list });
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PAGE) return found;
-    after = cursorAfter(last);
+): AsyncGenerator<readonly WorkRow[]> {
+  const { alert } = list;
+  const since = alert === undefined ? 0 : now - (alert.lateWithinMs ?? ALERTS_WITHIN_MS);
+  const byTime = from !== undefined && alert?.whenDue === true;
+  const looks = [
+    { by: 'changed', after: from?.position ?? -1, upTo: Number.MAX_SAFE_INTEGER },
+    ...(byTime ? [{ by: 'due', after: from.at, upTo: now } as const] : []),
+  ] as const;
+  for (const { by, after: at, upTo } of looks) {
+    // After everything that is of this very position, or time.
+    let after: NewCursor | undefined = { at: at + 1, patient: '', stream: '' };
+    while (after !== undefined) {
+      const rows: readonly NewRow[] = await queries.newWork(list.name, { by, after, upTo, since, now, count: PAGE }); // prettier-ignore
+      yield alert === undefined ? rows : rows.filter(({ item }) => isTime(alert, item, now));
+      const last = rows.length < PAGE ? undefined : rows.at(-1);
+      after = last && { at: last.at, patient: last.patient, stream: last.item.stream };
+      // A page may take long to be told of; others are served before the next one.
+      if (after !== undefined) await turn();
+    }
   }
 }
 
-const isTime = ({ alert }: Worklist, { due, isQuiet }: WorkItem, now: number): boolean =>
-  isQuiet !== true && (alert?.whenDue !== true || (due !== undefined && Date.parse(due) <= now));
+const isTime = ({ whenDue }: Alert, { due, isQuiet, alertsUntil }: WorkItem, now: number): boolean =>
+  isQuiet !== true &&
+  (alertsUntil === undefined || now < Date.parse(alertsUntil)) &&
+  (whenDue !== true || (due !== undefined && Date.parse(due) <= now));
 
 /** The platform itself, as an author. */
 const PLATFORM: Caller = { subject: 'carelog', kind: 'system', organisation: 'carelog', system: 'alerts', careSetting: 'any' }; // prettier-ignore
 
-async function raise(gateway: Asked, raised: Set<string>, found: Found, now: number): Promise<void> {
+async function raise(gateway: Asked, found: Found, now: number): Promise<void> {
   const { record, recordActivity, digest } = gateway;
   const { list, patient, item } = found;
   // Nobody can work it out, and so put something harmless in its place beforehand.
-  const id = derivedEventId(`alert ${list.name}`, digest(`${list.name}|${patient}|${item.stream}`));
-  if (raised.has(id)) return;
+  const id = derivedEventId(`alert ${list.name}`, digest(`${list.name}|${patient}|${item.cause ?? item.stream}`)); // prettier-ignore
   const standing = await record.read('Task', id);
-  if (standing.kind === 'unknown') {
-    const entry = {
-      method: 'PUT',
-      type: 'Task',
-      id,
-      resource: JSON.stringify({ ...taskOf(id, found, now), ...(await labelled(record, found)) }),
-      ifNoneMatch: true,
-      eventId: derivedEventId('alert raised', id),
-    } as const;
-    const [outcome] = await recordActivity.record({ caller: PLATFORM, mode: 'single', entries: [entry] });
-    // That another process raised it is no fault, and of somebody who was erased nobody is told.
-    if (
-      outcome?.kind === 'refused' &&
-      outcome.problems.some(({ category }) => category !== 'mismatch' && category !== 'gone')
-    )
-      // prettier-ignore
-      throw new Error(`${list.name} could not alert: ${outcome.problems[0]?.message ?? ''}`);
-  }
-  raised.add(id);
+  if (standing.kind !== 'unknown') return;
+  const entry = {
+    method: 'PUT',
+    type: 'Task',
+    id,
+    resource: JSON.stringify({ ...taskOf(id, found, now), ...(await labelled(record, found)) }),
+    ifNoneMatch: true,
+    eventId: derivedEventId('alert raised', id),
+  } as const;
+  const [outcome] = await recordActivity.record({ caller: PLATFORM, mode: 'single', entries: [entry] });
+  // That another process raised it is no fault, and of somebody who was erased nobody is told.
+  const isFault = outcome?.kind === 'refused' && outcome.problems.some(({ category }) => category !== 'mismatch' && category !== 'gone'); // prettier-ignore
+  if (isFault) throw new Error(`${list.name} could not alert: ${outcome.problems[0]?.message ?? ''}`);
 }
 
 /** Once, whoever else does it at the same time: the Task must be as it was raised, and the id of the event comes from the Task's. */
@@ -192,12 +230,14 @@ const HIDING = [
   { system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'R', display: 'restricted' },
 ];
 
-/** A Task tells of what it is about, so it is for nobody who may not see that. */
+/** A Task tells of what it is about and of what that rests on, so it is for nobody who may not see all of it. */
 async function labelled(record: Asked['record'], { list, item }: Found): Promise<object> {
-  const [type, id] = item.stream.split('/') as [string, string];
-  const about = await record.read(type, id);
-  const labels = about.kind === 'found' ? ((JSON.parse(about.body) as Labelled).meta?.security ?? []) : [];
-  const security = [...(list.alert!.isHiddenFromPatient ? HIDING : []), ...labels];
+  const about = [...new Set([item.stream, ...(item.because ?? [])])].map((stream) => ({ stream }));
+  const { bodies } = await record.theseVersions(about);
+  const labels = [...bodies.values()].flatMap(({ body }) => (JSON.parse(body) as Labelled).meta?.security ?? []); // prettier-ignore
+  // What cannot be read may be hidden from anybody.
+  const isHiding = list.alert!.isHiddenFromPatient || about.some(({ stream }) => !bodies.has(stream));
+  const security = [...(isHiding ? HIDING : []), ...labels];
   const once = new Map(security.map((it) => [`${it.system}|${it.code}`, it]));
   return once.size === 0 ? {} : { meta: { security: [...once.values()] } };
 }
@@ -206,10 +246,14 @@ interface Labelled {
   readonly meta?: { readonly security?: readonly { readonly system?: string; readonly code?: string }[] };
 }
 
+/** Who learns of something a day after it was is told so. */
+const LATE_AFTER_MS = 86_400_000;
+
 /** https://hl7.org/fhir/R4/task.html */
 function taskOf(id: string, { list, patient, item }: Found, now: number): object {
-  const { code, priority } = list.alert!;
-  const { owner, due, stream, text } = item;
+  const { code, priority, lateWithinMs } = list.alert!;
+  const { owner, due, since, stream, text } = item;
+  const isLate = lateWithinMs !== undefined && now - Date.parse(since) > LATE_AFTER_MS;
   return {
     resourceType: 'Task',
     id,
@@ -217,7 +261,7 @@ function taskOf(id: string, { list, patient, item }: Found, now: number): object
     intent: 'order',
     priority,
     code: { coding: [code], ...(code.display !== undefined && { text: code.display }) },
-    description: text,
+    description: isLate ? `${text}. Learned of late: it was on ${since.slice(0, 10)}.` : text,
     focus: { reference: stream },
     for: { reference: patient },
     authoredOn: new Date(now).toISOString(),

@@ -32,10 +32,12 @@ export { PROJECTED_CHANNEL } from './record/postgres/progress-hints.ts';
 export { migrateRecord, type MigrateRecordOptions } from './record/postgres/tables.ts';
 export type {
   CareSetting,
+  Alert,
   CareSettingName,
   Item,
   Placed,
   Section,
+  Source,
   WorkItem,
   Worklist,
 } from './care-settings/care-setting.ts';
@@ -50,6 +52,8 @@ export {
   cursorAfter,
   openCareSetting,
   type CareSettingQueries,
+  type NewCursor,
+  type NewRow,
   type WorkCursor,
   type WorkRow,
 } from './care-settings/care-setting-reader.ts';
@@ -67,6 +71,11 @@ export { openPostgresCareSettings } from './care-settings/postgres/care-setting-
 export { openPostgresCareSettingsWriter } from './care-settings/postgres/care-settings-writer.ts';
 export { indicators, type Indicator } from './population/indicators.ts';
 export { population } from './population/population.ts';
-export { openPopulation, type CaseGroup, type PopulationQueries } from './population/population-reader.ts';
+export {
+  openPopulation,
+  type CaseGroup,
+  type KeptPopulation,
+  type PopulationQueries,
+} from './population/population-reader.ts';
 export { openPopulationWriter } from './population/population-writer.ts';
 export { migratePopulation, openPostgresPopulation, openPostgresPopulationWriter, populationSchema } from './population/postgres.ts'; // prettier-ignore

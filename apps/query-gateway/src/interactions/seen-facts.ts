@@ -1,5 +1,5 @@
 /** The facts of a person as one caller may know them. */
-import { factOf, type Placed } from '@carelog/read-models';
+import { factOf, type Placed, type Source } from '@carelog/read-models';
 import type { Allowed } from '../access.ts';
 import type { Gateway } from '../gateway.ts';
 
@@ -7,6 +7,8 @@ export interface Seen {
   readonly facts: readonly Placed[];
   /** Something about the person is kept from the caller. */
   readonly isWithheld: boolean;
+  /** Of these resources the caller is shown a part, or not who told of them. */
+  readonly inPart: ReadonlySet<string>;
 }
 
 /** Decided before anything is made of them, so that nothing is drawn from what is not shown. */
@@ -15,20 +17,26 @@ export async function seenBy(
   facts: readonly Placed[],
   { seesAll, viewer }: Allowed,
 ): Promise<Seen> {
-  if (seesAll) return { facts, isWithheld: false };
+  if (seesAll) return { facts, isWithheld: false, inPart: new Set() };
   const { bodies, withheld } = await record.theseVersions(facts, viewer);
   const hidesPlaces = bodies.values().some((it) => it.hidesPlaces);
   const unnamed = hidesPlaces ? unnamedOrganisations(facts) : (it: string) => it;
+  const inPart = new Set<string>();
   const seen = facts.flatMap((placed): Placed[] => {
     const shown = bodies.get(placed.stream);
     if (shown === undefined) return [];
-    const { source } = placed;
-    const told = shown.hidesPlaces ? { ...placed, source: { ...source, organisation: unnamed(source.organisation) } } : placed; // prettier-ignore
+    if (shown.hidesPlaces || shown.isConcealed) inPart.add(placed.stream);
+    const told = shown.hidesPlaces ? { ...placed, source: withoutPlace(placed.source, unnamed) } : placed;
     if (!shown.isConcealed) return [told];
     const fact = factOf(JSON.parse(shown.body) as Record<string, unknown>);
     return fact === undefined ? [] : [{ ...told, fact }];
   });
-  return { facts: seen, isWithheld: withheld.length > 0 };
+  return { facts: seen, isWithheld: withheld.length > 0, inPart };
+}
+
+/** Whoever knows an author knows where they work, and the id of an event is made of its organisation and what that calls it. */
+function withoutPlace({ author: _, ...source }: Source, unnamed: (it: string) => string): Source {
+  return { ...source, event: '', organisation: unnamed(source.organisation) };
 }
 
 /** Who publishes tells where the person is seen. That two things are of one organisation, or of two, may be known. */

@@ -11,6 +11,8 @@ export interface PageToCompose {
   readonly isShown: (stream: string) => boolean;
   /** Something is kept from the reader, who may know that it is. */
   readonly isWithheld: boolean;
+  /** Something of what is shown of the resource is kept from the reader, who may know that it is. */
+  readonly isInPart: (stream: string) => boolean;
   /** Events of this person were set aside. */
   readonly isIncomplete: boolean;
   /** More records are linked with this one than are read as one. */
@@ -28,10 +30,13 @@ export function compositionOf({
   sections,
   isShown,
   isWithheld,
+  isInPart,
   isIncomplete,
   isReadAlone,
   position,
 }: PageToCompose) {
+  // Persons read who told of it by the organisation: ids of authors are words to nobody but staff.
+  const reading = { isShown, isInPart, namesAuthors: setting.name !== 'patient' };
   const notes = [...(isWithheld ? [WITHHELD] : []), ...(isIncomplete ? [INCOMPLETE] : [])];
   if (isReadAlone) notes.push(READ_ALONE);
   return {
@@ -53,7 +58,7 @@ export function compositionOf({
     date: new Date().toISOString(),
     author: [{ display: 'Carelog' }],
     title: setting.title,
-    section: sections.map((it) => sectionOf(it, isShown)),
+    section: sections.map((it) => sectionOf(it, reading)),
   };
 }
 
@@ -72,15 +77,20 @@ const EMPTY_TEXT = {
   unavailable: 'Nothing is recorded. Nobody has said that there is none.',
 } as const;
 
-function sectionOf({ code, title, items, empty }: Section, isShown: PageToCompose['isShown']) {
+interface Reading extends Pick<PageToCompose, 'isShown' | 'isInPart'> {
+  readonly namesAuthors: boolean;
+}
+
+function sectionOf({ code, title, items, empty }: Section, reading: Reading) {
   const lines = items.map((item) => ({
     item,
-    sources: item.sources.filter(({ stream }) => isShown(stream)),
+    sources: item.sources.filter(({ stream }) => reading.isShown(stream)),
   }));
-  const rows = lines.map(({ item, sources }) => row(item, sources));
+  const rows = lines.map(({ item, sources }) => row(item, sources, reading));
   const table = `<table><thead><tr><th>What</th><th>Detail</th><th>When</th><th>From</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
-  const entry = lines.flatMap(({ item, sources }) =>
-    sources.map((source, at) => entryOf(item, source, at > 0)),
+  const entry = lines.flatMap(
+    ({ item, sources }) =>
+    sources.map((source, at) => entryOf(item, source, { isSame: at > 0, isInPart: reading.isInPart(source.stream) })), // prettier-ignore
   );
   return {
     title,
@@ -94,8 +104,13 @@ function sectionOf({ code, title, items, empty }: Section, isShown: PageToCompos
 }
 
 /** `isSame`: tells of the same thing as the entry before. */
-function entryOf(item: Item, { stream, version, source }: Placed, isSame: boolean) {
+function entryOf(
+  item: Item,
+  { stream, version, source }: Placed,
+  { isSame, isInPart }: { readonly isSame: boolean; readonly isInPart: boolean },
+) {
   const facts = [
+    ...(source.event === '' ? [] : [{ url: 'event', valueString: source.event }]),
     { url: 'position', valueString: String(source.position) },
     { url: 'version', valueString: String(version) },
     { url: 'organisation', valueString: source.organisation },
@@ -107,6 +122,7 @@ function entryOf(item: Item, { stream, version, source }: Placed, isSame: boolea
     ...(item.change === undefined ? [] : [{ url: 'change', valueCode: item.change }]),
     ...(item.inTransit === true ? [{ url: 'inTransit', valueBoolean: true }] : []),
     ...(item.urgent === true ? [{ url: 'urgent', valueBoolean: true }] : []),
+    ...(isInPart ? [{ url: 'withheld', valueBoolean: true }] : []),
   ];
   return {
     extension: [{ url: `${EXTENSION}where-from`, extension: facts }],
@@ -115,15 +131,19 @@ function entryOf(item: Item, { stream, version, source }: Placed, isSame: boolea
   };
 }
 
-function row(item: Item, sources: readonly Placed[]): string {
+function row(item: Item, sources: readonly Placed[], { isInPart, namesAuthors }: Reading): string {
   const { fact } = item.sources[0];
   const when = [fact.from, fact.to].filter((it) => it !== undefined).join(' to ');
-  const from = sources.map(({ source }) => `${source.organisation}, recorded ${source.recordedAt.slice(0, 16).replace('T', ' ')}`); // prettier-ignore
+  const from = sources.map(
+    ({ source: { organisation, author, recordedAt } }) =>
+    [organisation, namesAuthors ? author : undefined, `recorded ${recordedAt.slice(0, 16).replace('T', ' ')}`].filter((it) => it !== undefined).join(', '), // prettier-ignore
+  );
   const detail = [
     item.detail,
     item.change,
     item.differs,
     item.inTransit === true ? 'more is to come' : undefined,
+    sources.some(({ stream }) => isInPart(stream)) ? 'some of it is withheld' : undefined,
   ];
   const cells = [item.text, detail.filter((it) => it !== undefined).join('; '), when, from.join('; ')];
   return `<tr>${cells.map((it) => `<td>${escaped(it)}</td>`).join('')}</tr>`;

@@ -49,12 +49,14 @@ export async function summary(
   // Erased since: what the page would be made from is in the record no more.
   if (!found.bodies.has(patient)) return unknownTo(gateway, request.caller, 'everything', 'Patient', id);
   const incomplete = await incompleteFrom(gateway, queries, new Set(seen.facts.map((it) => it.patient)), allowed.viewer); // prettier-ignore
+  const isStaff = request.caller.kind === 'staff';
   const composition = compositionOf({
     setting,
     patient,
     sections,
     isShown: (stream) => found.bodies.has(stream),
-    isWithheld: seen.isWithheld && request.caller.kind === 'staff',
+    isWithheld: seen.isWithheld && isStaff,
+    isInPart: (stream) => isStaff && seen.inPart.has(stream),
     isIncomplete: incomplete !== undefined,
     isReadAlone,
     position,

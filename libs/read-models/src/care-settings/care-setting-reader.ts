@@ -32,6 +32,30 @@ export interface WorkPage {
   readonly after?: WorkCursor;
 }
 
+/** What is new on a worklist: by the events that changed it, or by the time alone, which made something due. */
+export interface NewPage {
+  readonly by: 'changed' | 'due';
+  readonly after: NewCursor;
+  /** Up to this position of the log, or this time in milliseconds UTC. */
+  readonly upTo: number;
+  /** Milliseconds UTC: what waits since before it is left out. */
+  readonly since: number;
+  /** Milliseconds UTC: what is not open then is left out. */
+  readonly now: number;
+  readonly count: number;
+}
+
+/** `at`: the position of the log up to which the batch went that put the row there, or when it is due, in milliseconds UTC. */
+export interface NewCursor {
+  readonly at: number;
+  readonly patient: string;
+  readonly stream: string;
+}
+
+export interface NewRow extends WorkRow {
+  readonly at: number;
+}
+
 export interface CareSettingQueries {
   /** Of this person, and of whoever is linked as the same one; in no order. */
   facts(patient: string): Promise<readonly Placed[]>;
@@ -39,6 +63,8 @@ export interface CareSettingQueries {
   isReadAlone(patient: string): Promise<boolean>;
   /** At most `count`, oldest first; what waits since the same time by its stream, then by patient. */
   work(list: string, page: WorkPage): Promise<readonly WorkRow[]>;
+  /** At most `count`, in the order of cursors: page after page each row once, whatever is changed meanwhile. */
+  newWork(list: string, page: NewPage): Promise<readonly NewRow[]>;
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;
   parked(): Promise<readonly Parked[]>;
@@ -72,6 +98,11 @@ export class CareSettingReader implements CareSettingQueries {
   async work(list: string, { count, now, after = FROM_THE_FIRST }: WorkPage): Promise<readonly WorkRow[]> {
     const rows = this.#statements.work.all({ list, ...after, now, limit: count });
     return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
+  }
+
+  async newWork(list: string, { by, after, count, ...page }: NewPage): Promise<readonly NewRow[]> {
+    const rows = this.#statements[by].all({ list, ...page, ...after, limit: count });
+    return rows.map(({ patient, item, at }) => ({ patient, item: JSON.parse(item) as WorkItem, at }));
   }
 
   async checkpoint(): Promise<Checkpoint | undefined> {

@@ -165,6 +165,6 @@ function told(activities: readonly Activity[]): ToldInOrder {
 /** After everything that scenes tell of. */
 const RECORDED = Date.UTC(2030, 0, 1);
 
-const BOOKKEEPING = new Set(['version', 'position', 'recordedAt']);
+const BOOKKEEPING = new Set(['version', 'position', 'event', 'recordedAt', 'cause']);
 const withoutBookkeeping = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (key, it: unknown) => (BOOKKEEPING.has(key) ? undefined : it)));

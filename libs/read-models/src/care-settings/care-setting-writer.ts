@@ -65,7 +65,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
       if (reached !== undefined && reached.epoch !== checkpoint.epoch) this.#forget();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const told = changes.map(({ change }) => change).filter(({ source }) => source.position > after);
-      touched = this.#put(new BatchOfFacts(this.#setting, told));
+      touched = this.#put(new BatchOfFacts(this.#setting, told), checkpoint.position);
       for (const { partition, position, reason } of parked)
         this.#statements.park.run({ partition, position, reason });
       if (checkpoint.position > after) this.#statements.moveCheckpoint.run({ ...checkpoint });
@@ -87,8 +87,8 @@ class SqliteCareSettingWriter implements CareSettingWriter {
       this.#db.exec(`DELETE FROM ${table}`);
   }
 
-  /** Gives the patients whose work may be another. */
-  #put(facts: BatchOfFacts): Set<string> {
+  /** Gives the patients whose work may be another. `position`: up to which the batch goes. */
+  #put(facts: BatchOfFacts, position: number): Set<string> {
     const { before, forget, keep, linksOf, unlink, link, samePerson, waiting, done, put } = this.#statements;
     const whoIs = (patient: string) =>
       this.#linked.has(patient) ? asOne(patient, samePerson.all({ patient }).map((it) => it.patient)) : [patient]; // prettier-ignore
@@ -113,7 +113,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     const stands = lists.flatMap((it) => waiting.all(it).map((row) => ({ ...it, ...row })));
     const changed = facts.changedWork(work, stands);
     for (const it of changed.done) done.run(it);
-    for (const it of changed.put) put.run({ ...it });
+    for (const it of changed.put) put.run({ ...it, changed: position });
     return new Set(facts.touched.keys());
   }
 

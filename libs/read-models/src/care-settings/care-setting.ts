@@ -3,6 +3,8 @@ import type { Code, Fact, Kind } from './fact.ts';
 
 /** Where a version came from, as its event says. */
 export interface Source {
+  /** Its id, and its place in the log. */
+  readonly event: string;
   readonly position: number;
   /** Of the publisher; an ODS code where there is one. */
   readonly organisation: string;
@@ -68,8 +70,14 @@ export interface WorkItem {
   /** A code of the list's own: a state, a score. */
   readonly state: string;
   readonly text: string;
-  /** Waits without an alert: who must know was told of something worse. */
+  /** Waits without an alert: who must know was told of it, or of something worse. */
   readonly isQuiet?: true;
+  /** Streams of what it rests on besides: its alert is for nobody who may not know of them. */
+  readonly because?: readonly string[];
+  /** What names the cause of an alert, where `stream` may come to be another before it is raised; bookkeeping. */
+  readonly cause?: string;
+  /** ISO 8601: from then on it alerts nobody any more, though it waits. */
+  readonly alertsUntil?: string;
 }
 
 /** Whether the item is on its list at `now` (milliseconds UTC). */
@@ -89,7 +97,7 @@ export interface Worklist {
   readonly concerns?: (fact: Fact) => boolean;
   /** Of one person. Pure: the same facts in any order give the same items, whatever the time is. */
   readonly items: (facts: readonly Placed[]) => readonly WorkItem[];
-  /** Each item of this list raises a Task, once. */
+  /** Each item of this list raises a Task, once. One that opens later than it comes is found where the list alerts `whenDue`. */
   readonly alert?: Alert;
   /** Nobody's list: its items are Tasks of alerts that the platform takes back. */
   readonly withdraws?: true;
@@ -103,6 +111,11 @@ export interface Alert {
   readonly isHiddenFromPatient: boolean;
   /** Raised when the item is due rather than when it comes. */
   readonly whenDue?: true;
+  /**
+   * So long ago (milliseconds) it may have begun and still be told of, its Task saying that it is late; seven days unless told,
+   * without a word. What began before is history that was loaded.
+   */
+  readonly lateWithinMs?: number;
 }
 
 export type CareSettingName =

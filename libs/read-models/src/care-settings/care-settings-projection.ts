@@ -57,6 +57,7 @@ export function careSettingsProjectionBy(policy: Policy): Projection<Told> {
 export const careSettingsProjection = careSettingsProjectionBy(defaultPolicy());
 
 function sourceOf({
+  id,
   position,
   publisher,
   author,
@@ -66,6 +67,7 @@ function sourceOf({
 }: RecordedEvent): Source {
   const { organisation, system } = publisher;
   return {
+    event: id,
     position,
     organisation,
     system,

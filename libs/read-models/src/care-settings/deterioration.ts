@@ -55,12 +55,20 @@ function deteriorating(
   const first = run.at(-1);
   if (first === undefined) return [];
   const [told] = alertsOf(facts, run, response);
-  const isQuiet = response === 'urgent' && alertsOf(facts, run, 'emergency').length > 0;
+  const isQuiet = told !== undefined || (response === 'urgent' && alertsOf(facts, run, 'emergency').length > 0); // prettier-ignore
   const owner = newest.sources[0].source.organisation;
   const missing = newest.score.missing.map((part) => PARTS[part]);
   const text = `NEWS2 ${isAtLeast(newest) ? 'at least ' : ''}${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
   const until = new Date(all.find((it) => it.response !== 'routine')!.at + STANDS_MS).toISOString();
-  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, owner, state: response, text, ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+  const alertsUntil = new Date(newest.at + ALERTS_MS).toISOString();
+  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, alertsUntil, owner, state: response, text, cause: firstRecorded(run), because: streamsOf([newest, first]), ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+}
+
+const streamsOf = (sets: readonly ObservationSet[]) => [...new Set(sets.flatMap((set) => set.sources.map((it) => it.stream)))].toSorted(); // prettier-ignore
+
+/** Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. */
+function firstRecorded(run: readonly ObservationSet[]): string {
+  return run.flatMap((set) => set.sources).reduce((a, b) => (b.source.position < a.source.position ? b : a)).stream; // prettier-ignore
 }
 
 /** What was alerted of in this run: it goes on being about that, though older measurements of the run may come later. */
@@ -69,7 +77,7 @@ function alertsOf(
   run: readonly ObservationSet[],
   response: Exclude<Response, 'routine'>,
 ): readonly string[] {
-  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
+  const streams = new Set(streamsOf(run));
   const { code, system } = CODES[response];
   const alerts = facts.filter(({ fact }) => fact.kind === 'task' && fact.codes.some((it) => it.code === code && it.system === system)); // prettier-ignore
   return alerts.flatMap(({ fact }) => fact.refs['focus'] ?? []).filter((it) => streams.has(it)).toSorted(); // prettier-ignore
@@ -106,6 +114,8 @@ const hasNewThree = (set: ObservationSet, before: readonly ObservationSet[]) =>
 
 /** What was measured longer ago is no part of how somebody is now. */
 const STANDS_MS = 3 * DAY_MS;
+/** The College has nobody measured less often than every twelve hours: after four times as long a score says how somebody was. */
+const ALERTS_MS = 2 * DAY_MS;
 const daysBeforeNewest = (facts: readonly Placed[]) =>
   facts.reduce((at, it) => (it.fact.kind === 'observation' && isForScore(it.fact) ? Math.max(at, timeOf(it)) : at), 0) - STANDS_MS; // prettier-ignore
 
@@ -128,7 +138,7 @@ function whileHigh(sets: readonly ObservationSet[], response: Response): readonl
  * That it was cancelled or rejected says that nobody does.
  */
 function unanswered(facts: readonly Placed[], run: readonly ObservationSet[]): readonly ObservationSet[] {
-  const streams = new Set(run.flatMap((set) => set.sources.map((it) => it.stream)));
+  const streams = new Set(streamsOf(run));
   const answers = facts.filter(({ fact }) => fact.kind === 'task' && ANSWERED.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
   if (answers.length === 0) return run;
   const at = Math.max(...answers.map(answeredAt));

@@ -13,7 +13,7 @@ function placed(
   occurredAt = '2026-03-30T10:00:00Z',
 ): Placed {
   // prettier-ignore
-  const source = { position: 1, organisation, system: 's', careSetting: 'acute', occurredAt, recordedAt: occurredAt }; // prettier-ignore
+  const source = { event: 'e', position: 1, organisation, system: 's', careSetting: 'acute', occurredAt, recordedAt: occurredAt }; // prettier-ignore
   return { stream: `${String(resource['resourceType'])}/${String(resource['id'])}`, version: 1, patient: 'Patient/p', fact: factOf(resource)!, source }; // prettier-ignore
 }
 

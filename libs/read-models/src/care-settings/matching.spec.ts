@@ -11,7 +11,7 @@ const READ = 'http://read.info/readv2';
 let number = 0;
 function placed(resource: Readonly<Record<string, unknown>>, organisation = 'Y1'): Placed {
   number += 1;
-  const source = { position: number, organisation, system: 'spec', careSetting: 'any', occurredAt: '2026-01-01T00:00:00Z', recordedAt: '2026-01-01T00:00:00Z' }; // prettier-ignore
+  const source = { event: 'e', position: number, organisation, system: 'spec', careSetting: 'any', occurredAt: '2026-01-01T00:00:00Z', recordedAt: '2026-01-01T00:00:00Z' }; // prettier-ignore
   const stream = `${String(resource['resourceType'])}/${number}`;
   return {
     stream,

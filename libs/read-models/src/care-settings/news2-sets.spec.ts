@@ -29,7 +29,7 @@ const placed = ({ part, value, minute, encounter, by = 'RX1' }: Told, index: num
     valueQuantity: { value },
     ...(encounter !== undefined && { encounter: { reference: `Encounter/${encounter}` } }),
   })!,
-  source: { position: index, organisation: by, system: 's', careSetting: 'any', occurredAt: '', recordedAt: '' }, // prettier-ignore
+  source: { event: 'e', position: index, organisation: by, system: 's', careSetting: 'any', occurredAt: '', recordedAt: '' }, // prettier-ignore
 });
 
 const fullSet = (minute: number, more: Partial<Told> = {}): Told[] =>

@@ -159,8 +159,8 @@ const KEYS = [
 function textOf(tables: ReadonlyMap<string, readonly Row[]>): string {
   return KEYS.flatMap(([table, key]) => {
     const lines = (tables.get(table) ?? []).map((row) => {
-      // By which lane it came is bookkeeping; large numbers come as text.
-      const columns = Object.entries(row).filter(([name]) => name !== 'lane' && !key.includes(name as never));
+      // By which lane and batch it came is bookkeeping; large numbers come as text.
+      const columns = Object.entries(row).filter(([name]) => name !== 'lane' && name !== 'changed' && !key.includes(name as never)); // prettier-ignore
       const rest = columns.map(([name, it]) => [name, typeof it === 'string' && /^\d+$/.test(it) ? Number(it) : it]); // prettier-ignore
       return JSON.stringify([table, ...key.map((name) => row[name]), Object.fromEntries(rest)]);
     });

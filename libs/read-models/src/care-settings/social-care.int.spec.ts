@@ -129,8 +129,16 @@ describe('the alert to the team that protects', () => {
         owner: 'Organization/council',
         state: 'unacknowledged',
         text: 'Emergency department patient visit: Subject to child protection plan',
+        because: ['CareTeam/plan'],
       },
     ]);
+  });
+
+  it('given another organisation protects them too, then the team is told of its own plan, and not of what may be hidden from it', async () => {
+    const other = flag({ code: snomed('836881000000105', 'Cause for concern'), author: { reference: 'Organization/trust' } }); // prettier-ignore
+    const [work] = await workAfter(socialCare, 'safeguarding-alerts', [protectionPlan(), other, attendance()]); // prettier-ignore
+    expect(work).toMatchObject({ owner: 'Organization/council', because: ['CareTeam/plan'] });
+    expect(work!.text).not.toContain('concern');
   });
 
   it('given plan and flag of the same protection, then it is one alert for one attendance', async () => {

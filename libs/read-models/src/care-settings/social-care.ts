@@ -16,6 +16,12 @@ const ESCALATION: Code = { system: TASK, code: 'safeguarding-escalation', displa
  */
 export const ACKNOWLEDGED_WITHIN_MS = DAY_MS;
 
+/**
+ * What a team learns of late it still has to know, back to the last review of the plan at least: there is one every six months
+ * (the same guidance).
+ */
+const LATE_WITHIN_MS = 183 * DAY_MS;
+
 const WORK_KINDS = new Set(['encounter', 'team', 'plan', 'flag', 'problem', 'task'] as const);
 
 const safeguardingAlerts: Worklist = {
@@ -23,7 +29,7 @@ const safeguardingAlerts: Worklist = {
   title: 'Unscheduled attendances of people who are protected',
   kinds: WORK_KINDS,
   items: (facts) => unacknowledged(facts, 'unacknowledged'),
-  alert: { code: ALERT, priority: 'urgent', isHiddenFromPatient: true },
+  alert: { code: ALERT, priority: 'urgent', isHiddenFromPatient: true, lateWithinMs: LATE_WITHIN_MS },
 };
 
 /** Nobody's work before it is due: until then it is on the list of alerts. */
@@ -63,6 +69,8 @@ function unacknowledged(facts: readonly Placed[], state: string): readonly WorkI
     const inForce = protecting.filter((it) => isInForce(it, at));
     if (inForce.length === 0 || isAcknowledged(attendance, facts)) return [];
     const owner = teamOf(inForce, facts);
+    // What others have put in force may be hidden from the team that is told.
+    const own = inForce.filter((it) => teamOf([it], facts) === owner);
     return [
       {
         stream: attendance.stream,
@@ -70,7 +78,8 @@ function unacknowledged(facts: readonly Placed[], state: string): readonly WorkI
         due: new Date(at + ACKNOWLEDGED_WITHIN_MS).toISOString(),
         ...(owner !== undefined && { owner }),
         state,
-        text: `${lineOf(attendance).text}: ${protectionNames(inForce)}`,
+        text: `${lineOf(attendance).text}: ${protectionNames(own)}`,
+        because: own.map(({ stream }) => stream).toSorted(),
       },
     ];
   });

@@ -125,6 +125,7 @@ export function prepareWriting(db: Database) {
           opens: given('opens'),
           until: given('until'),
           item: given('item'),
+          changed: given('changed'),
         })
         .onConflict((it) => it.doNothing()),
     ),
@@ -176,18 +177,40 @@ export function askingOf(schema?: string) {
       .orderBy('stream')
       .orderBy('patient')
       .limit(givenLimit),
+    changed: newBy(tables, 'changed'),
+    due: newBy(tables, 'due'),
   };
+}
+
+/** What is open of a list, in the order of this column; each row once, though what was given is changed meanwhile. */
+function newBy(tables: typeof careSetting, column: 'changed' | 'due') {
+  const at = sql.ref<number>(column);
+  return tables
+    .selectFrom('work')
+    .select(['patient', 'item', at.as('at')])
+    .where('list', '=', given('list'))
+    .where(sql<boolean>`${at} >= ${given('at')} and ${at} <= ${given('upTo')}`)
+    .where(sql<boolean>`(${at}, patient, stream) > (${given('at')}, ${given('patient')}, ${given('stream')})`)
+    .where(sql<boolean>`since >= ${given('since')}`)
+    .where(sql<boolean>`(opens is null or opens <= ${given('now')})`)
+    .where(sql<boolean>`("until" is null or "until" > ${given('now')})`)
+    .orderBy(column)
+    .orderBy('patient')
+    .orderBy('stream')
+    .limit(givenLimit);
 }
 
 /** Prepared once for a connection. */
 export function prepareAsking(db: Database) {
-  const { samePerson, factsOf, checkpoint, parked, work } = askingOf();
+  const { samePerson, factsOf, checkpoint, parked, work, changed, due } = askingOf();
   return {
     samePerson: new Statement(db, samePerson),
     factsOf: new Statement(db, factsOf),
     checkpoint: new Statement(db, checkpoint),
     parked: new Statement(db, parked),
     work: new Statement(db, work),
+    changed: new Statement(db, changed),
+    due: new Statement(db, due),
   };
 }
 

@@ -19,7 +19,10 @@ export interface CareSettingTables {
   };
   /** Which Patient says that it is the same person as another. */
   link: { patient: string; other: string };
-  /** What waits, of the facts as they are: on the list from `opens` until `until`. Times in milliseconds UTC; `item`: JSON. */
+  /**
+   * What waits, of the facts as they are: on the list from `opens` until `until`. Times in milliseconds UTC; `item`: JSON.
+   * `changed`: position of the log up to which the batch went that put it there; bookkeeping.
+   */
   work: {
     list: string;
     patient: string;
@@ -29,6 +32,7 @@ export interface CareSettingTables {
     opens: number | null;
     until: number | null;
     item: string;
+    changed: number;
   };
   checkpoint: { id: number; position: number; epoch: string };
   parked: { partition: string; position: number; reason: string };
@@ -54,10 +58,11 @@ export const CREATE_TABLES = `
   CREATE INDEX link_back ON link (other);
   CREATE TABLE work (
     list TEXT NOT NULL, patient TEXT NOT NULL, stream TEXT NOT NULL, since INTEGER NOT NULL, due INTEGER,
-    opens INTEGER, until INTEGER, item TEXT NOT NULL, PRIMARY KEY (list, patient, stream)
+    opens INTEGER, until INTEGER, item TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (list, patient, stream)
   ) WITHOUT ROWID;
   CREATE INDEX work_in_order ON work (list, since, stream, patient);
   CREATE INDEX work_due ON work (list, due) WHERE due IS NOT NULL;
+  CREATE INDEX work_changed ON work (list, changed);
   CREATE INDEX work_of_patient ON work (patient);
   CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, epoch TEXT NOT NULL);
   CREATE TABLE parked (partition TEXT PRIMARY KEY, position INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;

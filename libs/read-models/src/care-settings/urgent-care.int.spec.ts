@@ -251,7 +251,26 @@ describe('NEWS2 as observations come', () => {
     const [work] = await emergencies(later);
     const older = measured('a', '2026-06-01T10:00:00Z', GRAVE);
     const told = [...older, ...later, alert('news2-emergency', work!.stream)];
-    expect(await emergencies(told)).toMatchObject([{ stream: work!.stream, since: '2026-06-01T10:00:00.000Z' }]); // prettier-ignore
+    expect(await emergencies(told)).toMatchObject([{ stream: work!.stream, since: '2026-06-01T10:00:00.000Z', isQuiet: true }]); // prettier-ignore
+  });
+
+  it('given an older set of the same run comes before anybody was told, then the alert has the name that it had without it', async () => {
+    const later = measured('b', '2026-06-01T10:30:00Z', GRAVE);
+    const older = measured('a', '2026-06-01T10:00:00Z', GRAVE);
+    const [[alone], [both]] = [await emergencies(later), await emergencies([...later, ...older])];
+    expect([both!.stream === alone!.stream, both!.cause]).toEqual([false, alone!.cause]);
+    // Another run is another cause.
+    const well = measured('c', '2026-06-01T11:00:00Z', WELL);
+    const [again] = await emergencies([...later, ...well, ...measured('d', '2026-06-01T11:30:00Z', GRAVE)]);
+    expect(again!.cause).not.toBe(alone!.cause);
+  });
+
+  it('given they were last measured two days ago, then it waits and alerts nobody any more', async () => {
+    const [work] = await emergencies(measured('a', '2026-06-01T10:00:00Z', GRAVE));
+    expect(work).toMatchObject({
+      alertsUntil: '2026-06-03T10:00:00.000Z',
+      until: '2026-06-04T10:00:00.000Z',
+    });
   });
 
   it('given the score falls from seven to five, then it waits on the lower list without another alert; unless nobody was told of the seven', async () => {

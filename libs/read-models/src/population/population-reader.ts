@@ -1,5 +1,5 @@
 /** Answers how many cases of an indicator there are, in groups; never which. */
-import type { Checkpoint } from '@carelog/projection';
+import type { Checkpoint, Parked } from '@carelog/projection';
 import { SqliteDatabase } from '../record/database.ts';
 import type { CaseState } from './indicators.ts';
 import type { Ask } from './population-tables.ts';
@@ -28,10 +28,25 @@ export interface PopulationQueries {
   checkpoint(): Promise<Checkpoint | undefined>;
 }
 
+/** One that lies in a file, which its operators may ask too. */
+export interface KeptPopulation extends PopulationQueries {
+  /** `partition`: a pseudonym. */
+  parked(): Promise<readonly Parked[]>;
+  close(): void;
+}
+
 /** Throws where there is no read model at this path: the projector makes it. */
-export function openPopulation(path: string): PopulationQueries & { close(): void } {
+export function openPopulation(path: string): KeptPopulation {
   const db = new SqliteDatabase(path, { readOnly: true, timeout: 5_000 });
-  return { ...populationQueries(askOf(db), 'main'), close: () => db.close() };
+  const ask = askOf(db);
+  return {
+    ...populationQueries(ask, 'main'),
+    async parked() {
+      const rows = await ask('SELECT partition, position, reason FROM parked', []);
+      return rows.map(({ partition, position, reason }) => ({ partition: String(partition), position: Number(position), reason: String(reason) })); // prettier-ignore
+    },
+    close: () => db.close(),
+  };
 }
 
 /** Over tables that lie in this schema. */

@@ -62,7 +62,7 @@ export function pseudonymsBy(digest: Digest): Pseudonyms {
 export function pseudonymised(told: Told, isKept: (fact: Fact) => boolean, pseudonyms: Pseudonyms): Told {
   const { source, fact, beyondCare, patients, mark } = told;
   const kept = fact !== undefined && beyondCare?.isLeftOut === false && isKept(fact) ? factOf(fact, beyondCare, pseudonyms) : undefined; // prettier-ignore
-  // By its position the event could be found in the log.
+  // By its id or position the event could be found in the log.
   const { organisation, careSetting, occurredAt } = source;
   const bare = { position: 0, organisation, system: '', careSetting, occurredAt, recordedAt: '' };
   return {
@@ -72,7 +72,7 @@ export function pseudonymised(told: Told, isKept: (fact: Fact) => boolean, pseud
     patients: kept === undefined ? [] : patients.map((it) => pseudonyms.of(it)),
     fact: kept,
     json: kept && JSON.stringify({ fact: kept, source: bare }),
-    source: bare,
+    source: { ...bare, event: '' },
   };
 }
 

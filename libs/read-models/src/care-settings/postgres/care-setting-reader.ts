@@ -8,6 +8,8 @@ import type { CareSetting, Placed, WorkItem } from '../care-setting.ts';
 import {
   FROM_THE_FIRST,
   type CareSettingQueries,
+  type NewPage,
+  type NewRow,
   type WorkPage,
   type WorkRow,
 } from '../care-setting-reader.ts';
@@ -60,6 +62,11 @@ class PostgresCareSettingReader implements CareSettingQueries {
   async work(list: string, { count, now, after = FROM_THE_FIRST }: WorkPage): Promise<readonly WorkRow[]> {
     const rows = await this.#ask(this.#asking.work, { list, ...after, now, limit: count });
     return rows.map(({ patient, item }) => ({ patient, item: JSON.parse(item) as WorkItem }));
+  }
+
+  async newWork(list: string, { by, after, count, ...page }: NewPage): Promise<readonly NewRow[]> {
+    const rows = await this.#ask(this.#asking[by], { list, ...page, ...after, limit: count });
+    return rows.map(({ patient, item, at }) => ({ patient, item: JSON.parse(item) as WorkItem, at: Number(at) })); // prettier-ignore
   }
 
   async checkpoint(): Promise<Checkpoint | undefined> {

@@ -89,10 +89,10 @@ export function settingsStatements(schemas: readonly string[]) {
       `DELETE FROM ${s}.work w USING ${unnested(1, ['int', 'text', 'text'])} u(setting, list, patient)
        WHERE u.setting = ${at} AND w.list = u.list AND w.patient = u.patient`,
     ]),
-    /** By the lane of what is waited about, which may be another where persons are linked. */
+    /** First the position up to which the batch goes. By the lane of what is waited about, which may be another where persons are linked. */
     put: command('put', (s, at) => [
-      `INSERT INTO ${s}.work SELECT u.list, u.patient, u.stream, u.since, u.due, u.opens, u.until, u.item, f.lane
-       FROM ${unnested(1, ['int', 'text', 'text', 'text', 'bigint', 'bigint', 'bigint', 'bigint', 'text'])}
+      `INSERT INTO ${s}.work SELECT u.list, u.patient, u.stream, u.since, u.due, u.opens, u.until, u.item, f.lane, $1
+       FROM ${unnested(2, ['int', 'text', 'text', 'text', 'bigint', 'bigint', 'bigint', 'bigint', 'text'])}
          u(setting, list, patient, stream, since, due, opens, "until", item)
        JOIN ${s}.fact f ON f.stream = u.stream AND f.patient = u.patient
        WHERE u.setting = ${at} ON CONFLICT DO NOTHING`,

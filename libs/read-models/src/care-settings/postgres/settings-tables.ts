@@ -91,7 +91,7 @@ export class SettingsTables {
     const isLinking = await this.#make(client, batches, { lane, isAlone });
     await this.#replace(client, lane, batches, checkpoint);
     if (isLinking) await this.#join(client, batches);
-    await this.#putWork(client, batches);
+    await this.#putWork(client, batches, checkpoint.position);
     const unknown = ofAll(parked, ({ partition }) => partition);
     if (unknown.length > 0)
       await this.#statements.park(client, [lane, ...columnsOf(unknown, ['settings', 'partition', 'position', 'reason'])]); // prettier-ignore
@@ -211,7 +211,7 @@ export class SettingsTables {
       for (const { stream, version, fact, source } of kept) this.#known.keep(stream, { version, fact, source }); // prettier-ignore
   }
 
-  async #putWork(client: PoolClient, batches: readonly BatchOfFacts[]): Promise<void> {
+  async #putWork(client: PoolClient, batches: readonly BatchOfFacts[], position: number): Promise<void> {
     if (batches.every(({ touched }) => touched.size === 0)) return;
     const ground = await this.#statements.ground<GroundRow>(
       client,
@@ -236,7 +236,7 @@ export class SettingsTables {
     if (put.length > 0)
       await this.#statements.put(
         client,
-        columnsOf(put, ['setting', 'list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item']),
+        [position, ...columnsOf(put, ['setting', 'list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item'])], // prettier-ignore
       );
   }
 

@@ -130,9 +130,10 @@ CREATE TABLE link (patient ${TEXT}, other ${TEXT}, lane int NOT NULL, PRIMARY KE
 CREATE INDEX link_back ON link (other);
 CREATE TABLE work (
   list ${TEXT}, patient ${TEXT}, stream ${TEXT}, since bigint NOT NULL, due bigint, opens bigint, until bigint,
-  item ${TEXT} NOT NULL, lane int NOT NULL, PRIMARY KEY (list, patient, stream));
+  item ${TEXT} NOT NULL, lane int NOT NULL, changed bigint NOT NULL, PRIMARY KEY (list, patient, stream));
 CREATE INDEX work_in_order ON work (list, since, stream, patient);
 CREATE INDEX work_due ON work (list, due) WHERE due IS NOT NULL;
+CREATE INDEX work_changed ON work (list, changed);
 CREATE INDEX work_of_patient ON work (patient);
 CREATE TABLE parked (
   partition ${TEXT} PRIMARY KEY, position bigint NOT NULL, reason ${TEXT} NOT NULL, lane int NOT NULL);

@@ -7,6 +7,7 @@ import type { Fact } from '../care-settings/fact.ts';
 import type { Placed } from '../care-settings/care-setting.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { BatchOfFacts, markIn } from '../care-settings/facts-of-batch.ts';
+import { isBroughtByOthers, ReachesOtherLanes } from '../care-settings/other-lanes.ts';
 import { placed } from '../care-settings/statements.ts';
 import { indicators, practicesOf } from './indicators.ts';
 import { isCounted, population } from './population.ts';
@@ -64,16 +65,17 @@ export class PopulationTables {
     this.#pseudonyms = pseudonyms;
   }
 
-  /** Applies events, in the order of the log. */
-  async put(arrived: readonly Arrived[], readAgain: ReadAgain): Promise<void> {
+  /** Applies events, in the order of the log. Throws `ReachesOtherLanes` where it may not go on unless it `isAlone`. */
+  async put(arrived: readonly Arrived[], readAgain: ReadAgain, isAlone: boolean): Promise<void> {
     const events = arrived.filter(({ told }) => population.kinds.has(told.kind));
     if (events.length === 0) return;
-    const touched = await this.#putFacts(events);
-    await this.#noteHomes(events);
+    const touched = await this.#putFacts(events, isAlone);
+    const residents = await this.#noteHomes(events);
+    if (!isAlone && [...touched].some((it) => !residents.has(it))) throw new ReachesOtherLanes();
     const people = await this.#peopleOf(touched);
     for (const partition of await this.#settle(people, this.#lastWords(events))) {
       const again = await readAgain(partition);
-      await this.#putFacts(again.filter(({ told }) => population.kinds.has(told.kind)));
+      await this.#putFacts(again.filter(({ told }) => population.kinds.has(told.kind)), true); // prettier-ignore
     }
     await this.#count(people);
   }
@@ -113,11 +115,13 @@ export class PopulationTables {
   }
 
   /** Gives the pseudonyms of whom something may be another. */
-  async #putFacts(events: readonly Arrived[]): Promise<ReadonlySet<string>> {
+  async #putFacts(events: readonly Arrived[], isAlone: boolean): Promise<ReadonlySet<string>> {
     const told = events.map((it) => pseudonymised(it.told, isCounted, this.#pseudonyms));
     const facts = new BatchOfFacts(population, told);
-    const standing = await this.#where('SELECT stream, patient, issued, mark, version FROM', 'fact', 'stream', facts.streams); // prettier-ignore
-    facts.make(standing.map(({ stream, patient, issued, mark, version }) => ({ stream: String(stream), patient: String(patient), issued: Number(issued), mark: markIn(mark as string | null), version: Number(version) }))); // prettier-ignore
+    const standing = await this.#where('SELECT stream, patient, issued, mark, version, lane FROM', 'fact', 'stream', facts.streams); // prettier-ignore
+    const known = standing.map(({ stream, patient, issued, mark, version, lane }) => ({ stream: String(stream), patient: String(patient), issued: Number(issued), mark: markIn(mark as string | null), version: Number(version), lane: Number(lane) })); // prettier-ignore
+    if (!isAlone && isBroughtByOthers(facts, known, this.#lane)) throw new ReachesOtherLanes();
+    facts.make(known);
     await this.#where('DELETE FROM', 'fact', 'stream', facts.gone);
     await this.#insert('fact', facts.rows.map((it) => [it.stream, it.patient, it.kind, it.version, it.issued, it.mark, it.told, this.#lane])); // prettier-ignore
     // Who was linked before is another person from now on.
@@ -130,14 +134,16 @@ export class PopulationTables {
     return new Set([...facts.touched.keys(), ...parted.map(({ other }) => String(other))]);
   }
 
-  /** Of everybody told of, where their history lies: what is about one person lies with that person's. */
-  async #noteHomes(events: readonly Arrived[]): Promise<void> {
+  /** Of everybody told of, where their history lies: what is about one person lies with that person's. Gives who comes by this lane. */
+  async #noteHomes(events: readonly Arrived[]): Promise<ReadonlySet<string>> {
     const homes = new Map<string, string>();
     for (const { told, partition } of events)
       if (told.patients.length === 1) homes.set(this.#pseudonyms.of(told.patients[0]!), partition);
-    const known = new Set((await this.#where('SELECT patient FROM', 'person', 'patient', [...homes.keys()])).map(({ patient }) => String(patient))); // prettier-ignore
+    const rows = await this.#where('SELECT patient, lane FROM', 'person', 'patient', [...homes.keys()]);
+    const known = new Map(rows.map(({ patient, lane }) => [String(patient), Number(lane)]));
     const fresh = [...homes].filter(([patient]) => !known.has(patient));
     await this.#insert('person', fresh.map(([patient, home]) => [patient, this.#pseudonyms.seal(home), 0, this.#lane])); // prettier-ignore
+    return new Set([...homes.keys()].filter((it) => (known.get(it) ?? this.#lane) === this.#lane));
   }
 
   /** By pseudonym, when something was recorded of them last in this batch, milliseconds UTC. */

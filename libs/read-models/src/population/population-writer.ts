@@ -80,7 +80,7 @@ class SqlitePopulationWriter implements CareSettingWriter {
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const arrived = changes.flatMap(({ event, change }) => (event.position > after ? [{ told: change, partition: event.partition }] : [])); // prettier-ignore
       const until = Math.max(after, checkpoint.position);
-      await this.#tables.put(arrived, (partition) => this.#historyOf(partition, until));
+      await this.#tables.put(arrived, (partition) => this.#historyOf(partition, until), true);
       await this.#tables.park(parked, []);
       if (checkpoint.position > after) await this.#tables.moveCheckpoint(checkpoint);
     });

@@ -5,6 +5,7 @@ import type { ClientBase, Pool, PoolClient } from 'pg';
 import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
+import { ReachesOtherLanes } from '../care-settings/other-lanes.ts';
 import { ProgressHints } from '../record/postgres/progress-hints.ts';
 import { population, populationVersion } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Ask } from './population-tables.ts';
@@ -121,6 +122,15 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
 
   /** Touches nothing that anybody is shown by its stream. */
   async apply(lane: number, work: LaneWork<Told>): Promise<Touched> {
+    try {
+      return await this.#apply(lane, work, false);
+    } catch (fault) {
+      if (fault instanceof ReachesOtherLanes) return this.#apply(lane, work, true);
+      throw fault;
+    }
+  }
+
+  async #apply(lane: number, work: LaneWork<Told>, mustBeAlone: boolean): Promise<Touched> {
     let position: number | undefined;
     const touched = await transaction(this.#pool, async (client) => {
       const tables = this.#tables(client, lane);
@@ -129,10 +139,11 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
       if (batch === undefined) return new Set<string>();
       const { changes, parked, released = [], checkpoint } = batch;
       // Linked records may lie in different lanes: while somebody leaves or is joined with another, no other lane writes.
-      const lock = changes.some(({ change }) => changesWhoIsIn(change)) ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared'; // prettier-ignore
+      const isAlone = mustBeAlone || changes.some(({ change }) => changesWhoIsIn(change));
+      const lock = isAlone ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
       await client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${this.#schema}`]);
       const arrived = changes.map(({ event, change }) => ({ told: change, partition: event.partition }));
-      await tables.put(arrived, (partition) => this.#historyOf(partition, checkpoint.position));
+      await tables.put(arrived, (partition) => this.#historyOf(partition, checkpoint.position), isAlone);
       await tables.park(parked, released);
       const isAhead = reached?.epoch !== checkpoint.epoch || reached.position < checkpoint.position;
       if (isAhead) await tables.moveCheckpoint(checkpoint);

@@ -8,7 +8,8 @@ import { transaction, writingPool } from '../../record/postgres/pools.ts';
 import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
-import { ReachesOtherLanes, SettingsTables, type Writing } from './settings-tables.ts';
+import { ReachesOtherLanes } from '../other-lanes.ts';
+import { SettingsTables, type Writing } from './settings-tables.ts';
 import { besideSchema, careSettingSchema, careSettingsSchema, LANES_LOCK } from './tables.ts';
 
 export interface PostgresCareSettingsWriterOptions {

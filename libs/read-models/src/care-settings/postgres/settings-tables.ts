@@ -8,11 +8,9 @@ import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
 import { KnownFacts } from '../known-facts.ts';
+import { isBroughtByOthers, ReachesOtherLanes, type LaneFact } from '../other-lanes.ts';
 import { asOne, placed } from '../statements.ts';
 import { settingsStatements, type Asked, type SettingsStatements } from './settings-statements.ts';
-
-/** Thrown before anything is written: the batch changes what other lanes write too, and must be alone for that. */
-export class ReachesOtherLanes extends Error {}
 
 /** Of one setting. */
 export interface LaneStanding {
@@ -273,10 +271,6 @@ function ofAll<Row extends object>(
   return [...once.values()];
 }
 
-interface LaneFact extends Standing {
-  readonly lane: number;
-}
-
 interface LaneFactRow {
   readonly stream: string;
   readonly patient: string;
@@ -286,7 +280,7 @@ interface LaneFactRow {
   readonly lane: number;
 }
 
-const laneFact = ({ issued, mark, version, ...it }: LaneFactRow): LaneFact => ({ ...it, issued: Number(issued), mark: markIn(mark), version: Number(version) }); // prettier-ignore
+const laneFact = ({ issued, mark, version, ...it }: LaneFactRow): Standing & LaneFact => ({ ...it, issued: Number(issued), mark: markIn(mark), version: Number(version) }); // prettier-ignore
 
 /** A fact that work is made from, or, with a list, work that waits. */
 interface GroundRow {
@@ -295,21 +289,6 @@ interface GroundRow {
   readonly stream: string;
   readonly version: string | null;
   readonly item: string | null;
-}
-
-/**
- * Whether another lane brought a version of one of these resources, or may bring one: a resource that was moved to another person
- * comes by that person's lane from then on, and a version that is missing here may be on its way there.
- */
-function isBroughtByOthers({ told }: BatchOfFacts, standing: readonly LaneFact[], lane: number): boolean {
-  if (standing.some((it) => it.lane !== lane)) return true;
-  const seen = new Map(standing.map(({ stream, version }) => [stream, version]));
-  for (const { stream, version } of told) {
-    const before = seen.get(stream) ?? 0;
-    if (version > before + 1) return true;
-    seen.set(stream, Math.max(before, version));
-  }
-  return false;
 }
 
 interface CheckpointRow {

@@ -90,8 +90,9 @@ export async function compareReadModels(
       );
     for (const [index, contents] of outcome.contents.entries())
       process.stdout.write(`${schemas[index]}  ${described(contents)}\n`);
-    process.stdout.write(outcome.isEqual ? 'They are equal.\n' : 'They differ.\n');
-    return outcome.isEqual ? 0 : 1;
+    const { differing } = outcome;
+    process.stdout.write(differing.length === 0 ? 'They are equal.\n' : `They differ in: ${differing.join(', ')}.\n`); // prettier-ignore
+    return differing.length === 0 ? 0 : 1;
   });
 }
 

@@ -7,14 +7,23 @@ import { nameOf, storable } from './postgres/texts.ts';
 import { record } from './statement.ts';
 
 /** Reads the whole file; takes seconds on a large one. */
-export function hashOf(db: Database): string {
+export const hashOf = (db: Database): string => hashOfAll(tableHashes(db));
+
+export const hashOfAll = (tables: ReadonlyMap<string, string>): string =>
+  createHash('sha256')
+    .update([...tables].join('\n'))
+    .digest('hex');
+
+/** Of each table by itself. */
+export function tableHashes(db: Database): ReadonlyMap<string, string> {
+  return new Map(Object.entries(contents).map(([table, query]) => [table, hashOfTable(db, query as Query<unknown>)])); // prettier-ignore
+}
+
+function hashOfTable(db: Database, query: Query<unknown>): string {
   const digest = createHash('sha256');
-  for (const [table, query] of Object.entries(contents)) {
-    digest.update(`\n${table}\n`);
-    const { sql } = compileFor(db.engine, query as Query<unknown>);
-    for (const row of db.prepare(sql).iterate())
-      digest.update(`${JSON.stringify(Object.entries(row as object).map(comparable))}\n`);
-  }
+  const { sql } = compileFor(db.engine, query);
+  for (const row of db.prepare(sql).iterate())
+    digest.update(`${JSON.stringify(Object.entries(row as object).map(comparable))}\n`);
   return digest.digest('hex');
 }
 

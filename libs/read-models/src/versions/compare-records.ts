@@ -2,7 +2,7 @@
 import { Client } from 'pg';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PostgresDatabase } from '../record/postgres/database.ts';
-import { hashOf } from '../record/record-hash.ts';
+import { hashOfAll, tableHashes } from '../record/record-hash.ts';
 
 export interface CompareOptions {
   /** Of a role that may read both. */
@@ -20,7 +20,12 @@ export interface Contents {
 }
 
 export type Comparison =
-  | { readonly kind: 'compared'; readonly isEqual: boolean; readonly contents: readonly [Contents, Contents] }
+  /** `differing`: tables whose rows are not the same; none where every answer is. */
+  | {
+      readonly kind: 'compared';
+      readonly differing: readonly string[];
+      readonly contents: readonly [Contents, Contents];
+    }
   /** They were never equally far; `behind` is by how many positions they were apart, lane by lane, at the end. */
   | { readonly kind: 'apart'; readonly behind: number };
 
@@ -44,12 +49,14 @@ export async function compareRecords(options: CompareOptions): Promise<Compariso
     }
     // What others see from here on is what this transaction sees, though both versions go on.
     const { rows } = await client.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
-    const contents = async (schema: string): Promise<Contents> => ({
+    const contents = async (schema: string) => ({
       counts: await countsOf(client, schema),
-      hash: hashAt(url, schema, rows[0]!.snapshot),
+      tables: hashesAt(url, schema, rows[0]!.snapshot),
     });
     const both = [await contents(schemas[0]), await contents(schemas[1])] as const;
-    return { kind: 'compared', isEqual: both[0].hash === both[1].hash, contents: both };
+    const differing = [...both[0].tables].flatMap(([table, hash]) => (both[1].tables.get(table) === hash ? [] : [table])); // prettier-ignore
+    const [one, other] = both.map(({ counts, tables }) => ({ counts, hash: hashOfAll(tables) }));
+    return { kind: 'compared', differing, contents: [one!, other!] };
   } finally {
     await client.end();
   }
@@ -89,12 +96,12 @@ async function countsOf(client: Client, schema: string): Promise<Contents['count
   return counts;
 }
 
-function hashAt(url: string, schema: string, snapshot: string): string {
+function hashesAt(url: string, schema: string, snapshot: string): ReadonlyMap<string, string> {
   const db = new PostgresDatabase({ url, schema, name: 'comparison', statementTimeout: HASHING_MAX_MS });
   try {
     db.exec('BEGIN');
     db.prepare(`SET TRANSACTION SNAPSHOT '${snapshot}'`).run();
-    return hashOf(db);
+    return tableHashes(db);
   } finally {
     db.close();
   }

@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openRecord, openRecordWriter, type RecordChange, type RecordQueries, type SearchPage } from '../../index.ts'; // prettier-ignore
 import { apply, Log, observation, ownRecordOf, patient, type Applied } from '../miniature-log.ts';
 import { openPostgresRecord, openPostgresRecordHere } from './open-record.ts';
@@ -59,6 +59,24 @@ function busyLog(): Log {
   log.record('shared', { resourceType: 'Practitioner', id: 'doc' });
   log.record('shared', { resourceType: 'Organization', id: 'o', name: 'x'.repeat(490), identifier: [{ system: 'urn:o', value: 'y'.repeat(490) }] }); // prettier-ignore
   return log;
+}
+
+/** Does this before the answer to the first statement of that name is heard. */
+function onceAfter(name: string, work: () => Promise<unknown>) {
+  const ask = Client.prototype.query as (...given: unknown[]) => Promise<unknown>;
+  let isOver = false;
+  const spy = vi.spyOn(Client.prototype, 'query').mockImplementation(async function (
+    this: Client,
+    ...given: unknown[]
+  ) {
+    const answer = await ask.apply(this, given);
+    if ((given[0] as { name?: string }).name === name && !isOver) {
+      isOver = true;
+      await work();
+    }
+    return answer;
+  } as typeof Client.prototype.query);
+  return { isOver: () => isOver, restore: () => spy.mockRestore() };
 }
 
 describe.skipIf(reason !== undefined)(
@@ -184,6 +202,26 @@ describe.skipIf(reason !== undefined)(
         await apply(1, [lost]);
         expect(await record.read('Observation', 'other')).toMatchObject({ versionId: 2 });
       } finally {
+        await writer.close();
+      }
+    });
+
+    it('sees the version before it that another lane brings just while it looks', async () => {
+      const log = new Log();
+      const [ada, first, second] = [
+        log.record('ada', patient('ada')),
+        log.record('ada', observation('moved', 'ada', 'one')),
+        log.record('ben', observation('moved', 'ben', 'two')),
+      ];
+      const writer = openPostgresRecordWriter({ url, schema, lanes: 2 });
+      const looked = onceAfter('standing', () => one().apply(0, async () => batchOf([ada, first])));
+      try {
+        await writer.apply(1, async () => batchOf([second]));
+        expect(looked.isOver()).toBe(true);
+        expect(await ids('Observation', 'patient=ada')).toEqual([]);
+        expect(await record.vread('Observation', 'moved', 1)).toMatchObject({ kind: 'found', versionId: 1 });
+      } finally {
+        looked.restore();
         await writer.close();
       }
     });

@@ -90,8 +90,8 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       const reached = await this.#lock(client, lane);
       const batch = await work(reached, await parkedOf(client, lane));
       if (batch === undefined) return new Set<string>();
-      const standing = await this.#standing(client, laterStreams(batch.changes));
-      held = await this.#firstToWait(client, lane, batch, standing);
+      const { standing, first } = await this.#ground(client, lane, batch);
+      held = first;
       const now = held === undefined ? batch : before(held, batch);
       this.#written += now.changes.length;
       position = now.checkpoint.position;
@@ -103,22 +103,22 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     return touched;
   }
 
-  /** Position of the first event whose predecessor in its stream is not there, while another lane may yet bring it. */
-  async #firstToWait(
+  /** What stands before the batch; `first`: position of the first event whose predecessor another lane may yet bring. */
+  async #ground(
     client: PoolClient,
     lane: number,
     { changes, released, checkpoint }: ProjectedBatch<RecordChange>,
-    standing: ReadonlyMap<string, Standing>,
-  ): Promise<number | undefined> {
-    // What is taken up again lies before the checkpoint, and so does all that it needs.
-    if (this.#lanes === undefined || released !== undefined) return undefined;
-    const versions = new Map([...standing].map(([stream, { version }]) => [stream, version]));
-    for (const { event } of changes) {
-      const { stream, revision, position } = event;
-      if ((versions.get(stream) ?? 0) < revision - 1 && (await this.#mayComeYet(client, lane, position, checkpoint.epoch))) return position; // prettier-ignore
-      versions.set(stream, revision);
+  ): Promise<{ readonly standing: ReadonlyMap<string, Standing>; readonly first?: number }> {
+    for (let missed = 0; ;) {
+      const standing = await this.#standing(client, laterStreams(changes));
+      // What is taken up again lies before the checkpoint, and so does all that it needs.
+      if (this.#lanes === undefined || released !== undefined) return { standing };
+      const first = firstWithoutPredecessor(changes, standing, missed);
+      if (first === undefined) return { standing };
+      if (await this.#mayComeYet(client, lane, first, checkpoint.epoch)) return { standing, first };
+      // Nobody brings it any more: what is not there when one looks again, after that, never will be.
+      missed = first;
     }
-    return undefined;
   }
 
   /** Whether another lane has not yet come to where this event stands. */
@@ -276,6 +276,21 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     this.#names.forget();
     this.#sums.forget();
   }
+}
+
+/** Position of the first event after `missed` whose predecessor in its stream is neither there nor in the batch. */
+function firstWithoutPredecessor(
+  changes: ProjectedBatch<RecordChange>['changes'],
+  standing: ReadonlyMap<string, Standing>,
+  missed: number,
+): number | undefined {
+  const versions = new Map([...standing].map(([stream, { version }]) => [stream, version]));
+  for (const { event } of changes) {
+    const { stream, revision, position } = event;
+    if (position > missed && (versions.get(stream) ?? 0) < revision - 1) return position;
+    versions.set(stream, revision);
+  }
+  return undefined;
 }
 
 /** What of the batch lies before this position. */

@@ -8,7 +8,7 @@ import { cellsOf, type ClusterReport, type ProcessorColumn, type SingleRow } fro
 import { transaction } from './targets.ts';
 import { watchView } from './view-lags.ts';
 
-const RATES = [1_600, 1_200, 800, 400];
+const RATES = [1_600, 1_200, 800, 400, 200];
 const LAG_MAX_MS = 250;
 /** Events of a transaction. */
 const PACED = 16;

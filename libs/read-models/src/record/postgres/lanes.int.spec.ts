@@ -65,17 +65,16 @@ function busyLog(): Log {
 function onceAfter(name: string, work: () => Promise<unknown>) {
   const ask = Client.prototype.query as (...given: unknown[]) => Promise<unknown>;
   let isOver = false;
-  const spy = vi.spyOn(Client.prototype, 'query').mockImplementation(async function (
-    this: Client,
-    ...given: unknown[]
-  ) {
+  const asked = async function (this: Client, ...given: unknown[]): Promise<unknown> {
     const answer = await ask.apply(this, given);
     if ((given[0] as { name?: string }).name === name && !isOver) {
       isOver = true;
       await work();
     }
     return answer;
-  } as typeof Client.prototype.query);
+  };
+  // The driver knows both promises and callbacks; here it is asked for promises.
+  const spy = vi.spyOn(Client.prototype, 'query').mockImplementation(asked as () => void);
   return { isOver: () => isOver, restore: () => spy.mockRestore() };
 }
 

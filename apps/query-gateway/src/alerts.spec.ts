@@ -34,10 +34,9 @@ function gatewayOver(list: string, rows: readonly Row[], more: Partial<Gateway['
     careSettings: {
       of: new Map([[setting, queries as unknown as CareSettingQueries]]),
       position: () => 5,
-      waitFor: async (position: number) => position <= 5,
       ...more,
     },
-    projected: { waitFor: async () => true },
+    projected: { position: () => 5 },
     head: () => 5,
     digest: (value: string) => `digest of ${value}`,
     record: {
@@ -81,7 +80,7 @@ describe('a look at the lists', () => {
   it('labels the task as restricted where it cannot read what it is about, and waits for the record to have it', async () => {
     const { gateway, recorded } = gatewayOver('news2-emergency', [{ patient: 'Patient/p', item: came }], {}, 'urgent-care'); // prettier-ignore
     const unread = { ...gateway, record: { ...gateway.record, theseVersions: async () => ({ bodies: new Map() }) } } as unknown as Gateway; // prettier-ignore
-    const behind = { ...unread, projected: { waitFor: async () => false } } as unknown as Gateway;
+    const behind = { ...unread, projected: { position: () => 4 } } as unknown as Gateway;
     expect([await raiseAlerts(behind, 5, undefined, NOW), recorded.size]).toEqual([undefined, 0]);
     await raiseAlerts(unread, 5, undefined, NOW);
     const [task] = [...recorded.values()].map(({ entries }) => JSON.parse(entries[0]!.resource as string) as { meta: { security: { code: string }[] } }); // prettier-ignore
@@ -142,7 +141,9 @@ describe('a look at the lists', () => {
 
   it('raises nothing while the views are behind, nor when a rebuild begins meanwhile', async () => {
     const rows = [{ patient: 'Patient/p', item: came }];
-    for (const views of [{ waitFor: async () => false }, { position: () => 0 }]) {
+    let asked = 0;
+    for (const position of [() => 0, () => ((asked += 1) === 1 ? 5 : 0)]) {
+      const views = { position };
       const { gateway, recorded } = gatewayOver('safeguarding-alerts', rows, views);
       expect(await raiseAlerts(gateway, 5, undefined, NOW)).toBeUndefined();
       expect(recorded.size).toBe(0);

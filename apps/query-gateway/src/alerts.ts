@@ -30,6 +30,7 @@ type Asked = Pick<Gateway, 'careSettings' | 'record' | 'projected' | 'recordActi
 const LOOK_EVERY_MS = 250;
 /** What is due becomes so without an event. */
 const LOOK_AT_LEAST_EVERY_MS = 1_000;
+const REACHED_EVERY_MS = 50;
 const AFTER_TROUBLE_MS = 5_000;
 /** What is new is all that there is to look at; whatever went past that, as a view that was mended, is found by looking at everything. */
 const WHOLE_EVERY_MS = 600_000;
@@ -112,9 +113,7 @@ export async function raiseAlerts(
   now: number,
 ): Promise<Look | undefined> {
   const views = gateway.careSettings!;
-  // The record too: by it is told for whom an alert is.
-  const reached = await Promise.all([views, gateway.projected].map((it) => it.waitFor(head, LOOK_AT_LEAST_EVERY_MS))); // prettier-ignore
-  if (reached.includes(false)) return undefined;
+  if (!(await reflected(gateway, head))) return undefined;
   // Of another life of the log.
   const from = before !== undefined && before.position <= head ? before : undefined;
   let failed: Look['failed'];
@@ -134,6 +133,15 @@ export async function raiseAlerts(
     }
   }
   return { looked: { position: head, at: now }, ...(failed && { failed }) };
+}
+
+/** Not by `waitFor`: who waits there is told at once, and to find that out again and again costs more than it is worth here. */
+async function reflected({ careSettings, projected }: Asked, head: number): Promise<boolean> {
+  // The record too: by it is told for whom an alert is.
+  const isThere = () => careSettings!.position() >= head && projected.position() >= head;
+  for (const until = performance.now() + LOOK_AT_LEAST_EVERY_MS; !isThere(); await delay(REACHED_EVERY_MS))
+    if (performance.now() >= until) return false;
+  return true;
 }
 
 interface Found extends WorkRow {

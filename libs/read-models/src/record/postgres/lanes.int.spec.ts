@@ -63,7 +63,9 @@ function busyLog(): Log {
 
 /** Does this before the answer to the first statement of that name is heard. */
 function onceAfter(name: string, work: () => Promise<unknown>) {
-  const ask = Client.prototype.query as (...given: unknown[]) => Promise<unknown>;
+  // The driver knows promises and callbacks; the writer asks it for promises.
+  const driver: { query(...given: unknown[]): Promise<unknown> } = Client.prototype;
+  const ask = driver.query;
   let isOver = false;
   const asked = async function (this: Client, ...given: unknown[]): Promise<unknown> {
     const answer = await ask.apply(this, given);
@@ -73,8 +75,7 @@ function onceAfter(name: string, work: () => Promise<unknown>) {
     }
     return answer;
   };
-  // The driver knows both promises and callbacks; here it is asked for promises.
-  const spy = vi.spyOn(Client.prototype, 'query').mockImplementation(asked as () => void);
+  const spy = vi.spyOn(driver, 'query').mockImplementation(asked);
   return { isOver: () => isOver, restore: () => spy.mockRestore() };
 }
 

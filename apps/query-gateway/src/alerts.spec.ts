@@ -260,12 +260,13 @@ describe('a process that alerts', () => {
   it('tells at once of what comes while something cannot be recorded, and of that once it can be', async () => {
     vi.useFakeTimers({ now: NOW, toFake: ['Date', 'performance'] });
     const rows: Row[] = [{ patient: 'Patient/p', item: came }];
-    const { gateway, recorded } = gatewayOver('safeguarding-alerts', rows, { position: () => 6, waitFor: async () => true }); // prettier-ignore
+    const { gateway, recorded } = gatewayOver('safeguarding-alerts', rows, { position: () => 6 });
     let isFull = true;
     const { record } = gateway.recordActivity;
     const warnings: unknown[] = [];
     const alerting = startAlerting({
       ...gateway,
+      projected: { position: () => 6 },
       head: () => (rows.length > 1 ? 6 : 5),
       recordActivity: {
         record: async (request: RecordRequest) => isFull && String(request.entries[0]!.resource).includes('Patient/p') ? [{ kind: 'refused', problems: [{ category: 'storage-full', code: 'x', message: 'No.' }] }] : record(request), // prettier-ignore

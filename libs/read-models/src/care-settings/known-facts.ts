@@ -1,15 +1,19 @@
 /** Facts that were told or read a short while ago, for all care settings of one log: of whom something comes, more comes soon. */
 import type { Placed } from './care-setting.ts';
 
-type Content = Pick<Placed, 'version' | 'fact' | 'source'>;
-
-const FACTS_MAX = 20_000;
+export type KnownFact = Pick<Placed, 'version' | 'fact' | 'source'>;
 
 export class KnownFacts {
-  #recent = new Map<string, Content>();
-  #older = new Map<string, Content>();
+  #recent = new Map<string, KnownFact>();
+  #older = new Map<string, KnownFact>();
+  readonly #most: number;
 
-  of(stream: string, version: number): Content | undefined {
+  /** Up to twice as many facts are kept. */
+  constructor(most = 20_000) {
+    this.#most = most;
+  }
+
+  of(stream: string, version: number): KnownFact | undefined {
     const recent = this.#recent.get(stream);
     if (recent !== undefined) return recent.version === version ? recent : undefined;
     const older = this.#older.get(stream);
@@ -18,8 +22,8 @@ export class KnownFacts {
     return older;
   }
 
-  keep(stream: string, content: Content): void {
-    if (this.#recent.size >= FACTS_MAX) {
+  keep(stream: string, content: KnownFact): void {
+    if (this.#recent.size >= this.#most) {
       this.#older = this.#recent;
       this.#recent = new Map();
     }

@@ -8,6 +8,7 @@ import { transaction, writingPool } from '../../record/postgres/pools.ts';
 import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
+import { KnownFacts } from '../known-facts.ts';
 import { ReachesOtherLanes } from '../other-lanes.ts';
 import { SettingsTables, type Writing } from './settings-tables.ts';
 import { besideSchema, careSettingSchema, careSettingsSchema, LANES_LOCK } from './tables.ts';
@@ -18,6 +19,8 @@ export interface PostgresCareSettingsWriterOptions {
   readonly settings: readonly CareSetting[];
   /** As many batches at a time; 3 unless told. */
   readonly connections?: number;
+  /** Of people of whom something came lately; 20,000 unless told. */
+  readonly factsInMemory?: number;
   /** Writes the tables that are built beside those that serve. */
   readonly isBeside?: boolean;
 }
@@ -27,27 +30,30 @@ export function openPostgresCareSettingsWriter({
   url,
   settings,
   connections = 3,
+  factsInMemory,
   isBeside = false,
 }: PostgresCareSettingsWriterOptions): SharedReadModel<Told> {
   // Every statement is for many tables, and finds in each what it wants by an index: to plan it anew takes longer than to run it.
   const planning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
   const pool = writingPool({ url, purpose: 'carelog care settings writer', connections, settings: planning });
-  return new PostgresCareSettingsWriter(pool, settings, isBeside);
+  const schemas = settings.map(isBeside ? besideSchema : careSettingSchema);
+  const tables = new SettingsTables(settings, schemas, new KnownFacts(factsInMemory));
+  const hints = new ProgressHints(pool, careSettingsSchema(settings));
+  return new PostgresCareSettingsWriter(pool, tables, hints, isBeside ? schemas.join() : LANES_LOCK);
 }
 
 class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
   readonly #tables: SettingsTables;
   readonly #hints: ProgressHints;
-
   readonly #company: string;
 
-  constructor(pool: Pool, settings: readonly CareSetting[], isBeside: boolean) {
+  /** `company`: the lock of those who write lanes of the same tables. */
+  constructor(pool: Pool, tables: SettingsTables, hints: ProgressHints, company: string) {
     this.#pool = pool;
-    const schemaOf = isBeside ? besideSchema : careSettingSchema;
-    this.#company = isBeside ? settings.map(schemaOf).join() : LANES_LOCK;
-    this.#tables = new SettingsTables(settings, settings.map(schemaOf));
-    this.#hints = new ProgressHints(pool, careSettingsSchema(settings));
+    this.#tables = tables;
+    this.#hints = hints;
+    this.#company = company;
   }
 
   /** Of each lane that of the setting which is furthest behind. */

@@ -123,7 +123,8 @@ describe.skipIf(reason !== undefined)(
       owner = new Client({ connectionString: url });
       await owner.connect();
       await migrateCareSettings(owner, settings, {});
-      writers = [0, 1].map(() => openPostgresCareSettingsWriter({ url, settings }));
+      // One that reads what it was told before, and one that knows it.
+      writers = [1, 20_000].map((factsInMemory) => openPostgresCareSettingsWriter({ url, settings, factsInMemory })); // prettier-ignore
     });
     afterAll(async () => {
       for (const it of writers) await it.close();

@@ -7,7 +7,7 @@ import type { PoolClient } from 'pg';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
-import { KnownFacts } from '../known-facts.ts';
+import { KnownFacts, type KnownFact } from '../known-facts.ts';
 import { isBroughtByOthers, ReachesOtherLanes, type LaneFact } from '../other-lanes.ts';
 import { asOne, placed } from '../statements.ts';
 import { settingsStatements, type Asked, type SettingsStatements } from './settings-statements.ts';
@@ -31,13 +31,14 @@ const RESIDENTS_MAX = 100_000;
 export class SettingsTables {
   readonly #settings: readonly CareSetting[];
   readonly #statements: SettingsStatements;
-  readonly #known = new KnownFacts();
+  readonly #known: KnownFacts;
   /** By lane: Patients that it is known to bring. Which lane does never changes while the log is the same. */
   readonly #residents = new Map<number, Set<string>>();
   #epoch: string | undefined;
 
   /** `schemas`: where each of the settings lies. */
-  constructor(settings: readonly CareSetting[], schemas: readonly string[]) {
+  constructor(settings: readonly CareSetting[], schemas: readonly string[], known: KnownFacts) {
+    this.#known = known;
     this.#settings = settings;
     this.#statements = settingsStatements(schemas);
   }
@@ -216,15 +217,16 @@ export class SettingsTables {
       batches.flatMap((batch) => [[...batch.touched.keys()], [...batch.askedKinds()]]),
     );
     const facts = ground.map((its) => its.filter(({ list }) => list === null));
-    await this.#learn(client, facts);
+    const contents = await this.#contentsOf(client, facts);
     const changed = batches.map((batch, at) => {
       const byPatient = Map.groupBy(facts[at]!, ({ patient }) => patient);
       const waiting = ground[at]!.filter((it): it is GroundRow & WaitingWork => it.list !== null);
       const work = batch.work((patient) =>
-        (byPatient.get(patient) ?? []).map(({ stream, version }) => {
-          const { fact, source } = this.#known.of(stream, Number(version))!;
-          return { stream, patient, version: Number(version), fact, source };
-        }),
+        (byPatient.get(patient) ?? []).map((row) => ({
+          ...contents.get(editionOf(row))!,
+          stream: row.stream,
+          patient,
+        })),
       );
       return batch.changedWork(work, waiting);
     });
@@ -238,22 +240,40 @@ export class SettingsTables {
       );
   }
 
-  /** Reads those of the facts that are not in memory. */
-  async #learn(client: PoolClient, facts: readonly (readonly GroundRow[])[]): Promise<void> {
+  /** By stream and version. What is in memory is not read; of settings that are not equally far the versions may differ. */
+  async #contentsOf(
+    client: PoolClient,
+    facts: readonly (readonly GroundRow[])[],
+  ): Promise<ReadonlyMap<string, KnownFact>> {
+    const contents = new Map<string, KnownFact>();
     const asked = new Set<string>();
     const unknown = facts.map((its) => {
-      const missing = its.filter(({ stream, version }) => !asked.has(stream) && this.#known.of(stream, Number(version)) === undefined); // prettier-ignore
-      for (const { stream } of missing) asked.add(stream);
-      return [...new Set(missing.map(({ stream }) => stream))];
+      const streams = new Set<string>();
+      for (const row of its) {
+        const edition = editionOf(row);
+        if (contents.has(edition) || asked.has(edition)) continue;
+        const known = this.#known.of(row.stream, Number(row.version));
+        if (known !== undefined) contents.set(edition, known);
+        else {
+          asked.add(edition);
+          streams.add(row.stream);
+        }
+      }
+      return [...streams];
     });
-    if (asked.size === 0) return;
-    const rows = await this.#statements.told<{ stream: string; version: string; told: string }>(client, unknown); // prettier-ignore
-    for (const { stream, version, told } of rows.flat()) {
-      const { fact, source } = placed({ stream, patient: '', version: Number(version), told });
-      this.#known.keep(stream, { version: Number(version), fact, source });
+    if (asked.size === 0) return contents;
+    const rows = await this.#statements.told<ToldRow>(client, unknown);
+    for (const row of rows.flat()) {
+      const { stream, told } = row;
+      const { version, fact, source } = placed({ stream, patient: '', version: Number(row.version), told });
+      contents.set(editionOf(row), { version, fact, source });
+      this.#known.keep(stream, { version, fact, source });
     }
+    return contents;
   }
 }
+
+const editionOf = ({ stream, version }: Pick<GroundRow, 'stream' | 'version'>) => `${stream} ${version}`;
 
 /** What several settings have alike, by its key, is sent once; `settings` has a bit for each of them. */
 function ofAll<Row extends object>(
@@ -269,6 +289,12 @@ function ofAll<Row extends object>(
     }
   }
   return [...once.values()];
+}
+
+interface ToldRow {
+  readonly stream: string;
+  readonly version: string;
+  readonly told: string;
 }
 
 interface LaneFactRow {

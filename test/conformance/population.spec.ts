@@ -3,8 +3,12 @@ import { generatePopulation } from '@carelog/synthetic';
 import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
-import { afterwards, casesIn, RECORDED } from '../../libs/read-models/src/population/population-scene.ts';
-import type { Activity, Resource } from '../../libs/read-models/src/care-settings/care-setting-scene.ts';
+import { afterwards, casesIn } from '../../libs/read-models/src/population/population-scene.ts';
+import {
+  RECORDED,
+  type Activity,
+  type Resource,
+} from '../../libs/read-models/src/care-settings/care-setting-scene.ts';
 
 const PEOPLE = 20;
 

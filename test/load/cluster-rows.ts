@@ -36,6 +36,8 @@ export function clusterRows(settings: Settings): Promise<ClusterReport> {
     const cluster = await startBenchCluster(folder);
     try {
       const ground = await recordPeople(cluster, settings);
+      // First, while nobody has a long history yet.
+      const steady = await steadyRates(ground);
       const posts = await saturated(ground, {
         name: 'single POSTs',
         path: '/Observation',
@@ -48,7 +50,6 @@ export function clusterRows(settings: Settings): Promise<ClusterReport> {
         bodies: ground.people.map((id, index) => JSON.stringify(transaction(id, index))),
         events: TRANSACTION,
       });
-      const steady = await steadyRates(ground);
       const behind = await catchingUp(ground);
       const lanes = await laneRows(settings, { brokers: cluster.brokers, ownerUrl: cluster.ownerUrl }); // prettier-ignore
       const measured = [posts, transactions, ...steady, behind, { singles: lanes, processors: [] }];

@@ -66,16 +66,9 @@ const WITHHELD = 'Some information about this person is withheld from this view.
 const INCOMPLETE = 'Some information about this person could not be read yet. This view may lack it.';
 const READ_ALONE = 'More records are linked with this one than one person can have. This view lacks what they say.'; // prettier-ignore
 
-const EMPTY = {
-  nilknown: { code: 'nilknown', display: 'Nil Known' },
-  unavailable: { code: 'unavailable', display: 'Unavailable' },
-} as const;
-
+const EMPTY = { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/list-empty-reason', code: 'unavailable', display: 'Unavailable' }] }; // prettier-ignore
 /** What people read where there is nothing. */
-const EMPTY_TEXT = {
-  nilknown: 'Recorded: none known.',
-  unavailable: 'Nothing is recorded. Nobody has said that there is none.',
-} as const;
+const EMPTY_TEXT = 'Nothing is recorded. Nobody has said that there is none.';
 
 interface Reading extends Pick<PageToCompose, 'isShown' | 'isInPart'> {
   readonly namesAuthors: boolean;
@@ -95,11 +88,9 @@ function sectionOf({ code, title, items, empty }: Section, reading: Reading) {
   return {
     title,
     code: { coding: [code] },
-    text: { status: 'generated', div: div([empty === undefined ? table : `<p>${EMPTY_TEXT[empty]}</p>`]) },
+    text: { status: 'generated', div: div([empty === undefined ? table : `<p>${EMPTY_TEXT}</p>`]) },
     ...(entry.length > 0 && { entry }),
-    ...(empty !== undefined && {
-      emptyReason: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/list-empty-reason', ...EMPTY[empty] }] }, // prettier-ignore
-    }),
+    ...(empty !== undefined && { emptyReason: EMPTY }),
   };
 }
 

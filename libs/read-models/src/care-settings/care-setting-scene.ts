@@ -99,7 +99,7 @@ export async function workInPages(
 // Pages that never end are found by there being too many.
 const MOST_WORK = 1_000;
 
-/** The lines under a heading's title, each `what | detail | differs | change`, of what there is; `(nilknown)` and the like where it is empty. */
+/** The lines under a heading's title, each `what | detail | differs | change`, of what there is; `(unavailable)` where it is empty. */
 export function linesOf(sections: readonly Section[], title: string): readonly string[] {
   const found = sections.find((it) => it.title === title);
   if (found === undefined)
@@ -115,7 +115,7 @@ export const oneByOne = <Answer>(
   setting: CareSetting,
   activities: readonly Activity[],
   ask: (queries: CareSettingQueries) => Promise<Answer>,
-): Promise<Answer> => askedOnSqlite(setting, told(activities), ask, 1);
+): Promise<Answer> => askedOnSqlite(setting, logOf(activities), ask, 1);
 
 /** The same answer for every order of arrival and on every engine. */
 export async function inEveryOrder<Answer>(
@@ -123,23 +123,27 @@ export async function inEveryOrder<Answer>(
   activities: readonly Activity[],
   ask: (queries: CareSettingQueries) => Promise<Answer>,
 ): Promise<Answer> {
-  const first = await askedOnSqlite(setting, told(activities), ask);
+  const first = await askedOnSqlite(setting, logOf(activities), ask);
   const expectSame = (where: string, other: Answer) => {
     if (!isDeepStrictEqual(withoutBookkeeping(other), withoutBookkeeping(first)))
       throw new Error(`${where} it ends otherwise:\n${JSON.stringify(withoutBookkeeping(other))}\nrather than\n${JSON.stringify(withoutBookkeeping(first))}`); // prettier-ignore
   };
   const orders = [[...activities].reverse(), scrambled(activities, 23), [...activities, ...activities]];
-  for (const order of orders) expectSame('In another order', await askedOnSqlite(setting, told(order), ask));
+  for (const order of orders) expectSame('In another order', await askedOnSqlite(setting, logOf(order), ask));
   expectSame(
     'One by one in another order',
-    await askedOnSqlite(setting, told(scrambled(activities, 7)), ask, 1),
+    await askedOnSqlite(setting, logOf(scrambled(activities, 7)), ask, 1),
   );
-  const other = await askedOnPostgres(setting, told(scrambled(activities, 41)), ask);
+  const other = await askedOnPostgres(setting, logOf(scrambled(activities, 41)), ask);
   if (other !== undefined) expectSame('On PostgreSQL, in lanes and another order,', other.answer);
   return first;
 }
 
-function told(activities: readonly Activity[]): ToldInOrder {
+/** As it was recorded; `partitionOf`: whose history each lies in, where that is asked. */
+export function logOf(
+  activities: readonly Activity[],
+  partitionOf: (resource: Resource) => string = () => 'any',
+): ToldInOrder {
   const revisions = new Map<string, number>();
   return activities.flatMap(({ resource, by = 'RX1', issued, number = '', isDeleted }, at) => {
     const stream = `${resource.resourceType}/${resource.id}`;
@@ -150,6 +154,7 @@ function told(activities: readonly Activity[]): ToldInOrder {
       stream,
       revision,
       position: at + 1,
+      partition: partitionOf(resource),
       action: isDeleted ? 'retract' : revision === 1 ? 'new' : 'amend',
       recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
       occurredAt: new Date(RECORDED).toISOString(),
@@ -162,8 +167,8 @@ function told(activities: readonly Activity[]): ToldInOrder {
   });
 }
 
-/** After everything that scenes tell of. */
-const RECORDED = Date.UTC(2030, 0, 1);
+/** When scenes are recorded, and when they are looked at unless told: after everything that they tell of. */
+export const RECORDED = Date.UTC(2030, 0, 1);
 
 const BOOKKEEPING = new Set(['version', 'position', 'event', 'recordedAt', 'cause']);
 const withoutBookkeeping = (value: unknown): unknown =>

@@ -49,10 +49,10 @@ export interface Section {
   readonly title: string;
   readonly items: readonly Item[];
   /**
-   * Why there is nothing: somebody said that there is nothing, or nobody said anything.
+   * Why there is nothing: nobody said anything. That somebody said that there is nothing is an item.
    * https://hl7.org/fhir/R4/valueset-list-empty-reason.html
    */
-  readonly empty?: 'nilknown' | 'unavailable';
+  readonly empty?: 'unavailable';
 }
 
 export interface WorkItem {

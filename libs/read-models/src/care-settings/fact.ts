@@ -384,9 +384,6 @@ const READINGS: Readonly<Record<string, Reading>> = {
   Consent: { kind: 'consent', status: ['status'], issued: ['dateTime'] },
 };
 
-/** Types of which anything is kept. */
-export const FACT_TYPES: ReadonlySet<string> = new Set(Object.keys(READINGS));
-
 /** The kind that resources of this type are; undefined where no care setting looks at them. */
 export const kindOf = (type: string): Kind | undefined => READINGS[type]?.kind;
 

@@ -1,21 +1,17 @@
 /** For specs: what is counted after some activities, in the order told and in others, all at once and one by one. */
 import { defaultPolicy } from '@carelog/access';
-import { encodeContent } from '@carelog/fhir';
 import type { AppliedChange } from '@carelog/projection';
 import { createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Activity, Resource } from '../care-settings/care-setting-scene.ts';
-import { careSettingsProjection, type Told } from '../care-settings/care-settings-projection.ts';
+import { logOf, RECORDED, type Activity, type Resource } from '../care-settings/care-setting-scene.ts';
+import type { Told } from '../care-settings/care-settings-projection.ts';
 import { scrambled } from '../care-settings/scene-engines.ts';
 import { indicators } from './indicators.ts';
 import { openPopulation, type CaseGroup } from './population-reader.ts';
 import { openPopulationWriter } from './population-writer.ts';
-
-/** When scenes are recorded, and when they are looked at unless told: after everything that they tell of. */
-export const RECORDED = Date.UTC(2030, 0, 1);
 
 export interface Tally {
   readonly met: number;
@@ -84,7 +80,7 @@ export async function afterwards<Answer>(
 ): Promise<Answer> {
   const folder = mkdtempSync(join(tmpdir(), 'carelog-population-'));
   const path = join(folder, 'population.sqlite');
-  const log = logOf(activities);
+  const log = historiesOf(activities);
   const writer = openPopulationWriter({ path, policy: defaultPolicy(), ...groundOf(log) });
   try {
     for (let at = 0; at < log.length; at += size) {
@@ -108,29 +104,8 @@ export const groundOf = (log: readonly AppliedChange<Told>[]) => ({
       .map(({ event, change }) => ({ told: change, partition: event.partition })),
 });
 
-export function logOf(activities: readonly Activity[]): readonly AppliedChange<Told>[] {
-  const revisions = new Map<string, number>();
-  return activities.flatMap(({ resource, by = 'RX1', issued, isDeleted }, at) => {
-    const stream = `${resource.resourceType}/${resource.id}`;
-    const revision = (revisions.get(stream) ?? 0) + 1;
-    revisions.set(stream, revision);
-    const bytes = new TextEncoder().encode(encodeContent(resource));
-    const event = {
-      stream,
-      revision,
-      position: at + 1,
-      partition: `history of ${whoseIs(resource)}`,
-      action: isDeleted ? 'retract' : revision === 1 ? 'new' : 'amend',
-      recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
-      occurredAt: new Date(RECORDED).toISOString(),
-      publisher: { organisation: by, system: 'spec' },
-      careSetting: 'any',
-      ...(issued !== undefined && { sourceVersion: { version: '', issuedAt: issued } }),
-    } as unknown as AppliedChange<Told>['event'];
-    const change = careSettingsProjection.evolve(event, { kind: 'opened', bytes });
-    return change === undefined ? [] : [{ event, change }];
-  });
-}
+export const historiesOf = (activities: readonly Activity[]): readonly AppliedChange<Told>[] =>
+  logOf(activities, (resource) => `history of ${whoseIs(resource)}`);
 
 function whoseIs(resource: Resource): string {
   if (resource.resourceType === 'Patient') return `Patient/${resource.id}`;

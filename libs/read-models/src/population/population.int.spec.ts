@@ -3,8 +3,8 @@ import { defaultPolicy } from '@carelog/access';
 import { DatabaseSync } from 'node:sqlite';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { deleted, snomed, type Activity } from '../care-settings/care-setting-scene.ts';
-import { afterwards, casesIn, groundOf, of, RECORDED, tallied } from './population-scene.ts';
+import { deleted, RECORDED, snomed, type Activity } from '../care-settings/care-setting-scene.ts';
+import { afterwards, casesIn, groundOf, of, tallied } from './population-scene.ts';
 import { openPopulationWriter } from './population-writer.ts';
 import { populationSchema } from './postgres.ts';
 

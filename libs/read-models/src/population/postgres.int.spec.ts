@@ -8,9 +8,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Activity } from '../care-settings/care-setting-scene.ts';
+import { RECORDED, type Activity } from '../care-settings/care-setting-scene.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
-import { afterwards, groundOf, logOf, of, RECORDED } from './population-scene.ts';
+import { afterwards, groundOf, historiesOf, of } from './population-scene.ts';
 import { migratePopulation, openPostgresPopulation, openPostgresPopulationWriter, populationSchema } from './postgres.ts'; // prettier-ignore
 
 const folder = mkdtempSync(join(tmpdir(), 'carelog-population-pg-'));
@@ -59,7 +59,7 @@ const rowsInFile = (told: readonly Activity[]) =>
   });
 
 /** All lanes at once, shared between the writers. */
-async function inLanes(writers: readonly SharedReadModel<Told>[], log: ReturnType<typeof logOf>) {
+async function inLanes(writers: readonly SharedReadModel<Told>[], log: ReturnType<typeof historiesOf>) {
   const lanes = Map.groupBy(log, ({ event }) => laneOf(event.partition));
   await Promise.all(
     [...lanes].map(async ([lane, changes]) => {
@@ -81,7 +81,7 @@ describe.skipIf(reason !== undefined)(`the population in PostgreSQL${reason ? ` 
     try {
       await owner.query('CREATE ROLE population_reader NOLOGIN');
       for (const _ of [1, 2]) await migratePopulation(owner, { reader: 'population_reader', policy });
-      const log = logOf(activities);
+      const log = historiesOf(activities);
       const writers = [1, 2].map(() => openPostgresPopulationWriter({ url, policy, ...groundOf(log) }));
       const lanes = await inLanes(writers, log);
       expect(lanes.size).toBeGreaterThan(1);
@@ -121,7 +121,7 @@ describe.skipIf(reason !== undefined)(`the population in PostgreSQL${reason ? ` 
     await owner.connect();
     try {
       await migratePopulation(owner, { policy });
-      const log = logOf(told);
+      const log = historiesOf(told);
       const writers = [1, 2].map(() => openPostgresPopulationWriter({ url, policy, ...groundOf(log) }));
       const expected = await rowsInFile(told);
       for (let time = 0; time < 5; time += 1) {

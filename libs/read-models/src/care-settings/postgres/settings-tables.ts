@@ -7,7 +7,7 @@ import type { PoolClient } from 'pg';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
-import { KnownFacts, type KnownFact } from '../known-facts.ts';
+import type { KnownFact, KnownFacts } from '../known-facts.ts';
 import { isBroughtByOthers, ReachesOtherLanes, type LaneFact } from '../other-lanes.ts';
 import { asOne, placed } from '../statements.ts';
 import { settingsStatements, type Asked, type SettingsStatements } from './settings-statements.ts';

@@ -4,11 +4,8 @@ import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { afterwards, casesIn } from '../../libs/read-models/src/population/population-scene.ts';
-import {
-  RECORDED,
-  type Activity,
-  type Resource,
-} from '../../libs/read-models/src/care-settings/care-setting-scene.ts';
+import type { Activity, Resource } from '../../libs/read-models/src/care-settings/care-setting-scene.ts';
+import { RECORDED } from '../../libs/read-models/src/care-settings/scene-log.ts';
 
 const PEOPLE = 20;
 

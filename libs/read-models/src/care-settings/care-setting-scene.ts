@@ -2,19 +2,12 @@
  * For specs: what one care setting shows after some activities, in the order told and in others, on SQLite and on PostgreSQL.
  * Arrival changes nothing that a page says: a scene ends the same whichever way its activities came, or the spec fails.
  */
-import { encodeContent } from '@carelog/fhir';
 import { isDeepStrictEqual } from 'node:util';
 import { it } from 'vitest';
 import type { CareSetting, Item, Section, WorkItem } from './care-setting.ts';
 import { cursorAfter, type CareSettingQueries, type WorkCursor } from './care-setting-reader.ts';
-import { careSettingsProjection } from './care-settings-projection.ts';
-import {
-  askedOnPostgres,
-  askedOnSqlite,
-  scrambled,
-  withoutPostgres,
-  type ToldInOrder,
-} from './scene-engines.ts';
+import { askedOnPostgres, askedOnSqlite, scrambled, withoutPostgres } from './scene-engines.ts';
+import { logOf, RECORDED } from './scene-log.ts';
 
 export type Resource = { readonly resourceType: string; readonly id: string } & Readonly<
   Record<string, unknown>
@@ -138,37 +131,6 @@ export async function inEveryOrder<Answer>(
   if (other !== undefined) expectSame('On PostgreSQL, in lanes and another order,', other.answer);
   return first;
 }
-
-/** As it was recorded; `partitionOf`: whose history each lies in, where that is asked. */
-export function logOf(
-  activities: readonly Activity[],
-  partitionOf: (resource: Resource) => string = () => 'any',
-): ToldInOrder {
-  const revisions = new Map<string, number>();
-  return activities.flatMap(({ resource, by = 'RX1', issued, number = '', isDeleted }, at) => {
-    const stream = `${resource.resourceType}/${resource.id}`;
-    const revision = (revisions.get(stream) ?? 0) + 1;
-    revisions.set(stream, revision);
-    const bytes = new TextEncoder().encode(encodeContent(resource));
-    const event = {
-      stream,
-      revision,
-      position: at + 1,
-      partition: partitionOf(resource),
-      action: isDeleted ? 'retract' : revision === 1 ? 'new' : 'amend',
-      recordedAt: new Date(RECORDED + at * 1_000).toISOString(),
-      occurredAt: new Date(RECORDED).toISOString(),
-      publisher: { organisation: by, system: 'spec' },
-      careSetting: 'any',
-      ...((issued !== undefined || number !== '') && { sourceVersion: { version: `${number}`, ...(issued && { issuedAt: issued }) } }), // prettier-ignore
-    } as unknown as ToldInOrder[number]['event'];
-    const change = careSettingsProjection.evolve(event, { kind: 'opened', bytes });
-    return change === undefined ? [] : [{ event, change }];
-  });
-}
-
-/** When scenes are recorded, and when they are looked at unless told: after everything that they tell of. */
-export const RECORDED = Date.UTC(2030, 0, 1);
 
 const BOOKKEEPING = new Set(['version', 'position', 'event', 'recordedAt', 'cause']);
 const withoutBookkeeping = (value: unknown): unknown =>

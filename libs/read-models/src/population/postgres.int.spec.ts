@@ -8,7 +8,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { RECORDED, type Activity } from '../care-settings/care-setting-scene.ts';
+import type { Activity } from '../care-settings/care-setting-scene.ts';
+import { RECORDED } from '../care-settings/scene-log.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { afterwards, groundOf, historiesOf, of } from './population-scene.ts';
 import { migratePopulation, openPostgresPopulation, openPostgresPopulationWriter, populationSchema } from './postgres.ts'; // prettier-ignore

@@ -163,7 +163,10 @@ describe.skipIf(typeof postgres === 'string')(
       });
       await owner.query(`UPDATE record_v5.resource SET body = body || ' ' WHERE stream = 'Patient/bob'`);
       const differing = await carelog(() => compareReadModels(5, {}));
-      expect(differing).toMatchObject({ code: 1, out: expect.stringContaining('They differ in: ') as string });
+      expect(differing).toMatchObject({
+        code: 1,
+        out: expect.stringContaining('They differ in: ') as string,
+      });
       expect(differing.out).toContain('3 resource');
       await owner.query(`UPDATE record_v5.resource SET body = rtrim(body) WHERE stream = 'Patient/bob'`);
     });

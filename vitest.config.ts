@@ -1,5 +1,6 @@
 // One Vitest project for each stage of `npm test`: the place and suffix of a spec file say which it belongs to.
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Planted violations and browsers have the machine to themselves, and what looks at the clock or at memory.
 const alone = { fileParallelism: false };
@@ -17,7 +18,7 @@ const onEitherWhole = [
 ];
 const isWhole = process.env.CASES_EVERY === '1';
 /** A cluster is asked less of what is many, unless told. */
-const onCluster = { CARELOG_STACK: 'cluster', CASES_EVERY: '40' };
+const onCluster = { CARELOG_STACK: 'cluster', CASES_EVERY: '80' };
 
 const stages = {
   unit: { include: ['{apps,libs}/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'] },
@@ -45,9 +46,21 @@ const stages = {
   browser: { include: ['test/browser/**/*.spec.ts'], ...alone, ...slow },
 };
 
+/** Where nothing is known of them yet, large files begin first; these are small, take minutes, and would be waited for at the end. */
+const LONG = /test\/cluster\/(compose|faults)\.spec\.ts$/;
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) => LONG.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((it) => !isLong(it))];
+  }
+}
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
     projects: Object.entries(stages).map(([name, stage]) => ({
       test: {
         name,

@@ -1,8 +1,9 @@
 /** What an operator's commands work on: one version of the record in the cluster's database, with log and keys. */
 import { userInfo } from 'node:os';
 import { readKafkaSettings } from '@carelog/distribution';
-import { StoreFault } from '@carelog/event-store';
+import { StoreFault, type EventStore } from '@carelog/event-store';
 import { KeyringFault } from '@carelog/keyring';
+import { catchUpLanes, type LanesOptions } from '@carelog/projection';
 import { openViewGround, type ViewGround } from '@carelog/projector';
 import { openVersions, recordProjection, type ReadModelVersions } from '@carelog/read-models';
 import { createLog, readClusterConfig, type Config } from '@carelog/service-kit';
@@ -64,7 +65,21 @@ export async function withViews<T>(work: (tools: ViewTools) => Promise<T>): Prom
 /** So close to the head projectors take over what was built. */
 export const NEAR = 1_000;
 /** Events in one transaction while something is built. */
-export const PAGE = 5_000;
+const PAGE = 5_000;
+
+/** Until what is recorded meanwhile is a matter of moments. Gives how far it came. */
+export async function catchUp<Change>(
+  name: string,
+  lanes: readonly number[],
+  options: LanesOptions<Change> & { readonly store: EventStore },
+): Promise<number> {
+  for (;;) {
+    const onNotice = (notice: string) => void process.stderr.write(`${notice}\n`);
+    const { position } = await catchUpLanes(lanes, { ...options, batchSize: PAGE, onNotice });
+    process.stderr.write(`${name}: event ${position}\n`);
+    if ((await options.store.freshHead()).position - position <= NEAR) return position;
+  }
+}
 
 /** Gives `work` a connection for what takes the owner of the schemas. */
 export async function asOwner(url: string, work: (owner: Client) => Promise<void>): Promise<void> {

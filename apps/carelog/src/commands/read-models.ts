@@ -2,7 +2,6 @@
  * `carelog read-models`: versions of the record in a cluster. A new one is built beside the one that serves, is compared with
  * it, takes over in one transaction, and can hand back.
  */
-import { catchUpLanes } from '@carelog/projection';
 import {
   compareRecords,
   grantAs,
@@ -17,7 +16,7 @@ import {
   asOwner,
   NEAR,
   operatorName,
-  PAGE,
+  catchUp,
   VIEW_NAME,
   withViews,
   type ViewTools,
@@ -56,19 +55,10 @@ export async function buildReadModel(version = recordProjection.version): Promis
     });
     const { view, ground } = await tools.open(version);
     const begun = performance.now();
-    let built: { readonly position: number };
-    do {
-      built = await catchUpLanes(tools.lanes, {
-        ...ground,
-        ...view,
-        onNotice: (notice) => process.stderr.write(`${notice}\n`),
-        batchSize: PAGE,
-      });
-      process.stderr.write(`${schema}: event ${built.position}\n`);
-    } while ((await ground.store.freshHead()).position - built.position > NEAR);
+    const position = await catchUp(schema, tools.lanes, { ...ground, ...view });
     const seconds = Math.round((performance.now() - begun) / 1000);
     process.stdout.write(
-      `${schema} is built up to event ${built.position}, in ${seconds} s. Start projectors of it (CARELOG_RECORD_VERSION=${version}), compare it, then switch to it.\n`,
+      `${schema} is built up to event ${position}, in ${seconds} s. Start projectors of it (CARELOG_RECORD_VERSION=${version}), compare it, then switch to it.\n`,
     );
   });
 }

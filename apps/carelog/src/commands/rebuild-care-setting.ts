@@ -1,8 +1,6 @@
 /** `carelog read-models rebuild`: builds one care setting's read model in a cluster again, while the old one serves. */
-import type { EventStore } from '@carelog/event-store';
-import { catchUpLanes, type LanesOptions } from '@carelog/projection';
 import { population, careSettingNamed, careSettings, careSettingsProjection, makeBeside, openPostgresCareSettingsWriter, takePlace } from '@carelog/read-models'; // prettier-ignore
-import { asOwner, NEAR, PAGE, withViews } from '../cluster/view-tools.ts';
+import { asOwner, catchUp, withViews } from '../cluster/view-tools.ts';
 import { CommandFailure } from '../command-failure.ts';
 
 /** Resolves when what was built beside serves. Throws `CommandFailure`: 2 where there is no such care setting. */
@@ -42,18 +40,4 @@ async function recount(): Promise<void> {
     const seconds = Math.round((performance.now() - begun) / 1000);
     process.stdout.write(`${population.name} is rebuilt up to event ${position}, in ${seconds} s.\n`);
   });
-}
-
-/** Until what is recorded meanwhile is a matter of moments. Gives how far it came. */
-async function catchUp<Change>(
-  name: string,
-  lanes: readonly number[],
-  options: LanesOptions<Change> & { readonly store: EventStore },
-): Promise<number> {
-  for (;;) {
-    const onNotice = (notice: string) => void process.stderr.write(`${notice}\n`);
-    const { position } = await catchUpLanes(lanes, { ...options, batchSize: PAGE, onNotice });
-    process.stderr.write(`${name}: event ${position}\n`);
-    if ((await options.store.freshHead()).position - position <= NEAR) return position;
-  }
 }

@@ -109,8 +109,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     for (const { stream, version, fact, source } of facts.kept)
       this.#known.keep(stream, { version, fact, source });
     const work = facts.work((patient, kinds) => this.#factsOf(patient, kinds));
-    const lists = [...facts.touched].flatMap(([patient, its]) => [...its].map(({ name }) => ({ list: name, patient }))); // prettier-ignore
-    const stands = lists.flatMap((it) => waiting.all(it).map((row) => ({ ...it, ...row })));
+    const stands = facts.askedLists().flatMap((it) => waiting.all(it).map((row) => ({ ...it, ...row })));
     const changed = facts.changedWork(work, stands);
     for (const it of changed.done) done.run(it);
     for (const it of changed.put) put.run({ ...it, changed: position });

@@ -117,6 +117,11 @@ export class BatchOfFacts {
     return new Set([...this.touched.values()].flatMap((lists) => [...lists].flatMap((it) => [...it.kinds])));
   }
 
+  /** The lists that are made anew, of whom. */
+  askedLists(): readonly Pick<NewWork, 'list' | 'patient'>[] {
+    return [...this.touched].flatMap(([patient, lists]) => [...lists].map(({ name }) => ({ list: name, patient }))); // prettier-ignore
+  }
+
   /** What is to be taken off the lists of those who are touched, and put on them. Most of what is told changes no item. */
   changedWork(
     work: readonly NewWork[],
@@ -124,8 +129,9 @@ export class BatchOfFacts {
   ): { readonly done: readonly Pick<NewWork, 'list' | 'patient'>[]; readonly put: readonly NewWork[] } {
     const keyOf = ({ list, patient }: Pick<NewWork, 'list' | 'patient'>) => `${list} ${patient}`;
     const [made, stands] = [Map.groupBy(work, keyOf), Map.groupBy(waiting, keyOf)];
-    const asked = [...this.touched].flatMap(([patient, lists]) => [...lists].map(({ name }) => ({ list: name, patient }))); // prettier-ignore
-    const changed = asked.filter((it) => !isSameWork(stands.get(keyOf(it)) ?? [], made.get(keyOf(it)) ?? []));
+    const changed = this.askedLists().filter(
+      (it) => !isSameWork(stands.get(keyOf(it)) ?? [], made.get(keyOf(it)) ?? []),
+    );
     return {
       done: changed.filter((it) => stands.has(keyOf(it))),
       put: changed.flatMap((it) => made.get(keyOf(it)) ?? []),

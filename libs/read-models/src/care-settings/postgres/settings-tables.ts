@@ -223,7 +223,7 @@ export class SettingsTables {
       const waiting = ground[at]!.filter((it): it is GroundRow & WaitingWork => it.list !== null);
       const work = batch.work((patient) =>
         (byPatient.get(patient) ?? []).map((row) => ({
-          ...contents.get(editionOf(row))!,
+          ...contents.get(versionKeyOf(row))!,
           stream: row.stream,
           patient,
         })),
@@ -250,12 +250,12 @@ export class SettingsTables {
     const unknown = facts.map((its) => {
       const streams = new Set<string>();
       for (const row of its) {
-        const edition = editionOf(row);
-        if (contents.has(edition) || asked.has(edition)) continue;
+        const key = versionKeyOf(row);
+        if (contents.has(key) || asked.has(key)) continue;
         const known = this.#known.of(row.stream, Number(row.version));
-        if (known !== undefined) contents.set(edition, known);
+        if (known !== undefined) contents.set(key, known);
         else {
-          asked.add(edition);
+          asked.add(key);
           streams.add(row.stream);
         }
       }
@@ -266,14 +266,14 @@ export class SettingsTables {
     for (const row of rows.flat()) {
       const { stream, told } = row;
       const { version, fact, source } = placed({ stream, patient: '', version: Number(row.version), told });
-      contents.set(editionOf(row), { version, fact, source });
+      contents.set(versionKeyOf(row), { version, fact, source });
       this.#known.keep(stream, { version, fact, source });
     }
     return contents;
   }
 }
 
-const editionOf = ({ stream, version }: Pick<GroundRow, 'stream' | 'version'>) => `${stream} ${version}`;
+const versionKeyOf = ({ stream, version }: Pick<GroundRow, 'stream' | 'version'>) => `${stream} ${version}`;
 
 /** What several settings have alike, by its key, is sent once; `settings` has a bit for each of them. */
 function ofAll<Row extends object>(

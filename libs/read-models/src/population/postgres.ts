@@ -4,6 +4,12 @@ import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@ca
 import type { ClientBase, Pool, PoolClient } from 'pg';
 import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
+import {
+  NOTHING_APPLIED,
+  reachedByLane,
+  reachedIn,
+  type CheckpointRow,
+} from '../record/postgres/lane-checkpoints.ts';
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
 import { ReachesOtherLanes } from '../care-settings/other-lanes.ts';
 import { ProgressHints } from '../record/postgres/progress-hints.ts';
@@ -85,9 +91,6 @@ export function openPostgresPopulationWriter({
 const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
   kind === 'consent' || (kind === 'person' && fact?.refs['linked'] !== undefined);
 
-/** Stands for the epoch of a lane that nothing was applied to. */
-const NOTHING_APPLIED = '';
-
 class PostgresPopulationWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
   readonly #schema: string;
@@ -109,11 +112,8 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
   }
 
   async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
-    const { rows } = await this.#pool.query<{ lane: number; position: string; epoch: string }>(
-      `SELECT lane, position, epoch FROM ${this.#schema}.checkpoint WHERE epoch <> $1`,
-      [NOTHING_APPLIED],
-    );
-    return new Map(rows.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }]));
+    const { rows } = await this.#pool.query<CheckpointRow>(`SELECT lane, position, epoch FROM ${this.#schema}.checkpoint`); // prettier-ignore
+    return reachedByLane(rows);
   }
 
   parked(lane: number): Promise<readonly Parked[]> {
@@ -174,8 +174,7 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
     };
     const { rows } = await client.query<{ position: string; epoch: string }>(lock);
     const [row] = rows;
-    if (row !== undefined)
-      return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
+    if (row !== undefined) return reachedIn(row);
     await client.query(`INSERT INTO ${this.#schema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
     return this.#lockedLane(client, lane);
   }

@@ -31,7 +31,7 @@ export function settingsStatements(schemas: readonly string[]) {
 
   return {
     schemas,
-    checkpoints: question('checkpoints', (s) => `SELECT lane, position, epoch FROM ${s}.checkpoint WHERE epoch <> $1`), // prettier-ignore
+    checkpoints: question('checkpoints', (s) => `SELECT lane, position, epoch FROM ${s}.checkpoint`), // prettier-ignore
     parked: question('parked', (s) => `SELECT partition, position, reason FROM ${s}.parked WHERE lane = $1`),
     lock: question('lock', (s) => `SELECT lane, position, epoch FROM ${s}.checkpoint WHERE lane = $1 FOR UPDATE`), // prettier-ignore
     begin: command('begin', (s) => [`INSERT INTO ${s}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`]), // prettier-ignore

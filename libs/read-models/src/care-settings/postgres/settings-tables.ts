@@ -4,6 +4,12 @@
  */
 import type { Checkpoint, Parked, ProjectedBatch } from '@carelog/projection';
 import type { PoolClient } from 'pg';
+import {
+  NOTHING_APPLIED,
+  reachedByLane,
+  reachedIn,
+  type CheckpointRow,
+} from '../../record/postgres/lane-checkpoints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
@@ -24,8 +30,6 @@ export interface Writing {
   readonly isAlone: boolean;
 }
 
-/** Stands for the epoch of a lane that nothing was applied to. */
-const NOTHING_APPLIED = '';
 const RESIDENTS_MAX = 100_000;
 
 export class SettingsTables {
@@ -45,8 +49,8 @@ export class SettingsTables {
 
   /** Of each setting, by its lanes. */
   async checkpoints(asked: Asked): Promise<readonly ReadonlyMap<number, Checkpoint>[]> {
-    const rows = await this.#statements.checkpoints<CheckpointRow>(asked, [NOTHING_APPLIED]);
-    return rows.map((its) => new Map(its.map((row) => [row.lane, checkpointOf(row)])));
+    const rows = await this.#statements.checkpoints<CheckpointRow>(asked, []);
+    return rows.map(reachedByLane);
   }
 
   /** Of each setting. */
@@ -64,8 +68,7 @@ export class SettingsTables {
     }
     const parked = await this.parked(client, lane);
     return rows.map(([row], at) => {
-      const reached = row === undefined || row.epoch === NOTHING_APPLIED ? undefined : checkpointOf(row);
-      return { reached, parked: parked[at]! };
+      return { reached: row && reachedIn(row), parked: parked[at]! };
     });
   }
 
@@ -316,17 +319,6 @@ interface GroundRow {
   readonly version: string | null;
   readonly item: string | null;
 }
-
-interface CheckpointRow {
-  readonly lane: number;
-  readonly position: string;
-  readonly epoch: string;
-}
-
-const checkpointOf = ({ position, epoch }: CheckpointRow): Checkpoint => ({
-  position: Number(position),
-  epoch,
-});
 
 function columnsOf<Row extends object>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {
   return names.map((name) => rows.map((row) => row[name]));

@@ -9,6 +9,7 @@ import { digestOfRules } from '../access-facts.ts';
 import type { RecordChange } from '../record-projection.ts';
 import { BatchPlan, laterStreams, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
+import { NOTHING_APPLIED, reachedByLane, reachedIn, type CheckpointRow } from './lane-checkpoints.ts';
 import { BatchNames, Names } from './names.ts';
 import { transaction, writingPool } from './pools.ts';
 import { ProgressHints } from './progress-hints.ts';
@@ -75,8 +76,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
 
   async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
     const { rows } = await this.#pool.query<CheckpointRow>('SELECT lane, position, epoch FROM checkpoint');
-    const reached = rows.filter(({ epoch }) => epoch !== NOTHING_APPLIED);
-    return new Map(reached.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }]));
+    return reachedByLane(rows);
   }
 
   async parked(lane: number): Promise<readonly Parked[]> {
@@ -161,7 +161,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       this.#forget();
       this.#generation = row.generation;
     }
-    return row.epoch === NOTHING_APPLIED ? undefined : { position: Number(row.position), epoch: row.epoch };
+    return reachedIn(row);
   }
 
   async #write(
@@ -304,15 +304,6 @@ function before(position: number, batch: ProjectedBatch<RecordChange>): Projecte
     setAside: setAside.filter((it) => !partitions.has(it.partition)),
     checkpoint: { ...checkpoint, position: position - 1 },
   };
-}
-
-/** Stands for the epoch of a lane that nothing was applied to. */
-const NOTHING_APPLIED = '';
-
-interface CheckpointRow {
-  readonly lane: number;
-  readonly position: string;
-  readonly epoch: string;
 }
 
 interface LockedRow extends CheckpointRow {

@@ -38,13 +38,16 @@ export async function settingCaughtUp(
   return reached === false ? SHORT_SETTING : record;
 }
 
-/** The same of the population. */
-export async function populationCaughtUp({
-  head,
-  population,
-}: Pick<Gateway, 'head' | 'population'>): Promise<Refusal | undefined> {
-  const reached = await population?.waitFor(await head(), READ_WAIT_MS);
-  return reached === false ? SHORT : undefined;
+/** The same of the record view, which knows what organisations are called, and of the population. */
+export async function populationCaughtUp(
+  gateway: Pick<Gateway, 'head' | 'projected' | 'population'>,
+): Promise<Refusal | undefined> {
+  const head = await gateway.head();
+  const [record, reached] = await Promise.all([
+    reflected(gateway, head),
+    gateway.population?.waitFor(head, READ_WAIT_MS),
+  ]);
+  return reached === false ? SHORT : record;
 }
 
 /** What was answered a moment ago may be given again: nothing was recorded that the record view does not reflect. */

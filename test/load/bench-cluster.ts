@@ -4,7 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { defaultPolicy } from '@carelog/access';
 import { readRelayCheckpoint } from '@carelog/distribution';
 import { startKafka, startPostgres } from '@carelog/engines';
-import { recordProjectionBy, schemaOf } from '@carelog/read-models';
+import {
+  careSettings,
+  careSettingsSchema,
+  populationSchema,
+  recordProjectionBy,
+  schemaOf,
+} from '@carelog/read-models';
 import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { Client } from 'pg';
 import {
@@ -28,10 +34,10 @@ export interface BenchCluster extends LocalCluster {
   readonly brokers: readonly string[];
   readonly owner: Client;
   readonly token: string;
-  /** As its schema is called. */
-  readonly view: string;
+  /** All of them, as their schemas are called: the record, the care settings, the population. */
+  readonly views: readonly string[];
   head(): Promise<number>;
-  /** Resolves with the log's head when the view has everything up to it. */
+  /** Resolves with the log's head when every view has everything up to it. */
   settled(): Promise<number>;
   /** Microseconds of processor that were taken so far. */
   processors(): ReadonlyMap<ProcessKind, number>;
@@ -52,7 +58,11 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
   const issued = await issueToken({ dataFolder: folder, personas, persona: 'publisher', url });
   if (issued.kind === 'refused') throw new Error(issued.message);
   const { name, version } = recordProjectionBy(defaultPolicy());
-  const view = schemaOf(name, version);
+  const views = [
+    schemaOf(name, version),
+    careSettingsSchema(careSettings),
+    populationSchema(defaultPolicy()),
+  ];
   const { services } = cluster;
 
   async function head(): Promise<number> {
@@ -60,13 +70,19 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
     return Number(rows[0]!.head);
   }
 
-  async function viewReached(): Promise<number> {
+  async function viewsReached(): Promise<number> {
     const relay = await readRelayCheckpoint(owner, TOPIC);
-    const { rows } = await owner.query<{ lane: number; position: string; epoch: string }>(
-      `SELECT lane, position, epoch FROM ${view}.checkpoint`,
+    const parts = views.map((it) => `SELECT '${it}' AS view, lane, position, epoch FROM ${it}.checkpoint`);
+    const { rows } = await owner.query<{ view: string; lane: number; position: string; epoch: string }>(
+      parts.join(' UNION ALL '),
     );
-    const lanes = rows.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }] as const); // prettier-ignore
-    return reached(progressed([], relay, new Map(lanes), relay?.epoch ?? ''));
+    const byView = Map.groupBy(rows, ({ view }) => view);
+    const positions = views.map((view) => {
+      const its = byView.get(view) ?? [];
+      const lanes = its.map(({ lane, position, epoch }) => [lane, { position: Number(position), epoch }] as const); // prettier-ignore
+      return reached(progressed([], relay, new Map(lanes), relay?.epoch ?? ''));
+    });
+    return Math.min(...positions);
   }
 
   return {
@@ -74,11 +90,11 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
     brokers: kafka.brokers,
     owner,
     token: issued.token,
-    view,
+    views,
     head,
     async settled() {
       const wanted = await head();
-      while ((await viewReached()) < wanted) await delay(20);
+      while ((await viewsReached()) < wanted) await delay(20);
       return wanted;
     },
     processors() {
@@ -97,7 +113,7 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
   };
 }
 
-/** Microseconds of processor for each event that is recorded meanwhile, the way into the view included. */
+/** Microseconds of processor for each event that is recorded meanwhile, the way into every view included. */
 export async function counting(cluster: BenchCluster, work: () => Promise<void>) {
   return countingFrom(await cluster.settled(), cluster, work);
 }

@@ -1,5 +1,5 @@
 /**
- * The whole cluster on this machine, as `npm run cluster` starts it: how many events a second get from a POST into the record,
+ * The whole cluster on this machine, as `npm run cluster` starts it: how many events a second get from a POST into every view,
  * how soon they are there, and what of the processors each kind of process takes for one.
  */
 import { openPostgresEventStore } from '@carelog/event-store';
@@ -22,9 +22,10 @@ import { pacedPosts } from './paced-posts.ts';
 import { cellOf, type ClusterReport, type ProcessorColumn } from './report.ts';
 import type { Settings } from './settings.ts';
 import { steadyRates } from './steady-rows.ts';
-import { observation, person, send, transaction, TRANSACTION } from './targets.ts';
+import { person, round, send, TRANSACTION } from './targets.ts';
 
-const PEOPLE = 200;
+/** So many that nobody is measured more often than in a hospital. */
+const PEOPLE = 2_000;
 /** To each of the two gateways. */
 const CONNECTIONS = 16;
 /** Events that one projector finds in the lanes. */
@@ -41,13 +42,13 @@ export function clusterRows(settings: Settings): Promise<ClusterReport> {
       const posts = await saturated(ground, {
         name: 'single POSTs',
         path: '/Observation',
-        bodies: ground.people.map((id, index) => JSON.stringify(observation(id, index))),
+        bodies: ground.people.map((id) => JSON.stringify(round(id, 1).entry[0]!.resource)),
         events: 1,
       });
       const transactions = await saturated(ground, {
         name: `transactions of ${TRANSACTION}`,
         path: '',
-        bodies: ground.people.map((id, index) => JSON.stringify(transaction(id, index))),
+        bodies: ground.people.map((id) => JSON.stringify(round(id))),
         events: TRANSACTION,
       });
       const behind = await catchingUp(ground);
@@ -73,9 +74,14 @@ export interface Ground {
 async function recordPeople(cluster: BenchCluster, settings: Settings): Promise<Ground> {
   const bases = cluster.gateways.map((url) => `${url}/fhir/R4`);
   const people: string[] = [];
-  for (let index = 0; index < PEOPLE; index += 1) {
-    const { id } = (await send(bases[0]!, cluster.token, 'POST', '/Patient', person(index))) as { id: string }; // prettier-ignore
-    people.push(id);
+  while (people.length < PEOPLE) {
+    const entry = Array.from({ length: TRANSACTION }, (_, index) => ({
+      resource: person(people.length + index),
+      request: { method: 'POST', url: 'Patient' },
+    }));
+    const bundle = { resourceType: 'Bundle', type: 'transaction', entry };
+    const answer = (await send(bases[0]!, cluster.token, 'POST', '', bundle)) as { entry: { response: { location: string } }[] }; // prettier-ignore
+    people.push(...answer.entry.map(({ response }) => /Patient\/([^/]+)/.exec(response.location)![1]!));
   }
   return { cluster, settings, bases, people };
 }
@@ -90,7 +96,7 @@ interface Writes {
   readonly events: number;
 }
 
-/** As fast as both gateways take them; the time ends when the view has the last. */
+/** As fast as both gateways take them; the time ends when every view has the last. */
 async function saturated({ cluster, settings, bases }: Ground, writes: Writes): Promise<ClusterReport> {
   const { name, path, bodies, events } = writes;
   const { say, runs, seconds } = settings;
@@ -127,7 +133,7 @@ async function saturated({ cluster, settings, bases }: Ground, writes: Writes): 
   return {
     singles: [
       {
-        name: `cluster, POST → record: ${name}`,
+        name: `cluster, POST → every view: ${name}`,
         unit: 'events/s',
         cell,
         floor: 'a bare `node:http` server that parses the same bodies',
@@ -143,7 +149,7 @@ async function catchingUp({ cluster, settings, bases, people }: Ground): Promise
   const processors: ProcessorColumn[] = [];
   const cell = await cellOf(async () => {
     for (const name of ['projector 2', 'relay 1']) await cluster.services.get(name)!.stop();
-    const bodies = people.map((id, index) => JSON.stringify(transaction(id, index)));
+    const bodies = people.map((id) => JSON.stringify(round(id)));
     const perSecond = 20;
     const seconds = BACKLOG / TRANSACTION / perSecond;
     await pacedPosts({ bases, token: cluster.token, bodies, perSecond, seconds });

@@ -1,12 +1,12 @@
-/** How soon events are in the view of the cluster while they come at a steady rate: 1,600 a second, with a p99 of a quarter of a second. */
+/** How soon events are in every view of the cluster while they come at a steady rate: 1,600 a second, with a p99 of a quarter of a second. */
 import { bareDelays } from './bare-kafka.ts';
 import { counting } from './bench-cluster.ts';
 import type { Ground } from './cluster-rows.ts';
 import { newTopic } from './lane-rows.ts';
 import { pacedPosts } from './paced-posts.ts';
 import { cellsOf, type ClusterReport, type ProcessorColumn, type SingleRow } from './report.ts';
-import { transaction } from './targets.ts';
-import { watchView } from './view-lags.ts';
+import { round } from './targets.ts';
+import { watchViews } from './view-lags.ts';
 
 /** The last one is what is wanted of a cluster. */
 const RATES = [100, 200, 400, 800, 1_200, 1_600];
@@ -16,7 +16,7 @@ const PACED = 16;
 /** Of one event in a lane. */
 const MESSAGE_BYTES = 1_450;
 
-/** At growing rates until the view falls behind, or the gateways do; and at what is wanted, for the record. */
+/** At growing rates until a view falls behind, or the gateways do; and at what is wanted, for the record. */
 export async function steadyRates(ground: Ground): Promise<ClusterReport[]> {
   const measured: ClusterReport[] = [];
   let isHeldSoFar = true;
@@ -35,8 +35,8 @@ async function steady(
 ): Promise<ClusterReport & { readonly isHeld: boolean }> {
   const { steadySeconds: seconds } = settings;
   const name = `${rate.toLocaleString('en-GB')} events/s`;
-  settings.say(`cluster: log → record at ${name} for ${seconds} s`);
-  const bodies = people.map((id, index) => JSON.stringify(transaction(id, index, PACED)));
+  settings.say(`cluster: log → every view at ${name} for ${seconds} s`);
+  const bodies = people.map((id) => JSON.stringify(round(id, PACED)));
   const pace = { bases, token: cluster.token, bodies, perSecond: rate / PACED };
   const processors: ProcessorColumn[] = [];
   let isHeld = false;
@@ -45,7 +45,7 @@ async function steady(
     // Long enough for the code to be compiled that it runs through.
     await pacedPosts({ ...pace, seconds: 10 });
     const after = await cluster.settled();
-    const watch = await watchView(cluster);
+    const watch = await watchViews(cluster);
     const counted = await counting(cluster, async () => {
       isKeptUp = await pacedPosts({ ...pace, seconds });
     }).finally(() => watch.stop());
@@ -62,7 +62,7 @@ async function steady(
     };
   });
   const row = (share: 'p50' | 'p99'): SingleRow => ({
-    name: `cluster, log → record at ${name} for ${seconds} s${isKeptUp ? '' : ', overrun'}, ${share}`,
+    name: `cluster, log → every view at ${name} for ${seconds} s${isKeptUp ? '' : ', overrun'}, ${share}`,
     unit: 'ms',
     cell: cells[share],
     floor: 'bare kafkajs, from sending as many bytes to their coming',

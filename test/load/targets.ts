@@ -99,6 +99,20 @@ export function transaction(patient: string, from: number, size = TRANSACTION) {
   return { resourceType: 'Bundle', type: 'transaction', entry };
 }
 
+const USUAL = [76, 16, 36.8, 97, 124];
+
+/** A round of somebody who is well: each of the five measured every twenty minutes, until now. */
+export function round(patient: string, size = TRANSACTION) {
+  const entry = Array.from({ length: size }, (_, index) => {
+    const minutes = 20 * Math.floor(index / CODES.length);
+    const effectiveDateTime = new Date(Date.now() - 60_000 * minutes).toISOString();
+    const { valueQuantity, ...others } = observation(patient, index);
+    const resource = { ...others, effectiveDateTime, valueQuantity: { ...valueQuantity, value: USUAL[index % CODES.length]! } }; // prettier-ignore
+    return { resource, request: { method: 'POST', url: 'Observation' } };
+  });
+  return { resourceType: 'Bundle', type: 'transaction', entry };
+}
+
 export function observation(patient: string, index: number) {
   const [code, display] = CODES[index % CODES.length]!;
   const twoDigits = (number: number) => String(number).padStart(2, '0');

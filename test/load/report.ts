@@ -120,7 +120,7 @@ export function clusterMarkdown(client: string, { singles, processors }: Cluster
     '',
     singlesTable(singles),
     '',
-    'What an event takes of the processors, by process, until it is in the record:',
+    'What an event takes of the processors, by process, until it is in every view:',
     '',
     table(
       ['µs for each event', ...processors.map(({ name }) => name)],

@@ -79,7 +79,7 @@ function namesOf(fact: Fact): Names {
 function calledBy(fact: Fact): string | undefined {
   const name =
     codeOf(fact.codes) ?? wordsOf(fact) ?? fact.refs['medication']?.find((it) => !it.startsWith('#'));
-  return name && called(fact, name);
+  return name === undefined ? undefined : called(fact, name);
 }
 
 const called = (fact: Fact, name: string) => [subjectMatterOf(fact), name, ...occasionOf(fact)].join(' ');

@@ -3,7 +3,7 @@
  * behind, such as one of a new version, is built on a thread of its own first, so that it holds up nobody else's.
  */
 import type { Policy } from '@carelog/access';
-import { careSettings, openCareSetting, openCareSettingWriter, openPopulation, openPopulationWriter, population, type CareSetting, type CareSettingQueries, type CareSettingWriter, type KeptPopulation } from '@carelog/read-models'; // prettier-ignore
+import { careSettings, openCareSetting, openCareSettingWriter, openPopulation, openPopulationWriter, ParsedFacts, population, type CareSetting, type CareSettingQueries, type CareSettingWriter, type KeptPopulation } from '@carelog/read-models'; // prettier-ignore
 import type { Log } from '@carelog/service-kit';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -93,7 +93,8 @@ class KeptCareSettings implements CareSettingViews {
     this.#policy = policy;
     this.#headSignal = headSignal;
     this.#log = log;
-    this.of = new Map(careSettings.map(({ name }) => [name, openCareSetting(careSettingPath(paths, name))]));
+    const parsed = new ParsedFacts();
+    this.of = new Map(careSettings.map(({ name }) => [name, openCareSetting(careSettingPath(paths, name), parsed)])); // prettier-ignore
     this.population = openPopulation(careSettingPath(paths, population.name));
   }
 

@@ -59,6 +59,7 @@ export {
 } from './care-settings/care-setting-reader.ts';
 export { openCareSettingWriter, type CareSettingWriter } from './care-settings/care-setting-writer.ts';
 export { KnownFacts } from './care-settings/known-facts.ts';
+export { ParsedFacts } from './care-settings/parsed-facts.ts';
 export { allOf } from './care-settings/every-care-setting.ts';
 export { factOf } from './care-settings/fact.ts';
 export {

@@ -145,4 +145,4 @@ const div = (parts: readonly string[]) => `<div xmlns="http://www.w3.org/1999/xh
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 // Control characters have no place in XHTML.
 const escaped = (text: string) =>
-  text.replace(/[&<>"]/g, (it) => ENTITIES[it]!).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '');
+  text.replace(/[&<>"\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (it) => ENTITIES[it] ?? '');

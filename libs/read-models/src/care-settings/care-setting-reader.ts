@@ -2,7 +2,8 @@
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { SqliteDatabase, type Database } from '../record/database.ts';
 import type { Placed, WorkItem } from './care-setting.ts';
-import { asOne, ofOnePerson, placed, prepareAsking } from './statements.ts';
+import { ParsedFacts } from './parsed-facts.ts';
+import { asOne, ofOnePerson, prepareAsking } from './statements.ts';
 
 export interface WorkRow {
   /** `Patient/id`. */
@@ -71,23 +72,25 @@ export interface CareSettingQueries {
   close(): void;
 }
 
-/** Throws where there is no read model at this path: the projector makes it. */
-export function openCareSetting(path: string): CareSettingQueries {
-  return new CareSettingReader(new SqliteDatabase(path, { readOnly: true, timeout: 5_000 }));
+/** Throws where there is no read model at this path: the projector makes it. Those of one log may share what they parsed. */
+export function openCareSetting(path: string, parsed = new ParsedFacts()): CareSettingQueries {
+  return new CareSettingReader(new SqliteDatabase(path, { readOnly: true, timeout: 5_000 }), parsed);
 }
 
 export class CareSettingReader implements CareSettingQueries {
   readonly #db: Database;
+  readonly #parsed: ParsedFacts;
   readonly #statements: ReturnType<typeof prepareAsking>;
 
-  constructor(db: Database) {
+  constructor(db: Database, parsed: ParsedFacts) {
     this.#db = db;
+    this.#parsed = parsed;
     this.#statements = prepareAsking(db);
   }
 
   async facts(patient: string): Promise<readonly Placed[]> {
     const same = asOne(patient, this.#linked(patient));
-    return ofOnePerson(same.flatMap((it) => this.#statements.factsOf.all({ patient: it }).map(placed)));
+    return ofOnePerson(same.flatMap((it) => this.#statements.factsOf.all({ patient: it }).map((row) => this.#parsed.of(row)))); // prettier-ignore
   }
 
   async isReadAlone(patient: string): Promise<boolean> {
@@ -118,6 +121,8 @@ export class CareSettingReader implements CareSettingQueries {
   }
 
   #linked(patient: string): readonly string[] {
+    // Most are linked with nobody, and to follow no links costs as much as to read the facts.
+    if (this.#statements.isLinked.get({ patient }) === undefined) return [patient];
     return this.#statements.samePerson.all({ patient }).map((it) => it.patient);
   }
 }

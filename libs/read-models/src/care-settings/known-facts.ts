@@ -3,9 +3,9 @@ import type { Placed } from './care-setting.ts';
 
 export type KnownFact = Pick<Placed, 'version' | 'fact' | 'source'>;
 
-export class KnownFacts {
-  #recent = new Map<string, KnownFact>();
-  #older = new Map<string, KnownFact>();
+export class KnownFacts<Known extends Pick<KnownFact, 'version'> = KnownFact> {
+  #recent = new Map<string, Known>();
+  #older = new Map<string, Known>();
   readonly #most: number;
 
   /** Up to twice as many facts are kept. */
@@ -13,7 +13,7 @@ export class KnownFacts {
     this.#most = most;
   }
 
-  of(stream: string, version: number): KnownFact | undefined {
+  of(stream: string, version: number): Known | undefined {
     const recent = this.#recent.get(stream);
     if (recent !== undefined) return recent.version === version ? recent : undefined;
     const older = this.#older.get(stream);
@@ -22,7 +22,7 @@ export class KnownFacts {
     return older;
   }
 
-  keep(stream: string, content: KnownFact): void {
+  keep(stream: string, content: Known): void {
     if (this.#recent.size >= this.#most) {
       this.#older = this.#recent;
       this.#recent = new Map();

@@ -3,7 +3,7 @@
  * different is never joined; a line too many is read, a line too few is not. The rule in words: docs/reference/care-settings.md
  */
 import type { Placed } from './care-setting.ts';
-import type { Code, Kind } from './fact.ts';
+import type { Code, Fact, Kind } from './fact.ts';
 import { isTooBroad, namesNothing } from './broad-codes.ts';
 import { formsIn, normalised, sidesIn, strengthsIn } from './names.ts';
 import { isCoded, sortedBy, timeOf } from './sections.ts';
@@ -17,7 +17,8 @@ export type Told = readonly [Placed, ...Placed[]];
  */
 export function things(facts: readonly Placed[]): readonly Told[] {
   const once = [...new Map(facts.map((it) => [it.stream, it])).values()];
-  return [...Map.groupBy(sortedBy(once, saidAt), identityOf).values()].flatMap(apartWhereTheyDiffer);
+  const groups = Map.groupBy(sortedBy(once, saidAt), identityOf).values();
+  return [...groups].flatMap(([first, ...others]) => apartWhereTheyDiffer([first!, ...others]));
 }
 
 /**
@@ -26,7 +27,7 @@ export function things(facts: readonly Placed[]): readonly Told[] {
  */
 export function isSameThing(a: Placed, b: Placed): boolean {
   if (identityOf(a) !== identityOf(b) || isApart(a, b) || isApart(b, a)) return false;
-  const [of, and] = [marksOf(a), marksOf(b)];
+  const [of, and] = [namesOf(a.fact).marks, namesOf(b.fact).marks];
   return of.every((mark, at) => mark === '' || and[at] === '' || mark === and[at]);
 }
 
@@ -57,17 +58,39 @@ export function differing(
 }
 
 /** What a fact is called, whoever calls it so: its codes, else its words; else nothing that another could be called too. */
-function identityOf({ stream, fact }: Placed): string {
-  const coded = codeOf(fact.codes);
-  const medication = fact.refs['medication']?.find((it) => !it.startsWith('#'));
-  const worded = namesNothing(fact) ? '' : normalised(fact.text);
+const identityOf = ({ stream, fact }: Placed): string => namesOf(fact).identity ?? called(fact, stream);
+
+/** What there is to compare of a fact. */
+interface Names {
+  readonly identity: string | undefined;
+  /** What must not differ between two that are called the same; empty where nothing is said. */
+  readonly marks: readonly string[];
+}
+
+/** Facts never change: what is read out of one is read once, however many sections of a page ask. */
+const READ = new WeakMap<Fact, Names>();
+
+function namesOf(fact: Fact): Names {
+  const read = READ.get(fact) ?? { identity: calledBy(fact), marks: marksIn(fact) };
+  READ.set(fact, read);
+  return read;
+}
+
+function calledBy(fact: Fact): string | undefined {
   const name =
-    coded ?? (worded === '' ? undefined : `"${worded}"`) ?? (medication === undefined ? stream : medication);
-  return [SUBJECT_MATTER[fact.kind] ?? fact.kind, name, ...occasionOf(fact)].join(' ');
+    codeOf(fact.codes) ?? wordsOf(fact) ?? fact.refs['medication']?.find((it) => !it.startsWith('#'));
+  return name === undefined ? undefined : called(fact, name);
+}
+
+const called = (fact: Fact, name: string) => [subjectMatterOf(fact), name, ...occasionOf(fact)].join(' ');
+
+function wordsOf(fact: Fact): string | undefined {
+  const words = namesNothing(fact) ? '' : normalised(fact.text);
+  return words === '' ? undefined : `"${words}"`;
 }
 
 /** What is dispensed is a medicine. */
-const SUBJECT_MATTER: Partial<Record<Kind, string>> = { dispensing: 'medicine' };
+const subjectMatterOf = ({ kind }: Fact): Kind => (kind === 'dispensing' ? 'medicine' : kind);
 
 /**
  * All codes of the system that decides: SNOMED CT (dm+d in it) where there is one, else the first by name. Codes of other
@@ -75,15 +98,13 @@ const SUBJECT_MATTER: Partial<Record<Kind, string>> = { dispensing: 'medicine' }
  */
 function codeOf(codes: readonly Code[]): string | undefined {
   const telling = codes.filter(({ code }) => !isTooBroad(code));
-  const systems = [
-    ...new Set(telling.map(({ system = '' }) => (system === DMD ? SNOMED : system))),
-  ].toSorted();
-  const system = systems.includes(SNOMED) ? SNOMED : systems.at(0);
-  if (system === undefined) return undefined;
-  const ofIt = telling.filter((it) => (it.system === DMD ? SNOMED : (it.system ?? '')) === system);
-  return `${system}|${[...new Set(ofIt.map(({ code }) => code))].toSorted().join('+')}`;
+  if (telling.length === 0) return undefined;
+  const system = telling.map(systemOf).reduce((a, b) => (a === SNOMED || (b !== SNOMED && a < b) ? a : b));
+  const ofIt = telling.filter((it) => systemOf(it) === system).map(({ code }) => code);
+  return `${system}|${ofIt.length === 1 ? ofIt[0] : [...new Set(ofIt)].toSorted().join('+')}`;
 }
 
+const systemOf = ({ system = '' }: Code): string => (system === DMD ? SNOMED : system);
 const SNOMED = 'http://snomed.info/sct';
 const DMD = 'https://dmd.nhs.uk';
 
@@ -97,13 +118,16 @@ function occasionOf({ kind, status, categories, from = '' }: Placed['fact']): re
 /** Of the problem list, where a problem has one line. https://hl7.org/fhir/R4/valueset-condition-category.html */
 const LASTING = new Set(['problem-list-item']);
 
-/** What must not differ between two that are called the same; empty where nothing is said. */
-function marksOf({ fact }: Placed): readonly string[] {
-  const parts = (fact.parts ?? []).flatMap(({ codes, text }) => codeOf(codes) ?? (normalised(text) || []));
-  const places = [...new Set(parts)].toSorted().join(',');
-  if (fact.kind === 'problem') return [places, spanOf(fact), sidesIn(fact.text)];
-  if (fact.kind !== 'medicine' && fact.kind !== 'dispensing') return [];
-  return [places, strengthsIn(fact.text), formsIn(fact.text)];
+function marksIn(fact: Fact): readonly string[] {
+  if (fact.kind === 'problem') return [placesOf(fact), spanOf(fact), sidesIn(fact.text)];
+  if (subjectMatterOf(fact) !== 'medicine') return [];
+  return [placesOf(fact), strengthsIn(fact.text), formsIn(fact.text)];
+}
+
+/** Routes of a medicine, sites of a problem. */
+function placesOf({ parts = [] }: Fact): string {
+  const places = parts.flatMap(({ codes, text }) => codeOf(codes) ?? (normalised(text) || []));
+  return [...new Set(places)].toSorted().join(',');
 }
 
 /** Empty while it lasts: since when, sources seldom agree on. What ended had its time. */
@@ -124,10 +148,12 @@ function isBefore(a: string, b: string): boolean {
 }
 
 /** One group where nothing that is said differs; else those together that say the very same. */
-function apartWhereTheyDiffer(called: readonly Placed[]): readonly Told[] {
-  const marked = called.map((it) => marksOf(it));
+function apartWhereTheyDiffer(told: Told): readonly Told[] {
+  if (told.length === 1) return [told];
+  const marked = told.map(({ fact }) => namesOf(fact).marks);
   const isAlike = marked[0]!.every((_, at) => new Set(marked.flatMap((it) => it[at] || [])).size <= 1);
-  const isOne = isAlike && !called.some((a) => called.some((b) => isApart(a, b)));
-  const groups = isOne ? [called] : Map.groupBy(called, (it) => JSON.stringify(marksOf(it))).values();
+  const areApart = () => told[0].fact.kind === 'problem' && told.some((a) => told.some((b) => isApart(a, b)));
+  if (isAlike && !areApart()) return [told];
+  const groups = Map.groupBy(told, ({ fact }) => JSON.stringify(namesOf(fact).marks)).values();
   return [...groups].map(([first, ...others]): Told => [first!, ...others]);
 }

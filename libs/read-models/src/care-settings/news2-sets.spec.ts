@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import type { Placed } from './care-setting.ts';
 import { factOf } from './fact.ts';
+import { toldBy, type Told as Said } from './news2-observations.ts';
 import { isScore, observationSets } from './news2-sets.ts';
 
 const CODES = { respiration: '86290005', saturation: '103228002', systolic: '72313002', pulse: '364075005', temperature: '703421000' }; // prettier-ignore
@@ -110,4 +111,55 @@ describe('whatever is told', () => {
       }),
     );
   });
+
+  it('the sets are those of the rule, every observation held against every set', () => {
+    fc.assert(
+      fc.property(anyTold, fc.array(anyTotal, { maxLength: 3 }), (told, totals) => {
+        const facts = [...told.map(placed), ...totals.map(totalOf)];
+        const sets = observationSets(facts).map(({ sources }) => sources.map(({ stream }) => stream));
+        expect(sets.map((it) => it.join()).toSorted()).toEqual(setsByRule(facts));
+      }),
+    );
+  });
 });
+
+const anyTotal = fc.record({ minute: fc.integer({ min: 0, max: 90 }), members: fc.uniqueArray(fc.nat(25), { minLength: 1, maxLength: 5 }) }); // prettier-ignore
+const totalOf = (
+  { minute, members }: { minute: number; members: readonly number[] },
+  index: number,
+): Placed => {
+  const { fact, ...others } = placed({ part: 'pulse', value: 3, minute, encounter: 'a' }, 100 + index);
+  const codes = [{ system: 'http://snomed.info/sct', code: '1104051000000101' }];
+  return {
+    ...others,
+    fact: { ...fact, codes, refs: { ...fact.refs, members: members.map((it) => `Observation/${it}`) } },
+  };
+};
+
+function setsByRule(facts: readonly Placed[]): readonly string[] {
+  const told = facts.flatMap(toldBy).toSorted((a, b) => a.at - b.at || (a.placed.stream < b.placed.stream ? -1 : 1)); // prettier-ignore
+  const sets = told.filter(({ members }) => members.length > 0).map((it) => [it]);
+  const loose = told.filter((it) => {
+    if (it.members.length > 0) return false;
+    const set = sets.find(([total]) => total!.members.includes(it.placed.stream));
+    set?.push(it);
+    return set === undefined;
+  });
+  for (const it of loose) {
+    const far = ([first]: readonly Said[]) => Math.abs(first!.at - it.at);
+    const fitting = sets.filter((set) => keyOf(set[0]!) === keyOf(it) && far(set) <= 15 * 60_000 && !isThere(set, it)); // prettier-ignore
+    const [nearest] = fitting.toSorted((a, b) => far(a) - far(b) || a[0]!.at - b[0]!.at);
+    if (nearest === undefined) sets.push([it]);
+    else nearest.push(it);
+  }
+  return sets.map((set) => set.map(({ placed: { stream } }) => stream).toSorted().join()).toSorted(); // prettier-ignore
+}
+
+const keyOf = ({ placed: { fact, source } }: Said) => fact.refs['encounter']?.[0] ?? source.organisation;
+const namesOf = ({ measured, recorded }: Said) => [...measured.keys(), ...(recorded === undefined ? [] : ['total'])]; // prettier-ignore
+/** Measured in the set already, and at another moment. */
+const isThere = (set: readonly Said[], one: Said) =>
+  namesOf(one).some((name) => {
+    const same = set.filter((it) => namesOf(it).includes(name));
+    return same.length > 0 && !same.some(({ at }) => at === one.at);
+  });

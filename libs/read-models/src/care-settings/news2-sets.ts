@@ -34,8 +34,9 @@ export function observationSets(facts: readonly Placed[], since = 0): readonly O
   const recent = facts.filter((it) => it.fact.kind === 'observation' && timeOf(it) >= since);
   const told = recent.flatMap(toldBy).toSorted(oldestFirst);
   const targets = facts.flatMap(targetOf).toSorted(oldestFirst);
+  const births = facts.flatMap(({ fact }) => (fact.kind === 'person' && fact.from !== undefined ? [fact.from] : [])); // prettier-ignore
   return groups(told)
-    .filter((group) => !isChildAt(facts, group.at))
+    .filter((group) => !isChildAt(births, group.at))
     .map((group) => scored(group, targets))
     .toSorted((a, b) => b.at - a.at || (a.stream < b.stream ? -1 : 1));
 }
@@ -90,18 +91,18 @@ interface Group {
   readonly key: string;
   readonly at: number;
   readonly told: Told[];
-  readonly has: Set<Part | 'total'>;
+  /** When each was measured. */
+  readonly has: Map<Part | 'total', Set<number>>;
 }
 
+/** `told`: oldest first. */
 function groups(told: readonly Told[]): readonly Group[] {
+  const totals = told.filter(({ members }) => members.length > 0);
+  const all = totals.map(begun);
   const byMember = new Map<string, Group>();
-  const all: Group[] = [];
-  for (const one of told.filter(({ members }) => members.length > 0)) {
-    const group = begun(one);
-    all.push(group);
-    for (const member of one.members) if (!byMember.has(member)) byMember.set(member, group);
-  }
-  const seeds = new Set(all.flatMap((group) => group.told));
+  for (const [at, { members }] of totals.entries())
+    for (const member of members) if (!byMember.has(member)) byMember.set(member, all[at]!);
+  const seeds = new Set(totals);
   const loose: Told[] = [];
   for (const one of told) {
     if (seeds.has(one)) continue;
@@ -109,47 +110,66 @@ function groups(told: readonly Told[]): readonly Group[] {
     if (group === undefined) loose.push(one);
     else join(group, one);
   }
-  const byKey = new Map<string, Group[]>();
-  for (const group of all) listed(byKey, group);
+  const ofTotals = new InTime(all);
+  const ofLoose = new InTime();
   for (const one of loose) {
-    const near = (byKey.get(keyOf(one.placed)) ?? []).filter((group) => Math.abs(group.at - one.at) <= WITHIN_MS && fits(group, one)); // prettier-ignore
+    const near = [...ofTotals.near(one), ...ofLoose.near(one)].filter((group) => fits(group, one));
     const nearest = near.toSorted((a, b) => Math.abs(a.at - one.at) - Math.abs(b.at - one.at) || a.at - b.at)[0]; // prettier-ignore
     if (nearest !== undefined) join(nearest, one);
     else {
       const group = begun(one);
       all.push(group);
-      listed(byKey, group);
+      ofLoose.add(group);
     }
   }
   return all;
 }
 
-const WITHIN_MS = 15 * 60_000;
+/** Groups by their keys, added and asked for oldest first: what is long before one is long before whatever comes after it. */
+class InTime {
+  readonly #byKey = new Map<string, { readonly groups: Group[]; first: number }>();
 
-function listed(byKey: Map<string, Group[]>, group: Group): void {
-  const same = byKey.get(group.key);
-  if (same === undefined) byKey.set(group.key, [group]);
-  else same.push(group);
+  constructor(groups: readonly Group[] = []) {
+    for (const group of groups) this.add(group);
+  }
+
+  add(group: Group): void {
+    const same = this.#byKey.get(group.key);
+    if (same === undefined) this.#byKey.set(group.key, { groups: [group], first: 0 });
+    else same.groups.push(group);
+  }
+
+  /** Those of the same key within a quarter of an hour. */
+  near({ placed, at }: Told): readonly Group[] {
+    const same = this.#byKey.get(keyOf(placed));
+    if (same === undefined) return [];
+    while (same.groups[same.first] !== undefined && same.groups[same.first]!.at < at - WITHIN_MS) same.first += 1; // prettier-ignore
+    let end = same.first;
+    while (same.groups[end] !== undefined && same.groups[end]!.at <= at + WITHIN_MS) end += 1;
+    return same.groups.slice(same.first, end);
+  }
 }
 
+const WITHIN_MS = 15 * 60_000;
+
 function begun(one: Told): Group {
-  const group: Group = { key: keyOf(one.placed), at: one.at, told: [], has: new Set() };
+  const group: Group = { key: keyOf(one.placed), at: one.at, told: [], has: new Map() };
   join(group, one);
   return group;
 }
 
 function join(group: Group, one: Told): void {
   group.told.push(one);
-  for (const part of tellsOf(one)) group.has.add(part);
+  for (const part of tellsOf(one)) {
+    const moments = group.has.get(part);
+    if (moments === undefined) group.has.set(part, new Set([one.at]));
+    else moments.add(one.at);
+  }
 }
 
 /** Measured again later is another set; told twice of the same moment is not. */
-function fits(group: Group, one: Told): boolean {
-  return !tellsOf(one).some(
-    (part) =>
-      group.has.has(part) &&
-      !group.told.some((other) => other.at === one.at && tellsOf(other).includes(part)),
-  );
+function fits({ has }: Group, one: Told): boolean {
+  return tellsOf(one).every((part) => has.get(part)?.has(one.at) ?? true);
 }
 
 const tellsOf = ({ measured, recorded }: Told): readonly (Part | 'total')[] => [
@@ -208,8 +228,7 @@ function scaleAt(at: number, targets: readonly Target[]): SaturationScale {
 }
 
 /** Only where everybody who tells of the birth agrees: a doubt must not hide a score. */
-function isChildAt(facts: readonly Placed[], at: number): boolean {
-  const births = facts.flatMap(({ fact }) => (fact.kind === 'person' && fact.from !== undefined ? [fact.from] : [])); // prettier-ignore
+function isChildAt(births: readonly string[], at: number): boolean {
   const sixteenth = (birth: string) => Date.parse(`${Number(birth.slice(0, 4)) + 16}${birth.slice(4)}`);
   return births.length > 0 && births.every((birth) => at < sixteenth(birth));
 }

@@ -9,12 +9,11 @@ import { careSetting } from './tables.ts';
 export interface FactRow {
   readonly stream: string;
   readonly patient: string;
-  readonly kind: Kind;
   readonly version: number;
   readonly told: string | null;
 }
 
-export function placed({ stream, patient, version, told }: Omit<FactRow, 'kind'>): Placed {
+export function placed({ stream, patient, version, told }: FactRow): Placed {
   return { stream, patient, version, ...(JSON.parse(told!) as Pick<Placed, 'fact' | 'source'>) };
 }
 
@@ -37,7 +36,7 @@ export function ofOnePerson(facts: readonly Placed[]): readonly Placed[] {
 
 /** Prepared once for a connection. */
 export function prepareWriting(db: Database) {
-  const ofKinds = new Map<string, Statement<Omit<FactRow, 'kind' | 'told'>>>();
+  const ofKinds = new Map<string, Statement<Omit<FactRow, 'told'>>>();
   return {
     before: new Statement(
       db,
@@ -73,7 +72,7 @@ export function prepareWriting(db: Database) {
     ),
     links: new Statement(db, careSetting.selectFrom('link').select(['patient', 'other'])),
     samePerson: new Statement(db, written(samePersonIn())),
-    versionsOf: (kinds: ReadonlySet<Kind>): Statement<Omit<FactRow, 'kind' | 'told'>> => {
+    versionsOf: (kinds: ReadonlySet<Kind>): Statement<Omit<FactRow, 'told'>> => {
       const key = [...kinds].sort();
       const known = ofKinds.get(key.join());
       if (known !== undefined) return known;
@@ -157,6 +156,11 @@ export function prepareWriting(db: Database) {
 export function askingOf(schema?: string) {
   const tables = schema === undefined ? careSetting : careSetting.withSchema(schema);
   return {
+    isLinked: tables
+      .selectFrom('link')
+      .select('other')
+      .where((it) => it.or([it('patient', '=', given('patient')), it('other', '=', given('patient'))]))
+      .limit(sql.lit(1)),
     samePerson: written(samePersonIn(schema)),
     factsOf: factsOfPatient(tables),
     checkpoint: tables
@@ -202,8 +206,9 @@ function newBy(tables: typeof careSetting, column: 'changed' | 'due') {
 
 /** Prepared once for a connection. */
 export function prepareAsking(db: Database) {
-  const { samePerson, factsOf, checkpoint, parked, work, changed, due } = askingOf();
+  const { isLinked, samePerson, factsOf, checkpoint, parked, work, changed, due } = askingOf();
   return {
+    isLinked: new Statement(db, isLinked),
     samePerson: new Statement(db, samePerson),
     factsOf: new Statement(db, factsOf),
     checkpoint: new Statement(db, checkpoint),
@@ -217,7 +222,7 @@ export function prepareAsking(db: Database) {
 function factsOfPatient(tables = careSetting) {
   return tables
     .selectFrom('fact')
-    .select(['stream', 'patient', 'kind', 'version', 'told'])
+    .select(['stream', 'patient', 'version', 'told'])
     .where('patient', '=', given('patient'))
     .where('told', 'is not', null);
 }

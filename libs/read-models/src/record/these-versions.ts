@@ -52,7 +52,8 @@ export class TheseVersionsReader {
       if (before === undefined || before.body === null || before.state !== STATE.live) continue;
       const row = { ...before, key, type };
       // As it is now and as it was: what has become confidential was not shown before either.
-      const shown = audience && [showsVersion(audience, now), showsVersion(audience, row)];
+      const states = isCurrent ? [now] : [now, row];
+      const shown = audience && states.map((it) => showsVersion(audience, it));
       if (shown?.includes(SHOWN.no) === true) {
         withheld.push(stream);
         continue;

@@ -13,7 +13,8 @@ import {
   type WorkPage,
   type WorkRow,
 } from '../care-setting-reader.ts';
-import { askingOf, asOne, ofOnePerson, placed } from '../statements.ts';
+import { ParsedFacts } from '../parsed-facts.ts';
+import { askingOf, asOne, ofOnePerson } from '../statements.ts';
 import { careSettingSchema } from './tables.ts';
 
 export interface PostgresCareSettingsOptions {
@@ -30,8 +31,9 @@ export function openPostgresCareSettings({ url, settings, connections = 4 }: Pos
   close(): Promise<void>;
 } {
   const pool = askingPool({ url, purpose: 'carelog care settings reader', connections });
+  const parsed = new ParsedFacts();
   const of = new Map(
-    settings.map((it) => [it.name, new PostgresCareSettingReader(pool, careSettingSchema(it))]),
+    settings.map((it) => [it.name, new PostgresCareSettingReader(pool, careSettingSchema(it), parsed)]),
   );
   return { of, close: () => pool.end() };
 }
@@ -39,19 +41,21 @@ export function openPostgresCareSettings({ url, settings, connections = 4 }: Pos
 class PostgresCareSettingReader implements CareSettingQueries {
   readonly #pool: Pool;
   readonly #schema: string;
+  readonly #parsed: ParsedFacts;
   readonly #asking: ReturnType<typeof askingOf>;
   readonly #compiled = new Map<object, { readonly name: string; readonly text: string; readonly parameters: readonly unknown[] }>(); // prettier-ignore
 
-  constructor(pool: Pool, schema: string) {
+  constructor(pool: Pool, schema: string, parsed: ParsedFacts) {
     this.#pool = pool;
     this.#schema = schema;
+    this.#parsed = parsed;
     this.#asking = askingOf(schema);
   }
 
   async facts(patient: string): Promise<readonly Placed[]> {
     const same = asOne(patient, await this.#linked(patient));
     const rows = await Promise.all(same.map((it) => this.#ask(this.#asking.factsOf, { patient: it })));
-    return ofOnePerson(rows.flat().map((row) => placed({ ...row, version: Number(row.version) })));
+    return ofOnePerson(rows.flat().map((row) => this.#parsed.of({ ...row, version: Number(row.version) })));
   }
 
   async isReadAlone(patient: string): Promise<boolean> {

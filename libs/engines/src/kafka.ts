@@ -156,7 +156,7 @@ async function nodesOf(
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as [number, number][]) : [];
   const ports: [number, number][] = [];
   for (let broker = 0; broker < (known.length || brokers); broker++) {
-    const [own, controller] = known[broker] ?? (await freePorts(2));
+    const [own, controller] = known[broker] ?? ((await freePorts(2)) as [number, number]);
     ports.push([port === undefined ? own : port + broker, controller]);
   }
   await writeFile(file, JSON.stringify(ports));

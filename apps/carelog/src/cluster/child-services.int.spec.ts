@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 function start(service: 'relay' | 'writer', port: number): RunningService {
-  const database = `postgres://nobody:none@127.0.0.1:${NOWHERE}/none`;
+  const database = `postgres://nobody@127.0.0.1:${NOWHERE}/none`;
   const databases = ['LOG', 'ACCESS_LOG', 'READ_MODELS', 'DISTRIBUTION', 'KEYRING'].map((name) => [`CARELOG_${name}_URL`, database]); // prettier-ignore
   const env = {
     ...(Object.fromEntries(databases) as Record<string, string>),

@@ -34,7 +34,7 @@ const END_MAX_MS = 8_000;
 const PAUSE = { first: 200, longest: 5_000 };
 
 export class RunningService {
-  readonly #child: ChildService;
+  #child: ChildService;
   readonly #log: Log;
   #process: ChildProcess;
   #pause = PAUSE.first;
@@ -79,9 +79,10 @@ export class RunningService {
     return new RunningService({ ...this.#child, name, port, env: own }, this.#log);
   }
 
-  /** Ends it in good order, and starts it again. Resolves when it is ready, with the exit code of the one that ended. */
-  async replace(): Promise<number | null> {
+  /** Ends it in good order, and starts it again, with these settings besides. Resolves when it is ready, with the exit code of the one that ended. */
+  async replace(env: ChildService['env'] = {}): Promise<number | null> {
     const code = await this.stop();
+    this.#child = { ...this.#child, env: { ...this.#child.env, ...env } };
     this.#isWanted = true;
     this.#taken = undefined;
     this.#process = this.#start();

@@ -21,15 +21,19 @@ const isWhole = process.env.CASES_EVERY === '1';
 const onCluster = { CARELOG_STACK: 'cluster', CASES_EVERY: '80' };
 
 const stages = {
-  unit: { include: ['{apps,libs}/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'] },
+  // What they import is loaded once: they are many, take moments, and replace nothing of it.
+  unit: { include: ['{apps,libs}/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'], isolate: false },
   integration: { include: ['{apps,libs}/**/*.int.spec.ts'], globalSetup: 'test/support/one-postgres.ts' },
   architecture: { include: ['test/architecture/**/*.spec.ts'], ...alone, ...slow },
   conformance: { include: ['test/conformance/**/*.spec.ts'], exclude: timed, ...slow },
   journeys: { include: ['test/{journeys,load}/**/*.spec.ts'], ...slow },
   recovery: {
     include: ['test/{cluster,recovery}/**/*.spec.ts'],
-    // A minute and a half: part of `npm run test:faults`.
-    exclude: process.env.ROUNDS === undefined ? ['test/cluster/upgrade.spec.ts'] : [],
+    // Minutes: parts of `npm run test:faults`.
+    exclude:
+      process.env.ROUNDS === undefined
+        ? ['test/cluster/restored.spec.ts', 'test/cluster/upgrade.spec.ts']
+        : [],
     ...slow,
   },
   limits: { include: timed, ...alone, ...slow },

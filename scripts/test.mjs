@@ -1,6 +1,6 @@
 // `npm test`: sets up what is missing, runs every stage even when an earlier one failed, and ends with one line that counts.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from './build.mjs';
 import { installPrograms, isThere } from './system-programs.mjs';
@@ -11,24 +11,17 @@ installPrograms();
 build();
 
 const bin = (name) => path.join(root, 'node_modules/.bin', name);
-const stages = [
-  ['format', bin('prettier'), '--check', '--log-level=warn', '.'],
+/** Each of these keeps one processor busy, so two run at a time, beginning with the one that takes longest. */
+const checks = [
   ['lint', bin('nx'), 'run', 'carelog-workspace:lint', '--output-style=static'],
   ['types', bin('tsc'), '-p', 'tsconfig.json', '--noEmit'],
+  ['format', bin('prettier'), '--check', '--log-level=warn', '.'],
   ['dependencies', node, path.join(root, 'scripts/dependencies.ts')],
   ['secrets', node, path.join(root, 'scripts/secrets.ts')],
-  ...[
-    'architecture',
-    'unit',
-    'integration',
-    'conformance',
-    'journeys',
-    'recovery',
-    'limits',
-    'on-cluster',
-    'browser',
-  ].map((project) => ['vitest', project]),
 ];
+const AT_ONCE = 2;
+// What plants violations in the sources comes after what builds images of them.
+const projects = ['unit', 'integration', 'conformance', 'journeys', 'recovery', 'architecture', 'limits', 'on-cluster', 'browser']; // prettier-ignore
 
 // On the build server nothing may be skipped, unless it needs what no machine can be made to have.
 const allowedSkips = [/Docker engine/, /licensed server/, /shared\/data/];
@@ -50,16 +43,14 @@ const env = {
 
 const total = { passed: 0, failed: [], skipped: [] };
 const only = process.argv.slice(2);
-for (const [kind, ...rest] of stages) {
-  const name = kind === 'vitest' ? rest[0] : kind;
-  if (only.length > 0 && !only.includes(name)) continue;
+const isAsked = (name) => only.length === 0 || only.includes(name);
+const images = isAsked('recovery') ? beginImages() : {};
+const waiting = checks.filter(([name]) => isAsked(name));
+await Promise.all(Array.from({ length: AT_ONCE }, workThrough));
+for (const project of projects.filter(isAsked)) {
   const started = Date.now();
-  console.log(`\n── ${name}`);
-  const outcome = kind === 'vitest' ? runVitest(rest[0]) : runCheck(name, rest);
-  total.passed += outcome.passed;
-  total.failed.push(...outcome.failed);
-  total.skipped.push(...outcome.skipped);
-  console.log(`── ${name}: ${count(outcome)}, ${Math.round((Date.now() - started) / 1000)} s`);
+  console.log(`\n── ${project}`);
+  report(project, await runVitest(project), started);
 }
 
 console.log('');
@@ -74,12 +65,42 @@ for (const name of total.failed) console.log(`failed: ${name}`);
 console.log(count(total));
 process.exit(total.failed.length > 0 ? 1 : 0);
 
-function runCheck(name, [command, ...args]) {
-  const failed = run(command, args) ? [] : [name];
-  return { passed: 1 - failed.length, failed, skipped: [] };
+/** Runs checks until none is left; what one says is shown when it has ended. */
+async function workThrough() {
+  for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+    const [name, ...command] = check;
+    const started = Date.now();
+    const { ok, said } = await run(command, {}, 'pipe');
+    console.log(`\n── ${name}`);
+    process.stdout.write(said);
+    const failed = ok ? [] : [name];
+    report(name, { passed: 1 - failed.length, failed, skipped: [] }, started);
+  }
 }
 
-function runVitest(project) {
+function report(name, outcome, started) {
+  total.passed += outcome.passed;
+  total.failed.push(...outcome.failed);
+  total.skipped.push(...outcome.skipped);
+  console.log(`── ${name}: ${count(outcome)}, ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+/**
+ * Images for the test of infra/compose, where there is an engine for them: they take minutes that are mostly waiting, so they are
+ * made beside everything that comes before it. Gives the setting that tells the test of it.
+ */
+function beginImages() {
+  if (spawnSync('docker', ['info'], { stdio: 'ignore' }).status !== 0) return {};
+  const file = path.join(root, '.cache/compose-images.json');
+  mkdirSync(path.dirname(file), { recursive: true });
+  rmSync(file, { force: true });
+  void run([node, path.join(root, 'test/support/compose-images.ts'), file], {}, 'pipe').then(({ said }) => {
+    if (!existsSync(file)) writeFileSync(file, JSON.stringify({ fault: `No images could be made: ${said}` }));
+  });
+  return { CARELOG_SPEC_IMAGES: file };
+}
+
+async function runVitest(project) {
   if (project === 'on-cluster' && !isThere('java'))
     return {
       passed: 0,
@@ -90,7 +111,7 @@ function runVitest(project) {
   mkdirSync(path.dirname(file), { recursive: true });
   rmSync(file, { force: true });
   const reporters = ['--reporter=default', `--reporter=${path.join(root, 'scripts/tally-reporter.mjs')}`];
-  const ok = run(bin('vitest'), ['run', `--project=${project}`, ...reporters], { TALLY_FILE: file });
+  const { ok } = await run([bin('vitest'), 'run', `--project=${project}`, ...reporters], { TALLY_FILE: file, ...images }); // prettier-ignore
   const none = { passed: 0, failed: [], skipped: [] };
   const outcome = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : none;
   if (outcome.passed + outcome.failed.length + outcome.skipped.length === 0)
@@ -100,9 +121,18 @@ function runVitest(project) {
 }
 
 // The programs are scripts of Node's; run by name on Node 26, whatever Node runs this one.
-function run(program, args, extra = {}) {
-  const { status } = spawnSync(program, args, { cwd: root, env: { ...env, ...extra }, stdio: 'inherit' });
-  return status === 0;
+function run([program, ...args], extra, output = 'inherit') {
+  const child = spawn(program, args, {
+    cwd: root,
+    env: { ...env, ...extra },
+    stdio: ['inherit', output, output],
+  });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => said.push(part));
+  return new Promise((resolve) => {
+    child.once('error', (fault) => resolve({ ok: false, said: `${fault.message}\n` }));
+    child.once('close', (status) => resolve({ ok: status === 0, said: Buffer.concat(said) }));
+  });
 }
 
 /** One line for each suite: what is skipped is skipped as a whole, for a reason that its title tells or its tests do. */

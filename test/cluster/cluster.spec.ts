@@ -2,7 +2,9 @@
 import { engineOrReason } from '@carelog/engines';
 import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { temporaryFolder } from '@carelog/testkit';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
@@ -12,9 +14,16 @@ import { startTraceCollector } from '../support/trace-collector.ts';
 const folder = temporaryFolder();
 const collector = await startTraceCollector();
 const limits = { CARELOG_LOG: 'error', CARELOG_LIMIT_SYSTEMS: '10000/10000/512' };
+/** Listens where a writer was to, before it does. */
+const stranger = createServer();
 const started = await engineOrReason(() =>
   startLocalCluster(stackConfig(folder), createLog('error'), {
     env: () => ({ ...limits, ...collector.env }),
+    async settingsOf({ name, env }) {
+      if (name === 'writer 2' && !stranger.listening)
+        await once(stranger.listen(Number(env['CARELOG_WRITER_PORT']), '127.0.0.1'), 'listening');
+      return env;
+    },
   }),
 );
 const cluster = typeof started === 'string' ? undefined : started;
@@ -32,6 +41,7 @@ describe.skipIf(cluster === undefined)(`a cluster on this machine${why}`, { time
   });
   afterAll(async () => {
     await cluster?.close();
+    stranger.close();
     collector.close();
   }, 60_000);
 
@@ -62,6 +72,11 @@ describe.skipIf(cluster === undefined)(`a cluster on this machine${why}`, { time
 
   const names = Array.from({ length: 40 }, (_, index) => `calm-${index}`);
   const recorded = async () => (await ask('GET', `${other}/fhir/R4/Organization?identifier=${SYSTEM}%7C&_summary=count`)).json.total; // prettier-ignore
+
+  it('starts on other ports where something else has taken one of those that it chose', async () => {
+    expect(stranger.listening).toBe(true);
+    for (const service of cluster!.services.values()) await service.ready();
+  });
 
   it('serves at one gateway what the other has just acknowledged', async () => {
     expect(await writeAndRead(names)).toEqual([]);

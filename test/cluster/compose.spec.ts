@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '@carelog/engines';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { composeImages, OUR_IMAGE } from '../support/compose-images.ts';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -21,8 +22,7 @@ const ports = [await freePort(), await freePort()] as const;
 const gateways = ports.map((port) => `http://127.0.0.1:${port}`);
 const env = {
   ...process.env,
-  DOCKER_BUILDKIT: '0',
-  CARELOG_IMAGE: 'carelog-spec',
+  CARELOG_IMAGE: OUR_IMAGE,
   CARELOG_SECRETS: secrets,
   CARELOG_URL: `http://localhost:${ports[0]}`,
   CARELOG_PORT: String(ports[0]),
@@ -32,13 +32,7 @@ let images: Readonly<Record<string, string>> = {};
 
 beforeAll(async () => {
   if (typeof compose === 'string') return;
-  const isOffline = !(await does('docker', ['pull', '--quiet', 'node:26.10.0-bookworm-slim']));
-  if (isOffline) {
-    await docker('bash', ['infra/images/make-bases.sh']);
-    images = { POSTGRES_IMAGE: 'carelog-base/postgres', KAFKA_IMAGE: 'carelog-base/kafka' };
-  }
-  const base = isOffline ? ['--build-arg', 'BASE=carelog-base/node'] : [];
-  await docker('docker', ['build', ...base, '-t', env.CARELOG_IMAGE, '-f', 'infra/images/Dockerfile', '.']);
+  images = await composeImages();
   await docker('sh', ['infra/compose/prepare.sh']);
   await withCompose('up', '--detach');
 }, 20 * MINUTE);

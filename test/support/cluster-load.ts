@@ -1,6 +1,7 @@
 /**
  * People who write to a cluster and people who look, at all of its gateways, whatever happens to it meanwhile. What was
- * acknowledged is kept in a ledger; whoever looks checks that nothing is missing, short, or goes back.
+ * acknowledged is kept in a ledger; whoever looks, at the record and at pages of a care setting, checks that nothing is missing,
+ * short, or goes back.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
@@ -24,8 +25,11 @@ export interface ClusterLoad {
   failures(): readonly string[];
   /** Resolves when nobody asks any more; the next call of `goesOn` lets them ask again. */
   stop(): Promise<void>;
-  /** Fails unless the log has what was acknowledged, once, and nothing that was said not to be there; and everything was well that was seen. */
-  expectHolds(events: readonly RecordedEvent[]): void;
+  /**
+   * Fails unless the log has what was acknowledged, once, and nothing that was said not to be there; and everything was well that
+   * was seen. `after`: where the log was before anybody wrote, whose events are left out; 0 unless told.
+   */
+  expectHolds(events: readonly RecordedEvent[], after?: number): void;
 }
 
 interface Acknowledged {
@@ -37,7 +41,12 @@ interface Acknowledged {
 interface Answer {
   readonly status: number;
   readonly position: number;
-  readonly json: { id?: string; meta?: { versionId: string }; total?: number; issue?: { code: string }[] };
+  readonly json: { id?: string; meta?: { versionId: string }; total?: number; issue?: { code: string }[]; entry?: [{ resource: { section: Section[] } }] }; // prettier-ignore
+}
+
+interface Section {
+  readonly title: string;
+  readonly entry?: readonly unknown[];
 }
 
 /** `unsent`: nobody has heard it. `lost`: somebody may have. */
@@ -48,6 +57,8 @@ const AFTER_FAILURE_MS = 100;
 const PATIENCE_MS = 40_000;
 const GOES_ON_WITHIN_MS = 120_000;
 const LATELY = 40;
+/** A page of the care setting `acute` has no more of them. */
+const RESULTS_SHOWN = 20;
 
 export function startClusterLoad(options: ClusterLoadOptions): ClusterLoad {
   const { gateways, token, writers = 3, pauseMs = 30, inUse = () => gateways } = options;
@@ -57,8 +68,8 @@ export function startClusterLoad(options: ClusterLoadOptions): ClusterLoad {
   const maybeMore = new Set<string>();
   const observed = new Map<string, number>();
   const people: string[] = [];
-  /** Highest position, and of each thing what was seen of it last, at each gateway. */
-  const lastAt = new Map(gateways.map((gateway) => [gateway, 0]));
+  /** Highest position of each view, and of each thing what was seen of it last, at each gateway. */
+  const lastAt = new Map(gateways.map((gateway) => [gateway, { record: 0, page: 0 }]));
   const seenAt = new Map(gateways.map((gateway) => [gateway, new Map<string, number>()]));
   const wrong: string[] = [];
   const successes = new Map<string, number>();
@@ -162,7 +173,7 @@ export function startClusterLoad(options: ClusterLoadOptions): ClusterLoad {
 
   async function keepLooking(gateway: string): Promise<void> {
     const seen = seenAt.get(gateway)!;
-    let last = lastAt.get(gateway)!;
+    const last = lastAt.get(gateway)!;
     for (let count = 0; !isEnding; count += 1) {
       const chosen = ledger[ledger.length - 1 - Math.floor(Math.random() * Math.min(LATELY, ledger.length))];
       if (chosen === undefined || !inUse().includes(gateway)) {
@@ -170,22 +181,30 @@ export function startClusterLoad(options: ClusterLoadOptions): ClusterLoad {
         continue;
       }
       const { stream } = chosen;
-      const isCount = stream.startsWith('Patient/') && count % 4 === 0;
-      const floor = isCount ? (observed.get(stream) ?? 0) : reached.get(stream)!;
+      const isPerson = stream.startsWith('Patient/');
+      const [isCount, isPage] = [isPerson && count % 4 === 0, isPerson && count % 4 === 2];
+      const observations = observed.get(stream) ?? 0;
+      const floor = isCount
+        ? observations
+        : isPage
+          ? Math.min(observations, RESULTS_SHOWN)
+          : reached.get(stream)!;
       const floorPosition = ledger.at(-1)!.position;
-      const path = isCount ? `Observation?subject=${stream}&_summary=count` : stream;
+      const path = isCount ? `Observation?subject=${stream}&_summary=count` : isPage ? `${stream}/$summary?profile=acute` : stream; // prettier-ignore
       const asked = await ask(gateway, 'GET', path);
       const isAnswer = typeof asked === 'object' && asked.status === 200;
       if (isAnswer) {
-        const shown = isCount ? asked.json.total! : Number(asked.json.meta!.versionId);
+        const { total, meta, entry } = asked.json;
+        const shown = isCount ? total! : isPage ? resultsOn(entry![0].resource.section) : Number(meta!.versionId); // prettier-ignore
         const before = Math.max(floor, seen.get(path) ?? 0);
+        const view = isPage ? 'page' : 'record';
         if (shown < before) wrong.push(`GET ${path}: shows ${shown} after ${before}`);
-        if (asked.position < last) wrong.push(`GET ${path}: position ${asked.position} after ${last}`);
+        if (asked.position < last[view])
+          wrong.push(`GET ${path}: position ${asked.position} after ${last[view]}`);
         if (asked.position < floorPosition)
           wrong.push(`GET ${path}: position ${asked.position}, when ${floorPosition} was recorded`);
         seen.set(path, shown);
-        last = asked.position;
-        lastAt.set(gateway, last);
+        last[view] = asked.position;
         successes.set(gateway, (successes.get(gateway) ?? 0) + 1);
       }
       await delay(isAnswer ? pauseMs : AFTER_FAILURE_MS);
@@ -212,9 +231,9 @@ export function startClusterLoad(options: ClusterLoadOptions): ClusterLoad {
       working = undefined;
       isEnding = false;
     },
-    expectHolds(events) {
+    expectHolds(events, after = 0) {
       expect(wrong).toEqual([]);
-      expect(events.map(({ position }) => position)).toEqual(events.map((_, index) => index + 1));
+      expect(events.map(({ position }) => position)).toEqual(events.map((_, index) => after + index + 1));
       expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
       const versions = new Map(events.map((event) => [`${event.stream}|${event.revision}`, event.position]));
       expect(versions.size).toBe(events.length);
@@ -241,7 +260,8 @@ const patient = (text: string) => ({ resourceType: 'Patient', name: [{ family: '
 const observation = (subject: string, value: number) => ({
   resourceType: 'Observation',
   status: 'final',
-  code: { text: 'Heart rate' },
+  category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'laboratory' }] }], // prettier-ignore
+  code: { text: 'Potassium' },
   subject: { reference: subject },
   valueInteger: value,
 });
@@ -251,6 +271,9 @@ const condition = (subject: string, text: string) => ({
   code: { text },
   subject: { reference: subject },
 });
+
+const resultsOn = (sections: readonly Section[]) =>
+  sections.find(({ title }) => title.startsWith('Results'))!.entry?.length ?? 0;
 
 function shuffled<T>(items: readonly T[]): T[] {
   return items

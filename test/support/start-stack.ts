@@ -24,8 +24,9 @@ export interface Stack {
   urlOf(method: string): string;
   /** A FHIR request; the body is sent as JSON unless it is text. */
   fhir(method: string, path: string, options?: FhirOptions): Promise<Answer>;
-  /** Stops; `restart` continues on the same data. */
+  /** Stops. */
   stop(): Promise<void>;
+  /** Goes on with the same data in processes that begin anew: the one, or of a cluster those that are asked. */
   restart(): Promise<Stack>;
   /** Stops and removes the data. */
   remove(): Promise<void>;
@@ -70,7 +71,8 @@ export async function startEmptyStack(
   return stackOn(folder, await (isCluster ? startCluster(config) : startOne(config)));
 }
 
-function stackOn(folder: string, { routes, url, urlOf, close }: Started): Stack {
+function stackOn(folder: string, started: Started): Stack {
+  const { routes, url, urlOf, close } = started;
   const tokens = new Map<string, Promise<string>>();
   const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
     const key = JSON.stringify([persona, limits]);
@@ -102,6 +104,10 @@ function stackOn(folder: string, { routes, url, urlOf, close }: Started): Stack 
     },
     stop: close,
     async restart() {
+      if (started.replace !== undefined) {
+        await started.replace();
+        return stackOn(folder, started);
+      }
       await close();
       return startEmptyStack(folder);
     },
@@ -120,6 +126,8 @@ interface Started {
   readonly url: string;
   /** Of the gateway that is asked next. */
   urlOf(method: string): string;
+  /** Starts each gateway of a cluster anew, where it was. */
+  replace?(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -136,7 +144,9 @@ async function startCluster(config: Config): Promise<Started> {
     env: stackSettings,
     ...(given || {}),
   });
-  return { ...gatewaysOf(cluster.gateways), close: () => cluster.close() };
+  const asked = [...cluster.services.values()].filter(({ name }) => name.startsWith('gateway'));
+  const replace = () => Promise.all(asked.map((it) => it.replace()));
+  return { ...gatewaysOf(cluster.gateways), replace, close: () => cluster.close() };
 }
 
 function gatewaysOf(gateways: readonly string[]): Omit<Started, 'close'> {

@@ -1,4 +1,5 @@
 /** A read right after a write sees the write; and writers do not run away from the views. */
+import type { Problem } from '@carelog/fhir';
 import { refuse, type Gateway, type Refusal } from './gateway.ts';
 
 /** A read waits at most this long for the view, then says 503 rather than something false. */
@@ -50,6 +51,18 @@ export async function populationCaughtUp(
   return reached === false ? SHORT : record;
 }
 
+/**
+ * Resolves when the record view has everything up to this position, which another view, each being as fast as it is, may have
+ * shown before it. Rejects as unavailable where that takes too long.
+ */
+export async function recordReached(
+  { projected }: Pick<Gateway, 'projected'>,
+  position: number,
+): Promise<void> {
+  if (projected.position() >= position || (await projected.waitFor(position, READ_WAIT_MS))) return;
+  throw Object.assign(new Error(LATE.message), LATE);
+}
+
 /** What was answered a moment ago may be given again: nothing was recorded that the record view does not reflect. */
 export function isCaughtUp({ projected, head }: Pick<Gateway, 'head' | 'projected'>): boolean {
   // In this order: moves are counted before the position is published.
@@ -83,9 +96,13 @@ async function waitForRoom({ projected, pressure }: Gateway, needed: number): Pr
   return FULL;
 }
 
-const SHORT = behind(
-  'The record view has not caught up with the log, so an answer now could be short. Try again in a moment.',
-);
+const LATE: Problem = {
+  category: 'unavailable',
+  code: 'transient',
+  message:
+    'The record view has not caught up with the log, so an answer now could be short. Try again in a moment.',
+};
+const SHORT = behind(LATE.message);
 const SHORT_SETTING = behind(
   'The view of this care setting has not caught up with the log, so an answer now could be short. Try again in a moment.',
 );

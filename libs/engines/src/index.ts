@@ -1,5 +1,5 @@
 export { EngineMissing, engineOrReason } from './engine-missing.ts';
-export { freePort } from './free-port.ts';
+export { freePort, freePorts, isFree } from './free-port.ts';
 export { startKafka } from './kafka.ts';
 export type { Kafka, KafkaOptions } from './kafka.ts';
 export { startPostgres } from './postgres.ts';

@@ -13,7 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import { EngineMissing } from './engine-missing.ts';
-import { freePort } from './free-port.ts';
+import { freePorts } from './free-port.ts';
 import { spawnServer } from './spawn-server.ts';
 
 export interface KafkaOptions {
@@ -156,7 +156,7 @@ async function nodesOf(
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as [number, number][]) : [];
   const ports: [number, number][] = [];
   for (let broker = 0; broker < (known.length || brokers); broker++) {
-    const [own, controller] = known[broker] ?? [await freePort(), await freePort()];
+    const [own, controller] = known[broker] ?? ((await freePorts(2)) as [number, number]);
     ports.push([port === undefined ? own : port + broker, controller]);
   }
   await writeFile(file, JSON.stringify(ports));

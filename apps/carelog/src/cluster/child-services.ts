@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '@carelog/service-kit';
+import type { PortTaken } from '../commands/serve.ts';
 
 export interface ChildService {
   /** As the command calls it, and its number: `gateway 1`. */
@@ -14,19 +15,31 @@ export interface ChildService {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** A service ended before it was ready, because something else listens on a port of its. */
+export class PortIsTaken extends Error {
+  readonly port: number;
+
+  constructor(name: string, port: number) {
+    super(`The ${name} ended before it was ready: something else listens on port ${port}.`);
+    this.port = port;
+  }
+}
+
 const CLI = join(import.meta.dirname, '../cli.ts');
 const WARNINGS = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
 const READY_MAX_MS = 120_000;
 const ASKED_MS = 250;
+const ANSWERED_MAX_MS = 5_000;
 const END_MAX_MS = 8_000;
 const PAUSE = { first: 200, longest: 5_000 };
 
 export class RunningService {
-  readonly #child: ChildService;
+  #child: ChildService;
   readonly #log: Log;
   #process: ChildProcess;
   #pause = PAUSE.first;
   #isWanted = true;
+  #taken: number | undefined;
 
   constructor(child: ChildService, log: Log) {
     this.#child = child;
@@ -43,14 +56,17 @@ export class RunningService {
     return this.#process.pid;
   }
 
-  /** Resolves when it says that it is ready. Throws where it ended instead, or takes too long. */
+  /** Resolves when it says that it is ready. Throws where it ended instead, `PortIsTaken` if for that, or takes too long. */
   async ready(): Promise<void> {
     const { name, port } = this.#child;
     const until = performance.now() + READY_MAX_MS;
     const first = this.#process;
     while (performance.now() < until) {
-      const isReady = await fetch(`http://127.0.0.1:${port}/health/ready`).then((answer) => answer.ok, () => false); // prettier-ignore
+      // Whatever else listens there need not answer.
+      const signal = AbortSignal.timeout(ANSWERED_MAX_MS);
+      const isReady = await fetch(`http://127.0.0.1:${port}/health/ready`, { signal }).then((answer) => answer.ok, () => false); // prettier-ignore
       if (isReady) return;
+      if (this.#taken !== undefined) throw new PortIsTaken(name, this.#taken);
       if (first.exitCode !== null || !this.#isWanted) throw new Error(`The ${name} ended before it was ready. Its own words are above.`); // prettier-ignore
       await delay(ASKED_MS);
     }
@@ -63,10 +79,12 @@ export class RunningService {
     return new RunningService({ ...this.#child, name, port, env: own }, this.#log);
   }
 
-  /** Ends it in good order, and starts it again. Resolves when it is ready, with the exit code of the one that ended. */
-  async replace(): Promise<number | null> {
+  /** Ends it in good order, and starts it again, with these settings besides. Resolves when it is ready, with the exit code of the one that ended. */
+  async replace(env: ChildService['env'] = {}): Promise<number | null> {
     const code = await this.stop();
+    this.#child = { ...this.#child, env: { ...this.#child.env, ...env } };
     this.#isWanted = true;
+    this.#taken = undefined;
     this.#process = this.#start();
     await this.ready();
     return code;
@@ -97,6 +115,7 @@ export class RunningService {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const began = performance.now();
+    child.on('message', ({ portTaken }: PortTaken) => (this.#taken = portTaken));
     child.once('exit', (code, signal) => {
       if (!this.#isWanted) return;
       this.#log.error({ service: name, code, signal }, 'ended and is started again');

@@ -4,14 +4,13 @@
  */
 import { createHmac } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ensureTopic } from '@carelog/distribution';
-import { startKafka, startPostgres } from '@carelog/engines';
+import { freePorts, isFree, startKafka, startPostgres } from '@carelog/engines';
 import { makeMasterKey } from '@carelog/keyring';
 import { careSettings, makeServiceKey, type Config, type Log } from '@carelog/service-kit';
 import { Client } from 'pg';
-import { RunningService, type ChildService } from './child-services.ts';
+import { PortIsTaken, RunningService, type ChildService } from './child-services.ts';
 import { migrateCluster, roleOf, serviceRoles } from './migrate.ts';
 
 export interface LocalCluster {
@@ -34,6 +33,11 @@ export interface LocalCluster {
 /** How the log is distributed in a local cluster. */
 export const TOPIC = 'carelog.activities';
 export const LANES = 12;
+
+/** Of two writers, which have two each, the relay, two projectors, and two gateways. */
+const PORTS = 9;
+/** So often they are chosen. */
+const CHOICES = 3;
 
 /** What a cluster stands on. Several may stand on the same PostgreSQL and Kafka, each with a database and a topic of its own. */
 export interface LocalEngines {
@@ -64,6 +68,8 @@ export async function startLocalCluster(
     name = 'carelog',
   }: LocalClusterOptions = {},
 ): Promise<LocalCluster> {
+  if (!(await isFree(config.port)))
+    throw new Error(`Something else listens on port ${config.port}. End that, or set PORT to another; 0 takes a free one.`); // prettier-ignore
   const folder = join(config.dataFolder, 'cluster');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const closing: (() => Promise<unknown>)[] = [];
@@ -78,31 +84,44 @@ export async function startLocalCluster(
     await migrateCluster({ ownerUrl, masterKeyFile: secrets.masterKeyFile, policy: config.policy });
     await ensureTopic({ brokers, topic, lanes: LANES, replicas: 1 });
     const emptyLog = await isEmpty(ownerUrl);
-    const port = config.port === 0 ? await freePort() : config.port;
-    const ports = { gateway: port, others: await Promise.all(Array.from({ length: 8 }, freePort)) };
-    const shared = sharedSettings({ ownerUrl, brokers, topic, secrets, folder, port }, env(urlAt(port)));
-    const { gateways, writers, others } = childrenOf(config, folder, shared, ports);
     const start = async (children: readonly ChildService[]): Promise<RunningService[]> => {
       const set = await Promise.all(children.map(async (it) => ({ ...it, env: await settingsOf(it) })));
       const running = set.map((child) => new RunningService(child, log));
       closing.push(() => Promise.all(running.map((it) => it.stop())));
       return running;
     };
-    // Those that are ended last are started first: gateways still write while they answer what they have in hand.
-    const running = [...(await start([...others, ...writers])), ...(await start(gateways))];
-    await Promise.all(running.map((it) => it.ready()));
+    const startOn = async (free: readonly number[]) => {
+      const ports = config.port === 0 ? free : [config.port, ...free];
+      const port = ports[0]!;
+      const shared = sharedSettings({ ownerUrl, brokers, topic, secrets, folder, port }, env(urlAt(port)));
+      const { gateways, writers, others } = childrenOf(config, folder, shared, ports);
+      // Those that are ended last are started first: gateways still write while they answer what they have in hand.
+      const running = [...(await start([...others, ...writers])), ...(await start(gateways))];
+      try {
+        await Promise.all(running.map((it) => it.ready()));
+      } catch (fault) {
+        await Promise.all(running.map((it) => it.stop()));
+        throw fault;
+      }
+      return { gateways, writers, shared, running };
+    };
+    const { gateways, writers, shared, running } = await onFreePorts(PORTS, startOn, config.port);
     const services = new Map(running.map((service) => [service.name, service]));
     return {
       gateways: gateways.map((child) => urlAt(child.port)),
       writers: writers.map((child) => urlAt(child.port)),
       services,
-      async add(name, like, env = {}) {
-        const service = services.get(like)!.alike({ name, port: await freePort(), env });
-        services.set(name, service);
-        closing.push(() => service.stop());
-        await service.ready();
-        return service;
-      },
+      add: (name, like, env = {}) =>
+        onFreePorts(1, async ([port]) => {
+          const service = services.get(like)!.alike({ name, port: port!, env });
+          services.set(name, service);
+          closing.push(() => service.stop());
+          await service.ready().catch(async (fault: unknown) => {
+            await service.stop();
+            throw fault;
+          });
+          return service;
+        }),
       settings: { ...shared('relay'), ...databasesAt(ownerUrl), CARELOG_DATA: folder },
       ownerUrl,
       emptyLog,
@@ -261,13 +280,7 @@ function issuerAt(url: string, reachedAt: string, folder: string) {
   };
 }
 
-function childrenOf(
-  config: Config,
-  folder: string,
-  shared: Shared,
-  { gateway, others }: { readonly gateway: number; readonly others: readonly number[] },
-) {
-  const free = [...others];
+function childrenOf(config: Config, folder: string, shared: Shared, [gateway, ...free]: readonly number[]) {
   const child = (
     service: ChildService['service'],
     number: number,
@@ -301,12 +314,19 @@ function childrenOf(
   };
 }
 
-const urlAt = (port: number): string => `http://127.0.0.1:${port}`;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** Begins again on others where something else took one of them before a service did. `given` is not ours to choose. */
+async function onFreePorts<T>(
+  count: number,
+  start: (ports: readonly number[]) => Promise<T>,
+  given?: number,
+): Promise<T> {
+  for (let left = CHOICES; ; left -= 1) {
+    try {
+      return await start(await freePorts(count));
+    } catch (fault) {
+      if (!(fault instanceof PortIsTaken) || fault.port === given || left === 1) throw fault;
+    }
+  }
 }
+
+const urlAt = (port: number): string => `http://127.0.0.1:${port}`;

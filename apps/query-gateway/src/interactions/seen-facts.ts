@@ -1,6 +1,7 @@
 /** The facts of a person as one caller may know them. */
 import { factOf, type Placed, type Source } from '@carelog/read-models';
 import type { Allowed } from '../access.ts';
+import { recordReached } from '../consistency.ts';
 import type { Gateway } from '../gateway.ts';
 
 export interface Seen {
@@ -11,12 +12,16 @@ export interface Seen {
   readonly inPart: ReadonlySet<string>;
 }
 
-/** Decided before anything is made of them, so that nothing is drawn from what is not shown. */
+/**
+ * Decided before anything is made of them, so that nothing is drawn from what is not shown. The record, which decides and has the
+ * words, knows each of these versions by then: one that it does not have yet must not look like one that is kept from the caller.
+ */
 export async function seenBy(
-  { record }: Pick<Gateway, 'record'>,
+  { record, projected }: Pick<Gateway, 'record' | 'projected'>,
   facts: readonly Placed[],
   { seesAll, viewer }: Allowed,
 ): Promise<Seen> {
+  await recordReached({ projected }, Math.max(0, ...facts.map(({ source }) => source.position)));
   if (seesAll) return { facts, isWithheld: false, inPart: new Set() };
   const { bodies, withheld } = await record.theseVersions(facts, viewer);
   const hidesPlaces = bodies.values().some((it) => it.hidesPlaces);

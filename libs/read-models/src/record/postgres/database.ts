@@ -16,6 +16,8 @@ export interface PostgresOptions {
   readonly name: string;
   /** Milliseconds that a statement may take. */
   readonly statementTimeout: number;
+  /** Beyond that, until a connection is taken for dead; it is made in it too. 15,000 unless told. */
+  readonly patienceMs?: number;
 }
 
 /** The server was not reached, or went away; the next question goes over a new connection. */
@@ -28,17 +30,15 @@ class StatementEnded extends OutOfTime {
   override readonly isOver = true;
 }
 
-/** Beyond the statement's own time, until the thread is taken for dead; a connection is made in it too. */
 const PATIENCE_MS = 15_000;
 const FIRST_ROWS = 100;
 const ROWS_MAX = 2_000;
 
 export class PostgresDatabase implements Database {
   readonly engine = 'postgres';
-  readonly #thread: Worker;
-  readonly #port: MessagePort;
-  readonly #answered: Int32Array;
+  readonly #options: PostgresOptions;
   readonly #patience: number;
+  #connection: Connection;
   #statements = 0;
   #cursors = 0;
   #isTransaction = false;
@@ -46,18 +46,9 @@ export class PostgresDatabase implements Database {
 
   /** Connects with the first question. */
   constructor(options: PostgresOptions) {
-    const { port1, port2 } = new MessageChannel();
-    const answered = new SharedArrayBuffer(4);
-    this.#port = port1;
-    this.#answered = new Int32Array(answered);
-    this.#patience = options.statementTimeout + PATIENCE_MS;
-    const workerData: ConnectionData = { ...options, port: port2, answered };
-    this.#thread = new Worker(new URL('connection-thread.ts', import.meta.url), {
-      workerData,
-      transferList: [port2],
-    });
-    this.#thread.unref();
-    this.#port.unref();
+    this.#options = options;
+    this.#patience = options.statementTimeout + (options.patienceMs ?? PATIENCE_MS);
+    this.#connection = startConnection(options);
   }
 
   get isTransaction(): boolean {
@@ -84,13 +75,13 @@ export class PostgresDatabase implements Database {
   exec(sql: string): void {
     if (sql === 'BEGIN') this.#isTransaction = true;
     if (sql === 'COMMIT' || sql === 'ROLLBACK') this.#isTransaction = false;
-    this.#port.postMessage({ kind: 'tell', text: sql } satisfies Question);
+    this.#connection.port.postMessage({ kind: 'tell', text: sql } satisfies Question);
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#port.postMessage({ kind: 'close' } satisfies Question);
+    this.#connection.port.postMessage({ kind: 'close' } satisfies Question);
   }
 
   // Rows come in portions that grow: who wants a few gets no more.
@@ -116,17 +107,19 @@ export class PostgresDatabase implements Database {
 
   #ask(question: Question & { kind: 'ask' }): unknown[] {
     if (!this.#isOpen) throw new Error('The record was closed.');
-    const before = Atomics.load(this.#answered, 0);
-    this.#port.postMessage(question);
+    const { thread, port, answered } = this.#connection;
+    const before = Atomics.load(answered, 0);
+    port.postMessage(question);
     // A wake-up may be meant for the answer before: what counts is the count.
     let waited: string = 'ok';
-    while (waited !== 'timed-out' && Atomics.load(this.#answered, 0) === before)
-      waited = Atomics.wait(this.#answered, 0, before, this.#patience);
-    const answer = receiveMessageOnPort(this.#port)?.message as Answer | undefined;
+    while (waited !== 'timed-out' && Atomics.load(answered, 0) === before)
+      waited = Atomics.wait(answered, 0, before, this.#patience);
+    const answer = receiveMessageOnPort(port)?.message as Answer | undefined;
     if (answer === undefined) {
       // What it answers from now on would be taken for the answer to another question.
-      this.#isOpen = false;
-      void this.#thread.terminate();
+      void thread.terminate();
+      this.#connection = startConnection(this.#options);
+      this.#isTransaction = false;
       throw new ConnectionLost('PostgreSQL was not heard of in time.');
     }
     if (answer.kind === 'rows') return answer.rows as unknown[];
@@ -135,6 +128,26 @@ export class PostgresDatabase implements Database {
     if (answer.kind === 'lost') throw new ConnectionLost(answer.message);
     throw Object.assign(new Error(answer.message), { code: answer.code });
   }
+}
+
+/** A thread with a connection to the server, and how it is asked. */
+interface Connection {
+  readonly thread: Worker;
+  readonly port: MessagePort;
+  readonly answered: Int32Array;
+}
+
+function startConnection(options: PostgresOptions): Connection {
+  const { port1, port2 } = new MessageChannel();
+  const answered = new SharedArrayBuffer(4);
+  const workerData: ConnectionData = { ...options, port: port2, answered };
+  const thread = new Worker(new URL('connection-thread.ts', import.meta.url), {
+    workerData,
+    transferList: [port2],
+  });
+  thread.unref();
+  port1.unref();
+  return { thread, port: port1, answered: new Int32Array(answered) };
 }
 
 /** By its time limit. */

@@ -10,9 +10,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openRecord, openRecordWriter, type RecordChange, type RecordQueries, type SearchPage } from '../../index.ts'; // prettier-ignore
 import { apply, Log, observation, ownRecordOf, patient, type Applied } from '../miniature-log.ts';
+import type { SlowAnswering } from '../slow-lane.ts';
 import { openPostgresRecord, openPostgresRecordHere } from './open-record.ts';
 import { PROJECTED_CHANNEL } from './progress-hints.ts';
 import { openPostgresRecordWriter } from './record-writer.ts';
+import { ReaderThreads } from './reader-threads.ts';
 import { migrateRecord } from './tables.ts';
 
 const base = 'http://127.0.0.1/fhir/R4';
@@ -378,6 +380,22 @@ describe.skipIf(reason !== undefined)(
         const mine = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'carelog ${schema} reader'`;
         await owner.query(mine);
         expect(await ids('Patient', '_id=ada', threads)).toEqual(['ada']);
+      });
+
+      it('goes on after a connection on which nothing is heard any more', async () => {
+        const lane: SlowAnswering = { answer: () => Promise.reject(new Error('Nothing here is slow.')), close: () => {} }; // prettier-ignore
+        const options = { url, schema, name: 'silent', statementTimeout: 3_000, patienceMs: 1_000 };
+        const silent = new ReaderThreads(options, 1, lane);
+        expect(await ids('Patient', '_id=ada', silent)).toEqual(['ada']);
+        const { rows } = await owner.query<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE application_name = 'carelog ${schema} silent'`); // prettier-ignore
+        for (const { pid } of rows) process.kill(pid, 'SIGSTOP');
+        try {
+          expect(await ids('Patient', '_id=ada', silent)).toEqual(['ada']);
+          expect(await ids('Patient', '_id=ben', silent)).toEqual(['ben']);
+        } finally {
+          for (const { pid } of rows) process.kill(pid, 'SIGCONT');
+          silent.close();
+        }
       });
 
       it('passes faults on', async () => {

@@ -10,14 +10,14 @@ export interface Coded {
 
 /**
  * Case counts where the code system says so, and when in doubt it does not. HL7 says so of those that it publishes, but for the
- * tables of v2, and UCUM of itself.
+ * tables of v2, and of DICOM's; and UCUM of itself.
  */
 function anyCase(system: string | undefined): boolean {
   if (system === undefined) return true;
   if (/^http:\/\/(terminology\.hl7\.org\/CodeSystem\/v2-|hl7\.org\/fhir\/sid\/)/.test(system)) return true;
-  return !/^http:\/\/(hl7\.org\/fhir\/|terminology\.hl7\.org\/CodeSystem\/|unitsofmeasure\.org$)/.test(
-    system,
-  );
+  const minds =
+    /^http:\/\/(hl7\.org\/fhir\/|terminology\.hl7\.org\/CodeSystem\/|unitsofmeasure\.org$|dicom\.nema\.org\/resources\/ontology\/DCM$)/;
+  return !minds.test(system);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

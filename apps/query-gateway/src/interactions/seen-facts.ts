@@ -21,7 +21,8 @@ export async function seenBy(
   facts: readonly Placed[],
   { seesAll, viewer }: Allowed,
 ): Promise<Seen> {
-  await recordReached({ projected }, Math.max(0, ...facts.map(({ source }) => source.position)));
+  const newest = facts.reduce((at, { source }) => Math.max(at, source.position), 0);
+  await recordReached({ projected }, newest);
   if (seesAll) return { facts, isWithheld: false, inPart: new Set() };
   const { bodies, withheld } = await record.theseVersions(facts, viewer);
   const hidesPlaces = bodies.values().some((it) => it.hidesPlaces);

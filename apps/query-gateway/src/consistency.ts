@@ -27,28 +27,30 @@ function reflected(
 }
 
 /** The same of the record view and of this care setting's. */
-export async function settingCaughtUp(
+export function settingCaughtUp(
   gateway: Pick<Gateway, 'head' | 'projected' | 'careSettings'>,
   setting: string,
 ): Promise<Refusal | undefined> {
-  const head = await gateway.head();
-  const [record, reached] = await Promise.all([
-    reflected(gateway, head),
-    gateway.careSettings?.waitFor(head, READ_WAIT_MS, setting),
-  ]);
-  return reached === false ? SHORT_SETTING : record;
+  const { careSettings } = gateway;
+  return bothCaughtUp(gateway, (head) => careSettings?.waitFor(head, READ_WAIT_MS, setting), SHORT_SETTING);
 }
 
 /** The same of the record view, which knows what organisations are called, and of the population. */
-export async function populationCaughtUp(
+export function populationCaughtUp(
   gateway: Pick<Gateway, 'head' | 'projected' | 'population'>,
 ): Promise<Refusal | undefined> {
+  const { population } = gateway;
+  return bothCaughtUp(gateway, (head) => population?.waitFor(head, READ_WAIT_MS), SHORT);
+}
+
+async function bothCaughtUp(
+  gateway: Pick<Gateway, 'head' | 'projected'>,
+  other: (head: number) => Promise<boolean> | undefined,
+  short: Refusal,
+): Promise<Refusal | undefined> {
   const head = await gateway.head();
-  const [record, reached] = await Promise.all([
-    reflected(gateway, head),
-    gateway.population?.waitFor(head, READ_WAIT_MS),
-  ]);
-  return reached === false ? SHORT : record;
+  const [record, reached] = await Promise.all([reflected(gateway, head), other(head)]);
+  return reached === false ? short : record;
 }
 
 /**

@@ -15,6 +15,8 @@ const arrows = {
   'lib:activity': ['lib:fhir', 'lib:access'],
   'lib:projection': ['lib:event-store'],
   'lib:read-models': ['lib:access', 'lib:activity', 'lib:fhir', 'lib:projection', 'lib:event-store'],
+  'lib:subscriptions': ['lib:access', 'lib:activity', 'lib:event-store', 'lib:fhir'],
+  'lib:client': [],
   'lib:service-kit': ['lib:fhir', 'lib:access'],
   'lib:testkit': ['lib:event-store', 'lib:activity', 'lib:engines'],
   'app:activity-writer': libs('access', 'activity', 'event-store', 'fhir', 'keyring', 'service-kit'),
@@ -38,6 +40,7 @@ const arrows = {
     'keyring',
     'read-models',
     'service-kit',
+    'subscriptions',
   ),
   'app:carelog': [
     ...libs(
@@ -52,6 +55,7 @@ const arrows = {
       'projection',
       'read-models',
       'service-kit',
+      'subscriptions',
       'synthetic',
     ),
     ...['app:activity-writer', 'app:projector', 'app:query-gateway', 'app:relay'],

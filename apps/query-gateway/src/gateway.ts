@@ -5,6 +5,7 @@ import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { CareSettingQueries, PopulationQueries, RecordQueries, Shown } from '@carelog/read-models';
+import type { SubscriptionStore } from '@carelog/subscriptions';
 import type { FoundVersion } from './interactions/read.ts';
 import type { FoundPage } from './interactions/search-again.ts';
 import type { RecentAnswers } from './recent-answers.ts';
@@ -39,6 +40,14 @@ export interface Gateway {
     readonly queries: PopulationQueries;
     position(): number;
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
+  };
+  /** Where FHIR Subscriptions are kept; absent where there are none to be had. */
+  readonly subscriptions?: {
+    readonly store: SubscriptionStore;
+    /** 32 bytes that only this installation has: secrets are sealed under it, and derived from it. */
+    readonly key: Uint8Array;
+    /** The life of the log that its positions are of now. */
+    readonly epoch: () => string | Promise<string>;
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };

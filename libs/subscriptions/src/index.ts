@@ -2,6 +2,7 @@ export { Feed } from './feed.ts';
 export type { Batch, FeedSource, Listener, Listening } from './feed.ts';
 export { resourceTypeOf } from './notice.ts';
 export type { Notice } from './notice.ts';
+export { openHeaders, sealHeaders, signingSecret } from './sealing.ts';
 export { signalText } from './signal.ts';
 export type {
   NewSubscription,

@@ -68,7 +68,8 @@ function endpointIn(channel: Json, type: string | undefined, wrong: Wrong): stri
     wrong('endpoint', 'A rest-hook needs the URL to which notifications are sent.', 'required');
     return undefined;
   }
-  const url = endpoint.length <= ENDPOINT_LENGTH_MAX && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  const url =
+    endpoint.length <= ENDPOINT_LENGTH_MAX && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
   if (url === undefined || !isWeb || url.username !== '' || url.password !== '' || endpoint.includes('#'))
     wrong('endpoint', `The endpoint is an absolute https URL of at most ${ENDPOINT_LENGTH_MAX} characters, without a user, a password or a fragment. Send what it takes to be let in as channel.header.`); // prettier-ignore
@@ -107,7 +108,8 @@ export function headersIn(resource: Json, problems: Problem[]): readonly string[
   if (!Array.isArray(lines)) return [];
   const wrong = (at: string, message: string): void =>
     void problems.push({ category: 'rejected', code: 'value', message, expression: `Subscription.channel.header${at}` }); // prettier-ignore
-  if (lines.length > HEADERS_MAX) wrong('', `A notification is sent at most ${HEADERS_MAX} headers of yours.`);
+  if (lines.length > HEADERS_MAX)
+    wrong('', `A notification is sent at most ${HEADERS_MAX} headers of yours.`);
   const names = new Set<string>();
   for (const [at, line] of lines.slice(0, HEADERS_MAX).entries()) {
     const colon = typeof line === 'string' ? line.indexOf(':') : -1;

@@ -1,25 +1,8 @@
 /** `Subscription.criteria` with its filters: to which events of a topic a subscription listens. */
-import { CATALOGUE } from '@carelog/activity';
+import { activityTypeOf, CATALOGUE } from '@carelog/activity';
 import { isResourceType, looksLikeNhsNumber, resourceTypes, type Problem } from '@carelog/fhir';
-import { activityTypeOf } from '@carelog/activity';
+import { topicNamed, TOPIC_BASE, type Filter, type Topic } from '@carelog/subscriptions';
 import { extensionsOf, textIn, type Json } from './elements.ts';
-
-/** All of what is given has to hold; of the values of one, any. */
-export interface Filter {
-  /** Only of resources of this type. */
-  readonly type?: string;
-  /** Ids of Patients. */
-  readonly patients?: readonly string[];
-  /** Names of activities, or national ones. */
-  readonly events?: readonly string[];
-  readonly settings?: readonly string[];
-}
-
-/** What a filter may name, beside events. */
-export interface Known {
-  isTopic(canonical: string): boolean;
-  readonly settings: readonly string[];
-}
 
 export const FILTER_CRITERIA =
   'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-filter-criteria';
@@ -28,8 +11,23 @@ const FILTER_LENGTH_MAX = 4_000;
 const VALUES_MAX = 100;
 const ALLOWED = 'patient (Patient/[id]), event (an activity, or its national name) and setting';
 
-/** The filters of a resource, each as `Encounter?patient=Patient/1&event=encounter.started`. What is wrong is added to `problems`. */
-export function filterIn(resource: Json, known: Known, problems: Problem[]): Filter {
+export type Topics = ReadonlyMap<string, Topic>;
+
+/** Filters stand beside the topic as `Encounter?patient=Patient/1&event=encounter.started`. What is wrong is added to `problems`. */
+export function filterIn(resource: Json, topics: Topics, problems: Problem[]): Filter {
+  const named = textIn(resource, 'criteria') ?? '';
+  const topic = named.startsWith(TOPIC_BASE) ? topicNamed(topics, named) : undefined;
+  const wrong = (message: string): void =>
+    void problems.push({ category: 'rejected', code: 'value', message, expression: 'Subscription.criteria' });
+  if (topic === undefined)
+    wrong('criteria is the canonical URL of a topic of this server, without a version. GET [base]/SubscriptionTopic lists them.'); // prettier-ignore
+  const filter = readFilters(resource, topics, problems);
+  if (topic?.needsPatient === true && filter.patients === undefined)
+    wrong('This topic is of one person’s record. Say whose, by a filter like ?patient=Patient/[id].');
+  return { ...filter, topics: topic === undefined ? [] : [topic] };
+}
+
+function readFilters(resource: Json, topics: Topics, problems: Problem[]): Filter {
   const found = new Map<string, readonly string[]>();
   let at = -1;
   for (const extension of extensionsOf(resource['_criteria'])) {
@@ -42,23 +40,23 @@ export function filterIn(resource: Json, known: Known, problems: Problem[]): Fil
       wrong(`A subscription has at most ${FILTERS_MAX} filters. Join values with commas.`, 'too-costly');
       break;
     }
-    readFilter(textIn(extension, 'valueString') ?? '', known, found, wrong);
+    readFilter(textIn(extension, 'valueString') ?? '', topics, found, wrong);
   }
-  const [type] = found.get('type') ?? [];
+  const resources = found.get('type');
   const patients = found.get('patient');
   const events = found.get('event');
-  const settings = found.get('setting');
+  const careSettings = found.get('setting');
   return {
-    ...(type !== undefined && { type }),
+    ...(resources && { resources }),
     ...(patients && { patients }),
     ...(events && { events }),
-    ...(settings && { settings }),
+    ...(careSettings && { careSettings }),
   };
 }
 
 function readFilter(
   text: string,
-  known: Known,
+  topics: Topics,
   found: Map<string, readonly string[]>,
   wrong: (message: string, code?: string) => void,
 ): void {
@@ -68,20 +66,22 @@ function readFilter(
   const type = mark < 0 ? '' : text.slice(0, mark);
   if (type !== '') {
     const before = found.get('type');
-    if (!isResourceType(type)) wrong('Before the question mark stands a resource type of FHIR R4, or nothing.');
+    if (!isResourceType(type))
+      wrong('Before the question mark stands a resource type of FHIR R4, or nothing.');
     else if (before !== undefined && before[0] !== type)
       wrong('Filters of two resource types never hold together. Make a subscription for each type.');
     found.set('type', [type]);
   }
   for (const [name, value] of new URLSearchParams(text.slice(mark + 1))) {
     const values = value.split(',').filter((it) => it !== '');
-    if (!Object.hasOwn(PARAMETERS, name)) wrong(`A filter may have ${ALLOWED}. Leave anything else out.`, 'not-supported'); // prettier-ignore
+    if (!Object.hasOwn(PARAMETERS, name))
+      wrong(`A filter may have ${ALLOWED}. Leave anything else out.`, 'not-supported'); // prettier-ignore
     else if (found.has(name))
       wrong(`${name} stands in the filters twice. Name it once, with commas between its values.`);
     else if (values.length === 0 || values.length > VALUES_MAX)
       wrong(`${name} has 1 to ${VALUES_MAX} values, with commas between them.`);
     else {
-      const read = PARAMETERS[name as keyof typeof PARAMETERS](values, known);
+      const read = PARAMETERS[name as keyof typeof PARAMETERS](values, topics);
       if (typeof read === 'string') wrong(read);
       found.set(name, typeof read === 'string' ? [] : read);
     }
@@ -102,13 +102,15 @@ const PARAMETERS = {
       ? values
       : 'event names no activity of the catalogue and no national event. The SubscriptionTopics list them: GET [base]/SubscriptionTopic.';
   },
-  setting(values: readonly string[], { settings }: Known): readonly string[] | string {
+  setting(values: readonly string[], topics: Topics): readonly string[] | string {
+    const settings = [...topics.keys()].flatMap((name) => (name.startsWith(SETTING) ? name.slice(SETTING.length) : [])); // prettier-ignore
     return values.every((it) => settings.includes(it))
       ? values
       : `setting names no care setting. They are ${settings.join(', ')}.`;
   },
 };
 
+const SETTING = 'setting-';
 const PATIENT_ID = /^[A-Za-z0-9\-.]{1,64}$/;
 
 let events: ReadonlySet<string> | undefined;

@@ -3,14 +3,16 @@
  * https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/StructureDefinition-backport-subscription.html
  */
 import { parseJson, validateResource, type Problem } from '@carelog/fhir';
+import type { Filter } from '@carelog/subscriptions';
 import { objectIn, textIn, type Json } from './elements.ts';
 import { channelIn, headersIn, type Channel } from './parse-channel.ts';
-import { filterIn, type Filter, type Known } from './parse-filter.ts';
+import { filterIn, type Topics } from './parse-filter.ts';
 
 /** What a subscriber is told of, and how. */
 export interface Terms {
-  /** Canonical of the topic. */
+  /** Canonical URL of the topic. */
   readonly topic: string;
+  /** With the topic in it; with none that matches where there is no such topic any more. */
   readonly filter: Filter;
   readonly channel: Channel;
   /** Milliseconds UTC: when it ends even if its owner keeps coming by. */
@@ -31,11 +33,16 @@ export type ParsedSubscription = Parsed | { readonly kind: 'refused'; readonly p
 
 const KEPT_LENGTH_MAX = 32 * 1024;
 
-/** `until`: milliseconds UTC, to when it may last at most. */
-export function parseSubscription(
-  body: string,
-  { now, until, known }: { readonly now: number; readonly until: number; readonly known: Known },
-): ParsedSubscription {
+export interface Expected {
+  readonly now: number;
+  /** Milliseconds UTC: to when it may last at most. */
+  readonly until: number;
+  readonly topics: Topics;
+  /** Of one that is there already. */
+  readonly id?: string | undefined;
+}
+
+export function parseSubscription(body: string, { now, until, topics, id }: Expected): ParsedSubscription {
   const parsed = parseJson(body);
   if (parsed.kind === 'malformed') return { kind: 'refused', problems: parsed.problems };
   const resource = parsed.value as Json | null;
@@ -46,14 +53,17 @@ export function parseSubscription(
   const problems = validateResource(resource).filter(({ severity = 'error' }) => severity === 'error');
   const wrong = (element: string, message: string, code = 'value'): void =>
     void problems.push({ category: 'rejected', code, message, expression: `Subscription.${element}` });
-  const terms = readTerms(resource, known, problems);
+  const terms = readTerms(resource, topics, problems);
   const headers = headersIn(resource, problems);
+  if (id !== undefined && resource['id'] !== id)
+    wrong('id', 'The id of the resource is not the id in the URL. Make both the same.');
   const { status } = resource;
   if (status !== 'requested' && status !== 'off')
     wrong('status', 'A client asks for a subscription with status requested, or keeps it still with off.');
-  if (!known.isTopic(terms.topic))
-    wrong('criteria', 'criteria is the canonical URL of a topic of this server, without a version. GET [base]/SubscriptionTopic lists them.'); // prettier-ignore
-  for (const [element, place] of [['', resource], ['channel.', objectIn(resource, 'channel')]] as const) {
+  for (const [element, place] of [
+    ['', resource],
+    ['channel.', objectIn(resource, 'channel')],
+  ] as const) {
     if (place?.['modifierExtension'] !== undefined)
       wrong(`${element}modifierExtension`, 'No extension that changes the meaning is understood here. Leave it out.', 'extension'); // prettier-ignore
   }
@@ -67,14 +77,12 @@ export function parseSubscription(
 }
 
 /** Of what was accepted before. */
-export function termsOf(kept: string): Terms {
-  return readTerms(JSON.parse(kept) as Json, TRUSTED, []);
+export function termsOf(kept: string, topics: Topics): Terms {
+  return readTerms(JSON.parse(kept) as Json, topics, []);
 }
 
-const TRUSTED: Known = { isTopic: () => true, settings: [] };
-
-function readTerms(resource: Json, known: Known, problems: Problem[]): Terms {
-  const filter = filterIn(resource, known, problems);
+function readTerms(resource: Json, topics: Topics, problems: Problem[]): Terms {
+  const filter = filterIn(resource, topics, problems);
   const channel = channelIn(resource, problems);
   const end = textIn(resource, 'end');
   const topic = textIn(resource, 'criteria') ?? '';

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { FHIR_BASE, fhirRoutes, type Gateway } from '@carelog/query-gateway';
+import { eventRoutes, FHIR_BASE, fhirRoutes, type Gateway } from '@carelog/query-gateway';
 import type { Keyring } from '@carelog/keyring';
 import {
   metricsText,
@@ -68,7 +68,7 @@ export async function startFront(
         ...(embedded === undefined ? [] : [embedded.issuer(url)]),
         ...config.issuers.map((settings) => trustedIssuer(settings, url + FHIR_BASE, log)),
       ],
-      routes(server, { url, requestMetrics }) {
+      routes(server, { url, requestMetrics, recheck }) {
         embedded?.mount(server, url);
         smartConfigurationRoutes(
           server,
@@ -79,6 +79,7 @@ export async function startFront(
           url,
         );
         fhirRoutes(server, gateway, url);
+        eventRoutes(server, gateway, { url, recheck }, log);
         eraseRoutes(server, running, {
           accessLog: gateway.accessLog,
           months: config.accessLogMonths ?? ACCESS_LOG_MONTHS,

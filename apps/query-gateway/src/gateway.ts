@@ -5,7 +5,7 @@ import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { CareSettingQueries, PopulationQueries, RecordQueries, Shown } from '@carelog/read-models';
-import type { SubscriptionStore } from '@carelog/subscriptions';
+import type { Feed, SubscriptionStore } from '@carelog/subscriptions';
 import type { FoundVersion } from './interactions/read.ts';
 import type { FoundPage } from './interactions/search-again.ts';
 import type { RecentAnswers } from './recent-answers.ts';
@@ -46,8 +46,6 @@ export interface Gateway {
     readonly store: SubscriptionStore;
     /** 32 bytes that only this installation has: secrets are sealed under it, and derived from it. */
     readonly key: Uint8Array;
-    /** The life of the log that its positions are of now. */
-    readonly epoch: () => string | Promise<string>;
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };
@@ -60,6 +58,8 @@ export interface Gateway {
     /** First pages, by what was asked. */
     readonly pages: RecentAnswers<FoundPage>;
   };
+  /** The log as subscribers are told of it. */
+  readonly feed: Feed;
   readonly version: string;
   /** Where clients that know only the FHIR base, given here, get tokens; absent where that is not ours to say. */
   readonly tokensFrom?: (base: string) => {

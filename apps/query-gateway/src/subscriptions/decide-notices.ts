@@ -1,127 +1,127 @@
 /**
- * What may be shown of events to somebody who is told of them: decided when they are told, not when they subscribed, with the
- * record as it is then. Whatever is in doubt is withheld.
+ * What of these notices one subscriber may be told, decided now: when it was asked for, or recorded, counts for nothing. Asked in
+ * bulk, by whichever way they are told. Whatever is in doubt is withheld.
  */
 import { decideAccess, type AccessBasis, type Caller, type CallerFacts } from '@carelog/access';
-import type { Answered } from '@carelog/access-log';
-import type { Shown } from '@carelog/read-models';
+import type { Shown, ShownVersion } from '@carelog/read-models';
 import { resourceTypeOf, type Notice } from '@carelog/subscriptions';
-import { decide, standingOf } from '../access.ts';
+import { decide, standingOf, type Standing } from '../access.ts';
 import { answeredOf } from '../account.ts';
-import { caughtUp } from '../consistency.ts';
-import type { FhirRequest, Gateway, Refusal } from '../gateway.ts';
+import { recordCaughtUp } from '../consistency.ts';
+import type { FhirRequest, Gateway } from '../gateway.ts';
 import { NOTIFICATION } from '../interaction-of.ts';
 
 export type NoticeOutcome =
-  /** With the version as they may see it, where bodies were asked for: JSON text as served. */
-  | { readonly kind: 'shown'; readonly body?: string }
-  /** The resource ended, and they knew of it. */
-  | { readonly kind: 'ended' }
-  /** Nothing but that there was an event, and when. */
+  | {
+      readonly kind: 'shown';
+      /** As a read would show that version; only where bodies were asked for. */
+      readonly body?: string;
+      /** Where the person lives or is seen is kept from the subscriber: nothing may tell of who published it. */
+      readonly hidesPlaces: boolean;
+    }
+  /** The resource ended, and the subscriber might have known of it. */
+  | { readonly kind: 'ended'; readonly hidesPlaces: boolean }
   | { readonly kind: 'withheld' };
 
-export interface ShownNotices {
-  /** In the order of the notices. */
+export interface DecidedNotices {
+  /** One for each notice, in order. */
   readonly outcomes: readonly NoticeOutcome[];
-  /** For the access record: what is shown of whom, and why that was permitted; no reason where nothing was. */
+  /** For the access record: positions and patients of what is told. */
   readonly shown: Shown;
-  readonly basis?: AccessBasis;
+  /** Why it is permitted; empty where nothing is told. */
+  readonly basis: AccessBasis | '';
 }
 
-type Deciding = Pick<Gateway, 'record' | 'brokenGlass' | 'policy' | 'head' | 'projected'>;
+type Asked = Standing & Pick<Gateway, 'head' | 'projected'>;
 
 const WITHHELD: NoticeOutcome = { kind: 'withheld' };
 
 /**
- * Decides with everything that the log has when this is called, so that what was withdrawn before is not shown; refused, as
- * unavailable, where the record does not get there in time. A handful of questions, however many notices they are.
+ * Rejects as unavailable while the record does not reflect all that the log has: what somebody withdrew before this was called
+ * is heeded. A few questions, however many notices they are.
  */
-export async function shownOf(
-  gateway: Deciding,
+export async function decideNotices(
+  gateway: Asked,
   caller: Caller,
   notices: readonly Notice[],
   wantsBodies: boolean,
-): Promise<ShownNotices | Refusal> {
-  if (notices.length === 0) return { outcomes: [], shown: NOTHING };
-  const behind = await caughtUp(gateway);
-  if (behind !== undefined) return behind;
+): Promise<DecidedNotices> {
+  if (notices.length === 0) return NOTHING;
+  await recordCaughtUp(gateway);
   const standing = await standingOf(gateway, caller);
   const allowed = decide(gateway, caller, 'read', undefined, standing);
-  if (!allowed.permit) return { outcomes: notices.map(() => WITHHELD), shown: NOTHING };
-
-  const [live, ended] = [notices.filter(isLive), notices.filter((notice) => !isLive(notice))];
-  const [found, known] = await Promise.all([
-    gateway.record.theseVersions(
-      live.map(({ stream, version }) => ({ stream, version })),
-      allowed.viewer,
-    ),
-    knownEnds(gateway, caller, standing, ended),
+  if (!allowed.permit) return { ...NOTHING, outcomes: notices.map(() => WITHHELD) };
+  const { seesAll, viewer } = allowed;
+  const live = notices.filter(isLive);
+  const ended = notices.filter((notice) => !isLive(notice));
+  const [versions, known] = await Promise.all([
+    seesAll && !wantsBodies ? undefined : gateway.record.theseVersions(live, viewer),
+    seesAll ? undefined : knownEnds(gateway, caller, standing, ended),
   ]);
-  const bodies = found.each.values();
-  const outcomes = notices.map((notice): NoticeOutcome => {
-    if (!isLive(notice)) return known.has(notice.stream) ? { kind: 'ended' } : WITHHELD;
-    const version = bodies.next().value;
-    if (version === undefined) return WITHHELD;
-    return wantsBodies ? { kind: 'shown', body: version.body } : { kind: 'shown' };
+  const each = versions?.each.values();
+  const outcomes = notices.map((notice) => {
+    if (isLive(notice)) return each === undefined ? OPEN : shown(each.next().value, wantsBodies);
+    if (known === undefined) return ENDED;
+    return known.has(notice.stream) ? ENDED_SOMEWHERE : WITHHELD;
   });
-  const shown = together(found.shown, ended, known);
-  return { outcomes, shown, ...(shown.versions !== '' && { basis: allowed.basis }) };
+  const told = notices.filter((_, at) => outcomes[at]!.kind !== 'withheld');
+  return {
+    outcomes,
+    shown: {
+      versions: told.map(({ position }) => position).join(','),
+      patients: [...new Set(told.flatMap(({ patients }) => patients))],
+      ...(versions?.shown.isConcealed === true && { isConcealed: true }),
+    },
+    basis: told.length === 0 ? '' : allowed.basis,
+  };
 }
 
-const NOTHING: Shown = { versions: '', patients: [] };
+const NOTHING: DecidedNotices = { outcomes: [], shown: { versions: '', patients: [] }, basis: '' };
+const OPEN: NoticeOutcome = { kind: 'shown', hidesPlaces: false };
+const ENDED: NoticeOutcome = { kind: 'ended', hidesPlaces: false };
+// Whether the place is hidden is not to be read off what has ended.
+const ENDED_SOMEWHERE: NoticeOutcome = { kind: 'ended', hidesPlaces: true };
+
 const isLive = ({ action }: Notice): boolean => action !== 'retract';
 
-/** By stream, the Patients of those resources, ended or not, that this caller may know of. */
+function shown(version: ShownVersion | undefined, wantsBodies: boolean): NoticeOutcome {
+  if (version === undefined) return WITHHELD;
+  const { body, hidesPlaces } = version;
+  return { kind: 'shown', hidesPlaces, ...(wantsBodies && { body }) };
+}
+
+/** Those of these resources that the caller may know of, by what was known of each at its end. */
 async function knownEnds(
-  { record, policy }: Deciding,
+  { record, policy }: Asked,
   caller: Caller,
   standing: CallerFacts,
   ended: readonly Notice[],
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const streams = [...new Map(ended.map((notice) => [notice.stream, notice])).values()];
-  if (streams.length === 0) return new Map();
+): Promise<ReadonlySet<string>> {
+  const streams = [...new Set(ended.map(({ stream }) => stream))];
   const facts = await Promise.all(
-    streams.map(({ stream }) => {
+    streams.map((stream) => {
       const type = resourceTypeOf({ stream });
-      return record.resourceFacts(type, stream.slice(type.length + 1), caller.scopes ?? [], policy.sFlag);
+      return record.resourceFacts(type, stream.slice(type.length + 1), caller.scopes ?? []);
     }),
   );
   const ids = new Set(facts.flatMap((it) => it?.patients ?? []));
+  if (ids.size === 0 && facts.every((it) => it === undefined)) return new Set();
   const patients = await record.patientFacts(caller, standing, [...ids]);
-  const known = new Map<string, readonly string[]>();
-  for (const [at, resource] of facts.entries()) {
-    const decision = resource && decideAccess(caller, 'read', resource, patients, policy);
-    if (decision?.permit === true) known.set(streams[at]!.stream, resource!.patients);
-  }
-  return known;
+  const isKnown = (resource: (typeof facts)[number]): boolean =>
+    resource !== undefined && decideAccess(caller, 'read', resource, patients, policy).permit;
+  return new Set(streams.filter((_, at) => isKnown(facts[at])));
 }
 
-function together(
-  shown: Shown,
-  ended: readonly Notice[],
-  known: ReadonlyMap<string, readonly string[]>,
-): Shown {
-  const ends = ended.filter(({ stream }) => known.has(stream));
-  if (ends.length === 0) return shown;
-  const versions = [
-    ...(shown.versions === '' ? [] : [shown.versions]),
-    ...ends.map(({ position }) => position),
-  ];
-  const patients = new Set([...shown.patients, ...ends.flatMap(({ stream }) => known.get(stream)!)]);
-  return { ...shown, versions: versions.join(','), patients: [...patients] };
-}
-
-/** Keeps account of a notification that is about to be sent to the owner of a subscription; false where none can be kept, and then nothing is sent. */
+/** Keeps account of a notification to the owner of a subscription, before it is sent; false where none can be kept, and then it is not sent. */
 export function recordNotification(
   gateway: Pick<Gateway, 'projected' | 'digest' | 'accessLog' | 'brokenGlass'>,
   to: Pick<FhirRequest, 'caller' | 'correlation' | 'base'> & { readonly subscription: string },
-  { shown, basis }: Pick<ShownNotices, 'shown' | 'basis'>,
+  { shown: told, basis }: Pick<DecidedNotices, 'shown' | 'basis'>,
 ): Promise<boolean> {
-  const { caller } = to;
-  const path = ['Subscription', to.subscription, '$events'];
-  const request = { ...to, method: 'GET', path, query: new URLSearchParams(), headers: {}, body: '' };
-  const answer = { status: 200, shown, ...(basis !== undefined && { basis }) };
-  const sent = { interaction: NOTIFICATION, status: 200 };
-  const answered: Answered = answeredOf(gateway, request, answer, sent);
+  const { caller, correlation, base, subscription } = to;
+  const path = ['Subscription', subscription, '$events'];
+  const request = { method: 'GET', path, query: new URLSearchParams(), headers: {}, body: '', caller, correlation, base }; // prettier-ignore
+  const answer = { status: 200, shown: told, ...(basis !== '' && { basis }) };
+  const answered = answeredOf(gateway, request, answer, { interaction: NOTIFICATION, status: 200 });
   return new Promise((resolve) => gateway.accessLog.record(caller, answered, false, resolve));
 }

@@ -12,12 +12,12 @@ import { conditionsOf } from '../interactions/write.ts';
 import { allOwnedBy, allowWhole, leaveToSubscribe, owned, ownerOf, type Leave, type Subscriptions } from './owned.ts'; // prettier-ignore
 import { parseSubscription, termsOf, type Parsed } from './parse-subscription.ts';
 import { answerOf, servedText, statusOf } from './served.ts';
-import { topics } from './topics.ts';
+import { topics } from './event-filter.ts';
 import { inTurn } from './turns.ts';
 
 export async function createSubscription(
   gateway: Gateway,
-  { store, key, epoch }: Subscriptions,
+  { store, key }: Subscriptions,
   request: FhirRequest,
 ): Promise<FhirAnswer | Refusal> {
   const leave = leaveToSubscribe(gateway, request, 'create');
@@ -30,8 +30,14 @@ export async function createSubscription(
   // One after the other, so that many at once are not more than one owner may have.
   return inTurn(`${owner.system} ${owner.subject}`, async () => {
     if ((await store.count(owner)) >= leave.most) return tooMany(leave.most);
-    const [position, life] = await Promise.all([gateway.head(), epoch()]);
-    const made: NewSubscription = { id, owner, ...keptOf(parsed, key, id, leave), epoch: life, position };
+    const { epoch } = gateway.feed;
+    const made: NewSubscription = {
+      id,
+      owner,
+      ...keptOf(parsed, key, id, leave),
+      epoch,
+      position: await gateway.head(),
+    };
     const stored = await store.create(made);
     return representation(request, answerOf(request, 201, stored), leave);
   });

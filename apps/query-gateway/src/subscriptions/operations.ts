@@ -3,14 +3,15 @@ import { signingSecret, type StoredSubscription } from '@carelog/subscriptions';
 import { unknown } from '../access.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bindingToken } from './binding-token.ts';
-import { shownOf } from './decide-notices.ts';
+import { caughtUp } from '../consistency.ts';
+import { decideNotices } from './decide-notices.ts';
 import { notificationText, statusEntry, type Notification } from './notification.ts';
 import { parametersOf } from './operation-parameters.ts';
 import { allOwnedBy, allowWhole, owned, renewed, type Owned, type Subscriptions } from './owned.ts';
 import { contents, type Content } from './parse-channel.ts';
 import { termsOf } from './parse-subscription.ts';
 import { statusOf, toldOf } from './served.ts';
-import { topics } from './topics.ts';
+import { topics } from './event-filter.ts';
 
 /** Of those that `$events` answers at a time. */
 const EVENTS_MAX = 200;
@@ -56,8 +57,9 @@ export async function subscriptionEvents(
   const numbered = await subscriptions.store.numbered(id, range.since - 1, EVENTS_MAX + 1);
   const events = numbered.slice(0, EVENTS_MAX).filter(({ number }) => number <= range.until);
   const notices = told.content === 'empty' ? [] : events.map(({ notice }) => notice);
-  const seen = await shownOf(gateway, request.caller, notices, told.content === 'full-resource');
-  if (seen instanceof Refusal) return seen;
+  const behind = await caughtUp(gateway);
+  if (behind !== undefined) return behind;
+  const seen = await decideNotices(gateway, request.caller, notices, told.content === 'full-resource');
   const after = numbered[EVENTS_MAX]?.number ?? Infinity;
   const body = notificationText({
     ...told,
@@ -65,8 +67,12 @@ export async function subscriptionEvents(
     events: events.map((event, at) => ({ ...event, outcome: seen.outcomes[at] ?? { kind: 'withheld' } })),
     ...(after <= range.until && { next: nextEvents(base, id, after, range) }),
   });
-  const { shown, basis = found.allowed.basis } = seen;
-  return { status: 200, body, shown, basis };
+  return {
+    status: 200,
+    body,
+    shown: seen.shown,
+    basis: seen.basis === '' ? found.allowed.basis : seen.basis,
+  };
 }
 
 interface Range {

@@ -5,7 +5,7 @@ import { allow, decide, unknown, type Allowed } from '../access.ts';
 import { Refusal, type FhirRequest, type Gateway } from '../gateway.ts';
 import { scopeChallenge } from '../scope-challenge.ts';
 import { termsOf } from './parse-subscription.ts';
-import { topics } from './topics.ts';
+import { topics } from './event-filter.ts';
 
 export type Subscriptions = NonNullable<Gateway['subscriptions']>;
 

@@ -4,7 +4,7 @@ import type { FhirAnswer, FhirRequest } from '../gateway.ts';
 import type { Json } from './elements.ts';
 import type { Told } from './notification.ts';
 import { termsOf } from './parse-subscription.ts';
-import { topics } from './topics.ts';
+import { topics } from './event-filter.ts';
 
 const PROFILE = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription';
 

@@ -3,16 +3,11 @@
  * shape of R5: https://hl7.org/fhir/R5/subscriptiontopic.html
  */
 import { CATALOGUE } from '@carelog/activity';
-import { careSettings } from '@carelog/read-models';
-import { topicNamed, topicsWith, type Topic } from '@carelog/subscriptions';
+import type { Topic } from '@carelog/subscriptions';
 import { decide, unknown } from '../access.ts';
 import { Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { refuseUnknown } from '../interactions/search.ts';
-
-/** By name. */
-export const topics: ReadonlyMap<string, Topic> = topicsWith(
-  careSettings.flatMap(({ worklists }) => worklists.filter(({ withdraws }) => withdraws !== true)),
-);
+import { topics } from './event-filter.ts';
 
 /** Every topic; `url` finds one. They are few, so that there is one page. */
 export function searchTopics(gateway: Gateway, request: FhirRequest): FhirAnswer | Refusal {
@@ -34,8 +29,8 @@ export function searchTopics(gateway: Gateway, request: FhirRequest): FhirAnswer
 }
 
 export function readTopic(gateway: Gateway, request: FhirRequest, name: string): FhirAnswer | Refusal {
-  const topic = topicNamed(topics, name);
-  if (topic === undefined || topic.name !== name) return unknown('SubscriptionTopic');
+  const topic = topics.get(name);
+  if (topic === undefined) return unknown('SubscriptionTopic');
   return { status: 200, body: JSON.stringify(resourceOf(topic)), ...basisOf(gateway, request) };
 }
 

@@ -10,6 +10,7 @@ export type {
   Owner,
   StoredSubscription,
   SubscriptionPage,
+  SubscriptionProgress,
   SubscriptionStatus,
   SubscriptionStore,
 } from './subscription-store.ts';

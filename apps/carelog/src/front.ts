@@ -117,6 +117,11 @@ export function keyedBy(keyring: Keyring): Pick<Gateway, 'digest' | 'cursorKey'>
   };
 }
 
+/** What secrets of subscriptions are sealed under and derived from. */
+export function subscriptionKey(keyring: Keyring): Uint8Array {
+  return createHash('sha256').update(keyring.hmac('subscriptions', 'key')).digest();
+}
+
 async function startPageFacts(running: Running, config: Config, url: string) {
   const { people, log, projections } = await statusOf(running);
   return {

@@ -1,6 +1,7 @@
 /** The CapabilityStatement, generated from what is really there. https://hl7.org/fhir/R4/http.html#capabilities */
 import { resourceTypes, searchParametersOf } from '@carelog/fhir';
 import { careSettings, indicators } from '@carelog/read-models';
+import { subscriptionCapability } from '../subscriptions/capability.ts';
 import { WORKLIST_SYSTEM } from './worklists.ts';
 import type { FhirAnswer, FhirRequest, Gateway } from '../gateway.ts';
 
@@ -48,7 +49,10 @@ function statementFor(gateway: Gateway, base: string) {
           ...(gateway.tokensFrom !== undefined && { extension: [oauthUris(gateway.tokensFrom(base))] }),
           description: 'Every request but this one needs a bearer token of a trusted issuer.',
         },
-        resource: resourceTypes().map(resourceOf),
+        resource: resourceTypes().flatMap((type): readonly object[] => {
+          if (type !== 'Subscription') return [resourceOf(type)];
+          return gateway.subscriptions === undefined ? [] : [subscriptionCapability()];
+        }),
         interaction: [{ code: 'transaction' }, { code: 'batch' }],
       },
     ],

@@ -102,7 +102,8 @@ export async function removeSubscription(
   return isRemoved ? { status: 204, basis: allowed.basis, isRecorded: true } : unknown('Subscription');
 }
 
-const SEARCHED = ['_id', 'status', 'url'] as const;
+/** What a search can ask for. */
+export const SEARCHED = ['_id', 'status', 'url'] as const;
 
 /** The caller's own, in the order of their ids. */
 export async function searchSubscriptions(

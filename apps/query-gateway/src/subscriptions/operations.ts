@@ -4,7 +4,7 @@ import { unknown } from '../access.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
 import { bindingToken } from './binding-token.ts';
 import { caughtUp } from '../consistency.ts';
-import { decideNotices } from './decide-notices.ts';
+import { decideWanted } from './decide-wanted.ts';
 import { notificationText, statusEntry, type Notification } from './notification.ts';
 import { parametersOf } from './operation-parameters.ts';
 import { allOwnedBy, allowWhole, owned, renewed, type Owned, type Subscriptions } from './owned.ts';
@@ -59,7 +59,8 @@ export async function subscriptionEvents(
   const notices = told.content === 'empty' ? [] : events.map(({ notice }) => notice);
   const behind = await caughtUp(gateway);
   if (behind !== undefined) return behind;
-  const seen = await decideNotices(gateway, request.caller, notices, told.content === 'full-resource');
+  const { filter } = termsOf(stored.resource, topics);
+  const seen = await decideWanted(gateway, request.caller, filter, notices, told.content === 'full-resource');
   const after = numbered[EVENTS_MAX]?.number ?? Infinity;
   const body = notificationText({
     ...told,

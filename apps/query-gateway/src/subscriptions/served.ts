@@ -6,7 +6,8 @@ import type { Told } from './notification.ts';
 import { termsOf } from './parse-subscription.ts';
 import { topics } from './event-filter.ts';
 
-const PROFILE = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription';
+export const PROFILE =
+  'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription';
 
 /** What is over is off, before anybody noted it. */
 export const statusOf = ({ status, endsAt }: StoredSubscription, now = Date.now()): SubscriptionStatus =>

@@ -1,5 +1,8 @@
+export { Feed } from './feed.ts';
+export type { Batch, FeedSource, Listener, Listening } from './feed.ts';
 export { resourceTypeOf } from './notice.ts';
 export type { Notice } from './notice.ts';
+export { signalText } from './signal.ts';
 export type {
   NewSubscription,
   NumberedNotice,
@@ -9,3 +12,5 @@ export type {
   SubscriptionStatus,
   SubscriptionStore,
 } from './subscription-store.ts';
+export { isWanted, PATIENT_RECORD, topicNamed, topicsWith, TOPIC_BASE } from './topics.ts';
+export type { Filter, NamedWorklist, Topic } from './topics.ts';

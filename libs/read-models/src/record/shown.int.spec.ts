@@ -115,6 +115,20 @@ onEveryEngine(describe, engines, (engine) => {
     });
   });
 
+  it('tells whose each version is, as it was and as it is now, and of none that it has not', async () => {
+    const asked = [
+      { stream: 'Observation/first', version: 1 },
+      { stream: 'Appointment/both', version: 1 },
+      { stream: 'Organization/o', version: 1 },
+      { stream: 'Observation/second', version: 2 },
+      { stream: 'Observation/other', version: 1 },
+      { stream: 'Observation/first', version: 2 },
+    ];
+    const found = (await record.patientsOf(asked)).map((ids) => ids?.toSorted());
+    const both = ['ada', 'ben'];
+    expect(found).toEqual([both, both, [], undefined, undefined, both]);
+  });
+
   describe('what something was taken out of', () => {
     const everybody: Viewer = {
       ...ownRecordOf('cleo'),

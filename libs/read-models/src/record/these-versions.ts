@@ -6,15 +6,19 @@ import type { Database } from './database.ts';
 import { textsIn } from './dialect.ts';
 import { shownOf } from './entries.ts';
 import type { Numbers } from './numbers.ts';
-import type { CurrentRow } from './reading.ts';
+import { prepareReading, type CurrentRow } from './reading.ts';
 import type { AskedVersion, ShownVersion, TheseVersions } from './record.ts';
 import { given, record, Statement } from './statement.ts';
-import { STATE } from './tables.ts';
+import { SEVERAL, STATE } from './tables.ts';
+
+type Placed = Pick<CurrentRow, 'key' | 'patient' | 'labels' | 'position' | 'version'>;
 
 export class TheseVersionsReader {
   readonly #numbers: Numbers;
   readonly #current: Statement<CurrentRow & { stream: string }>;
   readonly #version: Statement<Omit<CurrentRow, 'key' | 'type'>>;
+  readonly #placed: Statement<Placed & { stream: string }>;
+  readonly #more: ReturnType<typeof prepareReading>['more'];
 
   constructor(db: Database, numbers: Numbers) {
     this.#numbers = numbers;
@@ -34,6 +38,36 @@ export class TheseVersionsReader {
         .where('resource', '=', given('resource'))
         .where('version', '=', given('version')),
     );
+    this.#placed = new Statement(
+      db,
+      record
+        .selectFrom('resource')
+        .select(['key', 'stream', 'patient', 'labels', 'position', 'version'])
+        .where(sql<boolean>`stream in ${textsIn(given('streams'))}`),
+    );
+    this.#more = prepareReading(db).more;
+  }
+
+  /** In the order asked; undefined for what the record has not. */
+  patientsOf(asked: readonly Required<AskedVersion>[]): (readonly string[] | undefined)[] {
+    const streams = [...new Set(asked.map(({ stream }) => stream))];
+    const current = new Map(
+      this.#placed.all({ streams: JSON.stringify(streams) }).map((row) => [row.stream, row]),
+    );
+    return asked.map(({ stream, version }) => {
+      const now = current.get(stream);
+      if (now === undefined || now.version < version) return undefined;
+      const isCurrent = now.version === version;
+      const before = isCurrent ? undefined : this.#version.get({ resource: now.key, version });
+      if (!isCurrent && before === undefined) return undefined;
+      const ids = [now, before].flatMap((row) => (row === undefined ? [] : this.#idsIn(row)));
+      return [...new Set(ids)];
+    });
+  }
+
+  #idsIn({ patient, labels, position }: Pick<Placed, 'patient' | 'labels' | 'position'>): string[] {
+    const more = (labels & SEVERAL) === 0 ? [] : this.#more.all({ position }).map((it) => it.patient);
+    return [patient, ...more].flatMap((number) => this.#numbers.patientId(number) ?? []);
   }
 
   find(asked: readonly AskedVersion[], audience: Audience | undefined): TheseVersions {

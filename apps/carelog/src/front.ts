@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { activityRoutes, FHIR_BASE, fhirRoutes, type Gateway } from '@carelog/query-gateway';
+import { activityRoutes, eventRoutes, FHIR_BASE, fhirRoutes, type Gateway } from '@carelog/query-gateway';
 import type { Keyring } from '@carelog/keyring';
 import {
   metricsText,
@@ -68,7 +68,7 @@ export async function startFront(
         ...(embedded === undefined ? [] : [embedded.issuer(url)]),
         ...config.issuers.map((settings) => trustedIssuer(settings, url + FHIR_BASE, log)),
       ],
-      routes(server, { url, requestMetrics }) {
+      routes(server, { url, requestMetrics, recheck }) {
         embedded?.mount(server, url);
         smartConfigurationRoutes(
           server,
@@ -80,6 +80,7 @@ export async function startFront(
         );
         fhirRoutes(server, gateway, url);
         activityRoutes(server, gateway, () => url() + FHIR_BASE);
+        eventRoutes(server, gateway, { url, recheck }, log);
         eraseRoutes(server, running, {
           accessLog: gateway.accessLog,
           months: config.accessLogMonths ?? ACCESS_LOG_MONTHS,

@@ -9,6 +9,7 @@ import { openKeyring } from '@carelog/keyring';
 import { startCareSettings, startProjector } from '@carelog/projector';
 import {
   accessFactsFrom,
+  feedSource,
   matchFrom,
   raiseTasks,
   RecentAnswers,
@@ -17,6 +18,7 @@ import {
 } from '@carelog/query-gateway';
 import { openRecord, recordProjection } from '@carelog/read-models';
 import { createLog, type Config, type Log, type Service } from '@carelog/service-kit';
+import { Feed } from '@carelog/subscriptions';
 import { keyedBy, startFront, type Platform } from './front.ts';
 import { dataPaths, type DataPaths } from './paths.ts';
 import type { Running } from './status.ts';
@@ -69,6 +71,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     policy,
     hasRoom: diskSpace(paths.folder),
   });
+  const feed = new Feed(feedSource(store, { ...reading, careSettings }), log);
   const gateway: Gateway = {
     ...reading,
     recordActivity,
@@ -86,6 +89,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
       pages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
     },
     pressure: { waiting: 0, turnedAway: 0 },
+    feed,
     version,
   };
   await raiseTasks(gateway);
@@ -94,6 +98,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, recordVersion, projector, careSettings }; // prettier-ignore
   const release = async (): Promise<void> => {
     await alerting.stop();
+    await feed.close();
     await accessLog.close();
     await projector.stop();
     await careSettings.stop();

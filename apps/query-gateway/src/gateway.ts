@@ -5,6 +5,7 @@ import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { CareSettingQueries, PopulationQueries, RecordQueries, Shown } from '@carelog/read-models';
+import type { Feed } from '@carelog/subscriptions';
 import type { FoundVersion } from './interactions/read.ts';
 import type { FoundPage } from './interactions/search-again.ts';
 import type { RecentAnswers } from './recent-answers.ts';
@@ -51,6 +52,8 @@ export interface Gateway {
     /** First pages, by what was asked. */
     readonly pages: RecentAnswers<FoundPage>;
   };
+  /** The log as subscribers are told of it. */
+  readonly feed: Feed;
   readonly version: string;
   /** Where clients that know only the FHIR base, given here, get tokens; absent where that is not ours to say. */
   readonly tokensFrom?: (base: string) => {

@@ -9,3 +9,5 @@ export type { Gateway } from './gateway.ts';
 export { RecentAnswers } from './recent-answers.ts';
 export { connectWriters } from './writers.ts';
 export type { WriterAddress, Writers, WritersOptions } from './writers.ts';
+export { eventRoutes, EVENTS } from './subscriptions/event-routes.ts';
+export { feedSource } from './subscriptions/feed-source.ts';

@@ -11,7 +11,7 @@ export { metricCatalogue, METRICS_TYPE, metricsText, processSamples } from './me
 export type { MetricName, Sample } from './metrics.ts';
 export { pageHeaders } from './page-headers.ts';
 export { describeFault, FHIR_JSON, outcomeText, sendProblems, statusOf } from './problem-response.ts';
-export { sendBytes } from './request-hooks.ts';
+export { authorizationOf, openStream, sendBytes } from './request-hooks.ts';
 export { defaultAllowances } from './request-limits.ts';
 export type { Allowance, Allowances } from './request-limits.ts';
 export { makeServiceKey, readServiceKey, sealKeyOf, tlsForServices, tlsToServices } from './service-key.ts';

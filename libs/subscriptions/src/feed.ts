@@ -18,12 +18,12 @@ export interface FeedSource {
   ): Promise<readonly (readonly string[] | undefined)[]>;
   /** The JSON text of a version, where it can be read. */
   contentOf(version: Pick<Notice, 'stream' | 'version'>): Promise<string | undefined>;
-  /** By position, on which of these worklists the events after one position, up to another, put or changed something. */
+  /** Of these worklists, those on which something about each Patient changed with the events after a position, as far as another. */
   worklistsOf(
     lists: readonly string[],
     after: number,
     upTo: number,
-  ): Promise<ReadonlyMap<number, readonly string[]>>;
+  ): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
 export interface Batch {
@@ -189,16 +189,17 @@ export class Feed {
     if (told.length === 0) return { epoch, after, upTo, notices: [] };
     if (!(await this.#source.reached(upTo, REACHED_MS))) throw new ViewsBehind();
     const asked = told.map(({ stream, revision }) => ({ stream, version: revision }));
-    const [patients, onLists] = await Promise.all([
+    const [patients, byPatient] = await Promise.all([
       this.#source.patientsOf(asked),
       lists.length === 0 ? NOTHING : this.#source.worklistsOf(lists, after, upTo),
     ]);
     const notices = told.flatMap((event, at) => {
       const ids = patients[at];
       // Of a partition that is parked: it is not known whose it is, nor who may know of it.
-      return ids === undefined ? [] : [noticeOf(event, ids, onLists.get(event.position))];
+      return ids === undefined ? [] : [noticeOf(event, ids)];
     });
-    return { epoch, after, upTo, notices: await Promise.all(notices.map((it) => this.#named(it))) };
+    const named = await Promise.all(notices.map((it) => this.#named(it)));
+    return { epoch, after, upTo, notices: withWorklists(named, byPatient) };
   }
 
   /** Some activities have a national name only in some cases, which their content tells. */
@@ -223,10 +224,26 @@ class ViewsBehind extends Error {
   }
 }
 
-const NOTHING: ReadonlyMap<number, readonly string[]> = new Map();
+const NOTHING: ReadonlyMap<string, readonly string[]> = new Map();
 const ROWS = Map.groupBy(CATALOGUE, ({ type }) => type);
 
-function noticeOf(event: RecordedEvent, patients: readonly string[], worklists?: readonly string[]): Notice {
+/** What changed on lists is told of with the last event of each person. */
+function withWorklists(
+  notices: readonly Notice[],
+  byPatient: ReadonlyMap<string, readonly string[]>,
+): readonly Notice[] {
+  if (byPatient.size === 0) return notices;
+  const told = new Set<string>();
+  const backwards = notices.toReversed().map((notice) => {
+    const patients = notice.patients.filter((id) => byPatient.has(id) && !told.has(id));
+    if (patients.length === 0) return notice;
+    for (const id of patients) told.add(id);
+    return { ...notice, worklists: [...new Set(patients.flatMap((id) => byPatient.get(id)!))] };
+  });
+  return backwards.reverse();
+}
+
+function noticeOf(event: RecordedEvent, patients: readonly string[]): Notice {
   const { position, id, type, stream, revision, action, occurredAt, recordedAt, publisher, careSetting } =
     event;
   const rows = ROWS.get(type) ?? [];
@@ -246,6 +263,5 @@ function noticeOf(event: RecordedEvent, patients: readonly string[], worklists?:
     organisation: publisher.organisation,
     careSettings: [...new Set(settings)],
     patients,
-    ...(worklists !== undefined && { worklists }),
   };
 }

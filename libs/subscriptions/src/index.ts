@@ -14,3 +14,7 @@ export type {
 } from './subscription-store.ts';
 export { isWanted, PATIENT_RECORD, topicNamed, topicsWith, TOPIC_BASE } from './topics.ts';
 export type { Filter, NamedWorklist, Topic } from './topics.ts';
+export { openPostgresSubscriptionStore } from './postgres/postgres-subscription-store.ts';
+export { migrateSubscriptions } from './postgres/schema.ts';
+export { backupSubscriptions } from './sqlite/open-database.ts';
+export { openSqliteSubscriptionStore } from './sqlite/sqlite-subscription-store.ts';

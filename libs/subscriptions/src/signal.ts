@@ -5,12 +5,19 @@
  */
 import type { Notice } from './notice.ts';
 
-/** JSON text in one line. `base`: URL of the FHIR API. The subject is an id of ours: an NHS number has no place in a signal. */
-export function signalText(notice: Notice, base: string): string {
+export interface SignalOptions {
+  /** URL of the FHIR API. */
+  readonly base: string;
+  /** Where it must not be told where the person is seen: an id in place of the event's, which tells of nobody who published it. */
+  readonly unplacedId?: string;
+}
+
+/** JSON text in one line. The subject is an id of ours: an NHS number has no place in a signal. */
+export function signalText(notice: Notice, { base, unplacedId }: SignalOptions): string {
   const { eventId, activity, nationalEvent, stream, version, patients, careSettings, worklists } = notice;
   return JSON.stringify({
     specversion: '1.0',
-    id: eventId,
+    id: unplacedId ?? eventId,
     source: base,
     type: nationalEvent ?? activity,
     time: notice.occurredAt,
@@ -21,9 +28,9 @@ export function signalText(notice: Notice, base: string): string {
     resource: stream,
     versionid: String(version),
     recordedtime: notice.recordedAt,
-    organisation: notice.organisation,
     ...(patients.length > 1 && { patients: patients.map((id) => `Patient/${id}`).join(',') }),
-    ...(careSettings.length > 0 && { caresettings: careSettings.join(',') }),
+    ...(unplacedId === undefined && { organisation: notice.organisation }),
+    ...(unplacedId === undefined && careSettings.length > 0 && { caresettings: careSettings.join(',') }),
     ...(worklists !== undefined && { worklists: worklists.join(',') }),
   });
 }

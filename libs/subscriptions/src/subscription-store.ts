@@ -90,15 +90,17 @@ export interface SubscriptionStore {
   setStatus(id: string, status: SubscriptionStatus, reason: string): Promise<void>;
 
   /**
-   * Takes over, or keeps, the numbering and delivery of all that nobody else holds, until `until`: so many at most. Gives all that
-   * `holder` holds now. Those that are off are nobody's.
+   * Takes over, or keeps, the numbering and delivery of what nobody else holds, until `until`: its share among all whose leases
+   * run, and so many at most. What it holds beyond that it gives back, for others to take. Gives all that `holder` holds now.
+   * Those that are off or have ended are nobody's. `holder` is a name that no other process has, nor the same one after a restart.
    */
   lease(holder: string, now: number, until: number, most: number): Promise<readonly StoredSubscription[]>;
   /** Gives back all that it holds. */
   release(holder: string): Promise<void>;
   /**
    * Looked at up to `position`, and these are to be told of, in this order: they get the next numbers. In one transaction for all
-   * of them. Gives ids of which `holder` has lost the lease; of these nothing was changed.
+   * of them, each id once. Gives ids of which `holder` has lost the lease; of these nothing was changed. Notices up to the
+   * position that a subscription is at already are passed over, so a call whose answer was lost may be made again.
    */
   number(
     holder: string,
@@ -115,7 +117,10 @@ export interface SubscriptionStore {
   /** The endpoint took all up to this number. False where the lease is lost. */
   delivered(holder: string, id: string, upTo: number, at: number): Promise<boolean>;
   failed(holder: string, id: string, at: number, tryAt: number, reason: string): Promise<boolean>;
-  /** Forgets numbered ones that were recorded before this time (ISO 8601), but for those that were not delivered yet. */
+  /**
+   * Forgets numbered ones that were recorded before this time (ISO 8601), but for those that a rest-hook which is not off, and had
+   * not ended by then, has not taken yet.
+   */
   forget(before: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -9,7 +9,7 @@ import {
   openPostgresPopulation,
   populationSchema,
 } from '@carelog/read-models';
-import { connectWriters, raiseTasks, startAlerting, type Gateway } from '@carelog/query-gateway';
+import { connectWriters, feedSource, raiseTasks, startAlerting, type Gateway } from '@carelog/query-gateway';
 import {
   readServiceKey,
   type ClusterSettings,
@@ -17,6 +17,7 @@ import {
   type Log,
   type Service,
 } from '@carelog/service-kit';
+import { Feed } from '@carelog/subscriptions';
 import { keyedBy, startFront } from '../front.ts';
 import { dataPaths } from '../paths.ts';
 import type { Running } from '../status.ts';
@@ -83,6 +84,7 @@ export async function startGatewayService(
     const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
     const queries = refusingWhileAway(() => population, 'The view of the population');
     const views = { of, position: () => together.position(), waitFor: together.waitFor };
+    const feed = new Feed(feedSource(store, { ...reading, careSettings: views }), log);
     const gateway: Gateway = {
       ...reading,
       careSettings: views,
@@ -93,6 +95,7 @@ export async function startGatewayService(
       log: refusingWhileAway(() => store, 'The log'),
       ...keyedBy(keyring),
       pressure: { waiting: 0, turnedAway: 0 },
+      feed,
       version,
     };
     const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected, careSettings: views }; // prettier-ignore
@@ -100,6 +103,7 @@ export async function startGatewayService(
     const alerting = startAlerting(gateway, log);
     const release = async (): Promise<void> => {
       await alerting.stop();
+      await feed.close();
       await accessLog.close();
       await releaseEngines();
     };

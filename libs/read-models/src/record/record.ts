@@ -94,6 +94,8 @@ export interface AskedVersion {
 export interface TheseVersions {
   /** By stream, as served; those that are not shown, or have ended, are missing. */
   readonly bodies: ReadonlyMap<string, ShownVersion>;
+  /** The same in the order asked for, where several versions of one resource are asked for at once. */
+  readonly each: readonly (ShownVersion | undefined)[];
   /** Streams that are there and kept from the viewer. */
   readonly withheld: readonly string[];
   readonly shown: Shown;

@@ -37,8 +37,8 @@ async function post(
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await response.text();
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  return { status: response.status, headers: response.headers, text, json: (text === '' ? undefined : JSON.parse(text)) as any }; // prettier-ignore
+   
+  return { status: response.status, headers: response.headers, text, json: (text === '' ? undefined : JSON.parse(text)) }; // prettier-ignore
 }
 
 const event = (data: Record<string, unknown>, type: string, more = {}) => ({

@@ -182,12 +182,12 @@ describe('what a publisher names', () => {
     const { port } = await writer();
     const gateways = [gateway([port]), gateway([port])];
     const tries = Array.from({ length: 10 }, (_, index) =>
-      gateways[index % 2]!.record(named(index < 5 ? one! : other!)),
+      gateways[index % 2]!.record(named(index < 5 ? one : other)),
     );
     const entries = (await Promise.all(tries)).map(entryOf);
     expect(entries.filter(({ kind }) => kind === 'created')).toHaveLength(1);
     expect(new Set(entries.map(({ id }) => id)).size).toBe(1);
-    expect(entryOf(await gateways[0]!.record(named(other!)))).toMatchObject({ kind: 'existing' });
+    expect(entryOf(await gateways[0]!.record(named(other)))).toMatchObject({ kind: 'existing' });
     expect(await recordedEvents()).toHaveLength(1);
   });
 });

@@ -49,7 +49,6 @@ const REQUIRED = ['specversion', 'id', 'source', 'type'] as const;
 const isText = (text: string, most: number): boolean =>
   text.length > 0 && text.length <= most && !CONTROL.test(text);
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system: what a String must not hold.
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 const RULES = {

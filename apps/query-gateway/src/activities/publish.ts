@@ -1,5 +1,5 @@
 /** Records events that a provider published, and says what became of each. */
-import type { RecordedEntry, RecordEntry, RecordOutcome } from '@carelog/activity';
+import type { RecordedEntry, RecordOutcome } from '@carelog/activity';
 import { operationOutcome, type Problem } from '@carelog/fhir';
 import { allow } from '../access.ts';
 import { room } from '../consistency.ts';

@@ -37,7 +37,7 @@ async function post(
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await response.text();
-   
+
   return { status: response.status, headers: response.headers, text, json: (text === '' ? undefined : JSON.parse(text)) }; // prettier-ignore
 }
 

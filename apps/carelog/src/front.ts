@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { eventRoutes, FHIR_BASE, fhirRoutes, type Gateway } from '@carelog/query-gateway';
+import { activityRoutes, eventRoutes, FHIR_BASE, fhirRoutes, type Gateway } from '@carelog/query-gateway';
 import type { Keyring } from '@carelog/keyring';
 import {
   metricsText,
@@ -79,6 +79,7 @@ export async function startFront(
           url,
         );
         fhirRoutes(server, gateway, url);
+        activityRoutes(server, gateway, () => url() + FHIR_BASE);
         eventRoutes(server, gateway, { url, recheck }, log);
         eraseRoutes(server, running, {
           accessLog: gateway.accessLog,

@@ -89,7 +89,7 @@ export interface FhirRequest {
 export interface FhirAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. */
+  /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. Of another type, where the headers say so. */
   readonly body?: string | readonly Uint8Array[];
   /** For the access record: what is shown and whose it is, and why that was permitted. */
   readonly shown?: Shown;

@@ -1,3 +1,4 @@
+export { activityRoutes } from './activities/routes.ts';
 export { FHIR_BASE, fhirRoutes } from './routes.ts';
 export { fhirPaths } from './interact.ts';
 export { raiseTasks } from './interactions/break-glass.ts';

@@ -4,12 +4,12 @@ import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { fastify } from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import type { Problem } from '@carelog/fhir';
+import { takeBodies } from './body-types.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { answerNotFound, faultHandler, outcomeText } from './problem-response.ts';
 
-/** Bodies of these types reach handlers as the Buffer that was sent; every other type is refused with 415. */
+/** Of every route that does not take others. */
 const bodyTypes = [
   'application/fhir+json',
   'application/json',
@@ -38,12 +38,7 @@ export function createAdapter(
     clientErrorHandler: answerUnparsable,
     frameworkErrors: faultHandler(log),
   });
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser(bodyTypes, { parseAs: 'buffer' }, (request, body, done) => {
-    const charset = /;\s*charset="?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
-    if (charset === undefined || /^(utf-8|utf8|us-ascii)$/i.test(charset)) done(null, body);
-    else done(foreignCharset as never);
-  });
+  takeBodies(server, bodyTypes);
   // An expectation that nobody here knows is left alone, as HTTP allows; Node would answer 417 without a word.
   server.server.on('checkExpectation', (request, response) =>
     server.server.emit('request', request, response),
@@ -78,12 +73,6 @@ class PlainAdapter extends FastifyAdapter {
     return undefined as never;
   }
 }
-
-const foreignCharset: Problem = {
-  category: 'media-type',
-  code: 'not-supported',
-  message: 'The body is in a character set that is not understood here. Send application/fhir+json in UTF-8.',
-};
 
 /** The client's own id where it is a UUID; any other text could hold what must not be logged. */
 function requestId(request: { headers: Record<string, unknown> }): string {

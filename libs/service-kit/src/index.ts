@@ -1,5 +1,6 @@
 export { createAuthenticator } from './authenticate.ts';
 export type { AuthenticationOutcome, Authenticator, TrustedIssuer } from './authenticate.ts';
+export { takeBodies } from './body-types.ts';
 export { readClusterConfig, readClusterConfigOrExit } from './cluster-config.ts';
 export type { ClusterConfigOutcome, ClusterSettings, ServiceAddress } from './cluster-config.ts';
 export { readConfig, readConfigOrExit } from './config.ts';

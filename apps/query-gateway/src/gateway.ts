@@ -41,11 +41,13 @@ export interface Gateway {
     position(): number;
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };
-  /** Where FHIR Subscriptions are kept; absent where there are none to be had. */
-  readonly subscriptions?: {
+  /** Where FHIR Subscriptions are kept. */
+  readonly subscriptions: {
     readonly store: SubscriptionStore;
     /** 32 bytes that only this installation has: secrets are sealed under it, and derived from it. */
     readonly key: Uint8Array;
+    /** Called when one was made, changed or ended here. */
+    readonly changed?: () => void;
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };

@@ -11,3 +11,4 @@ export { connectWriters } from './writers.ts';
 export type { WriterAddress, Writers, WritersOptions } from './writers.ts';
 export { eventRoutes, EVENTS } from './subscriptions/event-routes.ts';
 export { feedSource } from './subscriptions/feed-source.ts';
+export { Channels } from './subscriptions/channels.ts';

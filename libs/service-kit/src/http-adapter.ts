@@ -1,6 +1,8 @@
 /** The HTTP server: limits, body types, and answers in FHIR's shape to what never becomes a request. */
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { fastify } from 'fastify';
 import type { FastifyInstance } from 'fastify';
@@ -17,19 +19,38 @@ const bodyTypes = [
   'application/x-www-form-urlencoded',
 ];
 
+/** Takes a connection over whose client asks for another protocol. https://www.rfc-editor.org/rfc/rfc9110#section-7.8 */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** By path. */
+    upgrades: Map<string, Upgrade>;
+  }
+}
+
+const pathOf = (url: string): string => url.split('?', 1)[0]!;
+
 /** A Nest adapter around a Fastify server that hands bodies to handlers as bytes. */
 export function createAdapter(
   config: Pick<Config, 'bodyLimit'> & Partial<Pick<Config, 'trustedProxies'>>,
   log: Log,
 ): FastifyAdapter {
   const proxies = config.trustedProxies ?? [];
+  const upgrades = new Map<string, Upgrade>();
   const server = fastify({
     logger: false,
     bodyLimit: config.bodyLimit,
     requestTimeout: 60_000,
     keepAliveTimeout: 65_000,
     // A look every five seconds, so that a head that trickles in is cut off soon after its time.
-    http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000, maxHeaderSize: 16 * 1024 },
+    http: {
+      headersTimeout: 15_000,
+      connectionsCheckingInterval: 5_000,
+      maxHeaderSize: 16 * 1024,
+      // Any other request that would become something else is answered as if it had not asked.
+      shouldUpgradeCallback: ({ url = '' }) => upgrades.has(pathOf(url)),
+    },
     ...(proxies.length > 0 && { trustProxy: [...proxies] }),
     routerOptions: { maxParamLength: 256 },
     // Requests on connections that are already open are answered, then told to close; refusing them would lose writes.
@@ -42,6 +63,10 @@ export function createAdapter(
   // An expectation that nobody here knows is left alone, as HTTP allows; Node would answer 417 without a word.
   server.server.on('checkExpectation', (request, response) =>
     server.server.emit('request', request, response),
+  );
+  server.decorate('upgrades', upgrades);
+  server.server.on('upgrade', (request, socket, head) =>
+    upgrades.get(pathOf(request.url ?? ''))?.(request, socket, head),
   );
   server.setErrorHandler(faultHandler(log));
   server.setNotFoundHandler(answerNotFound);

@@ -52,7 +52,7 @@ export class Deliveries {
     this.#numbering = new Numbering({
       gateway,
       feed: gateway.feed,
-      store: gateway.subscriptions!.store,
+      store: gateway.subscriptions.store,
       holder: this.#holder,
       log,
       onNumbered: (held) => {
@@ -88,7 +88,7 @@ export class Deliveries {
     for (const held of this.#held.values()) held.isGone = true;
     await Promise.all(this.#delivering.values());
     await this.#numbering.close();
-    await this.#options.gateway.subscriptions!.store.release(this.#holder).catch(() => {});
+    await this.#options.gateway.subscriptions.store.release(this.#holder).catch(() => {});
   }
 
   async #run(): Promise<void> {
@@ -104,14 +104,14 @@ export class Deliveries {
       if (now - forgotAt >= FORGET_EVERY_MS) {
         forgotAt = now;
         const before = new Date(Date.now() - KEPT_MS).toISOString();
-        this.#options.gateway.subscriptions!.store.forget(before).catch((fault: unknown) => this.#trouble(fault)); // prettier-ignore
+        this.#options.gateway.subscriptions.store.forget(before).catch((fault: unknown) => this.#trouble(fault)); // prettier-ignore
       }
       this.#deliverDue();
     }
   }
 
   async #lease(): Promise<void> {
-    const { store } = this.#options.gateway.subscriptions!;
+    const { store } = this.#options.gateway.subscriptions;
     const now = Date.now();
     try {
       const leased = await store.lease(this.#holder, now, now + LEASE_MS, HELD_MAX);
@@ -167,7 +167,7 @@ export class Deliveries {
 
   async #deliver(held: Held): Promise<void> {
     const { gateway, hooks, base } = this.#options;
-    const { store, key } = gateway.subscriptions!;
+    const { store, key } = gateway.subscriptions;
     this.#due.set(held.id, Infinity);
     let wait: number | undefined = AFTER_TROUBLE_MS;
     try {

@@ -148,7 +148,7 @@ export class Websockets {
 
   /** False, and the end of the connection, where the message is no token that is good now. */
   async #bind(connection: Connection, text: string): Promise<boolean> {
-    const { store, key } = this.#options.gateway.subscriptions!;
+    const { store, key } = this.#options.gateway.subscriptions;
     const { socket, bound } = connection;
     const binding = text.startsWith(BIND)
       ? boundBy(key, text.slice(BIND.length).trim(), Date.now())
@@ -197,7 +197,7 @@ export class Websockets {
   /** One question for all of them. */
   async #look(): Promise<void> {
     if (this.#byId.size === 0) return;
-    const found = await this.#options.gateway.subscriptions!.store.progress([...this.#byId.keys()]);
+    const found = await this.#options.gateway.subscriptions.store.progress([...this.#byId.keys()]);
     const now = Date.now();
     for (const [id, connections] of this.#byId) {
       const progress = found.get(id);
@@ -249,7 +249,7 @@ export class Websockets {
   /** The next ones; false where there is nothing that may be told now. */
   async #tell(connection: Connection, its: Bound): Promise<boolean> {
     const { gateway, base } = this.#options;
-    const { store } = gateway.subscriptions!;
+    const { store } = gateway.subscriptions;
     if (connection.socket.readyState !== connection.socket.OPEN || its.withheldUpTo >= its.events)
       return false;
     // With whose token it is decided, and how much is told, as it stands now.

@@ -61,12 +61,12 @@ export async function subscriptionEvents(
   if (behind !== undefined) return behind;
   const { filter } = termsOf(stored.resource, topics);
   const seen = await decideWanted(gateway, request.caller, filter, notices, told.content === 'full-resource');
-  const after = numbered[EVENTS_MAX]?.number ?? Infinity;
+  const after = numbered[EVENTS_MAX]?.number;
   const body = notificationText({
     ...told,
     type: 'query-event',
     events: events.map((event, at) => ({ ...event, outcome: seen.outcomes[at] ?? { kind: 'withheld' } })),
-    ...(after <= range.until && { next: nextEvents(base, id, after, range) }),
+    ...(after !== undefined && after <= range.until && { next: nextEvents(base, id, after, range) }),
   });
   return {
     status: 200,

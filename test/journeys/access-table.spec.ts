@@ -3,9 +3,11 @@
  * the tables of test/support/access-table.ts; here is how an interaction looks to whom the record is shown, and to whom not.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { refused, type RefusalCode } from '@carelog/access';
+import { activityTypeOf } from '@carelog/activity';
 import { fhirPaths } from '@carelog/query-gateway';
 import { careSettings } from '@carelog/read-models';
 import {
@@ -48,6 +50,15 @@ async function must(status: number, ...request: Parameters<Stack['fhir']>): Prom
 
 const bundle = (type: string, entry: readonly object[]) => ({ resourceType: 'Bundle', type, entry });
 const putOf = (resource: Json) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } }); // prettier-ignore
+/** As a provider publishes it. */
+const published = (resource: object): [method: string, path: string, more: { body: unknown; headers: Record<string, string> }] => {
+  const body = { specversion: '1.0', id: randomUUID(), source: 'urn:x', type: activityTypeOf({ ...resource }), data: resource };
+  return ['POST', `${stack.url}/activities`, { body, headers: { 'content-type': 'application/cloudevents+json' } }];
+}; // prettier-ignore
+const publishedInBatch = (resource: object): ReturnType<typeof published> => {
+  const [method, path, { body }] = published(resource);
+  return [method, path, { body: [body], headers: { 'content-type': 'application/cloudevents-batch+json' } }];
+};
 /** By path as the server has it, e.g. `GET [type]/[id]`, which of the askers have asked there. */
 const askedAt = new Map<string, Set<string>>();
 /** What of the CapabilityStatement was tested. */
@@ -110,6 +121,11 @@ const byId = ({ resource: { resourceType, id } }: Kind, more = '') => `/${resour
 const form = { 'content-type': 'application/x-www-form-urlencoded' };
 const totalAndEntry = (answer: Answer, kind: Kind) => [answer.json.total, holds(answer, kind)];
 const oneOrNone = (isShown: boolean) => [Number(isShown), isShown];
+/** Of the one entry or event of a batch, where it was one. */
+const statusIn = (answer: Answer): number =>
+  answer.json?.type === 'batch-response'
+    ? Number(entryStatus(answer))
+    : (answer.json?.results?.[0].status ?? answer.status);
 const entryStatus = ({ json }: Answer) => json.entry?.[0]?.response?.status?.slice(0, 3);
 const listed = (resources: readonly string[]) =>
   resources.map((url) => ({ request: { method: 'GET', url } }));
@@ -405,6 +421,8 @@ const changes: Record<string, { readonly about: readonly string[]; readonly of: 
     about: ['batch'],
     of: (kind) => ['POST', '', { body: bundle('batch', [putOf(kind.resource)]) }],
   },
+  'update by an event': { about: ['update'], of: (kind) => published(kind.resource) },
+  'update by an event in a batch': { about: ['update'], of: (kind) => publishedInBatch(kind.resource) },
   'deletion in a transaction': {
     about: ['transaction'],
     of: (kind) => ['POST', '', { body: bundle('transaction', [{ request: { method: 'DELETE', url: at(kind).slice(1), ifMatch: 'W/"99"' } }]) }, 412],
@@ -426,15 +444,14 @@ describe.each(askers.map((writer, column) => [writer.name, writer, column] as co
       const [method, path, more, status = 200] = changes[name]!.of(kind, '1');
       const answer = await ask(writer, method, path, more);
       cells += 1;
-      const isBatch = answer.json?.type === 'batch-response';
-      const is = isBatch ? Number(entryStatus(answer)) : answer.status;
+      const is = statusIn(answer);
       const should = outcome === '+' ? status : refused(outcome as RefusalCode).asUnknown ? 404 : 403;
       if (is !== should) wrong.push(`${kindName} (${outcome}): ${is}, not ${should}`);
     }
     expect(wrong).toEqual([]);
   });
 
-  it('and what they may record anew: alone, under an id, in a batch, in a transaction, of a person by number', async () => {
+  it('and what they may record anew: alone, under an id, in a batch, in a transaction, as an event, of a person by number', async () => {
     const wrong: string[] = [];
     tested.add('create');
     const recordAnew = async ([of, outcomes]: [string, readonly Outcome[]]): Promise<void> => {
@@ -452,9 +469,11 @@ describe.each(askers.map((writer, column) => [writer.name, writer, column] as co
         await ask(writer, 'PUT', `/Observation/${id}`, { body: pulse(subject, id) }),
         await ask(writer, 'POST', '', { body: bundle('batch', [post]) }),
         await ask(writer, 'POST', '', { body: bundle('transaction', [post, ...(should === 201 ? [] : [harmless])]) }),
+        await ask(writer, ...published(anew)),
+        await ask(writer, ...publishedInBatch(anew)),
       ];
       cells += answers.length;
-      const is = answers.map((answer) => Number(answer.json?.entry ? entryStatus(answer) : answer.status));
+      const is = answers.map((answer) => Number(answer.json?.entry ? entryStatus(answer) : statusIn(answer)));
       // Who does not see all of a type chooses no ids in it.
       const byAddress = writer.name === 'publisher' ? should : should === 403 ? 403 : 404;
       if (is.some((it, index) => it !== (index === 1 ? byAddress : should))) wrong.push(`${of} (${outcome}): ${is.join(', ')}, not ${should}`);
@@ -798,6 +817,13 @@ describe('what the platform answers beside the record', () => {
     const is: Record<string, number> = {};
     for (const asker of askers) is[asker.name] = (await ask(asker, method, stack.url + path)).status;
     expect(is).toEqual({ ...Object.fromEntries(askers.map(({ name }) => [name, 403])), ...may });
+    cells += askers.length;
+  });
+
+  it.each(['GET', 'PUT', 'DELETE', 'PATCH'])('%s is not for events', async (method) => {
+    const statuses = [];
+    for (const asker of askers) statuses.push((await ask(asker, method, `${stack.url}/activities`)).status);
+    expect(statuses).toEqual(askers.map(() => 405));
     cells += askers.length;
   });
 

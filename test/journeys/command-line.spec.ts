@@ -5,8 +5,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { openSqliteSubscriptionStore } from '@carelog/subscriptions';
 import { aPatient, anObservation, temporaryFolder } from '@carelog/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { aSubscription } from '../../libs/subscriptions/src/some-subscription.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 
 const CARELOG = fileURLToPath(new URL('../../apps/carelog/bin/carelog.mjs', import.meta.url));
@@ -231,12 +233,18 @@ test('replay lists the events of one patient in order, and opens them only when 
 
 test('a backup with its keys, put back, serves the same record', async () => {
   const [copy, restored] = [path.join(folder, 'copy'), path.join(folder, 'restored')];
+  const subscriptions = openSqliteSubscriptionStore({ path: path.join(data, 'subscriptions.sqlite') });
+  const subscribed = await subscriptions.create(aSubscription({ status: 'off' }));
+  await subscriptions.close();
   const { code, stdout } = await carelog(['backup', restored, '--keys', copy]);
   expect(code).toBe(0);
   expect(stdout).toContain('To restore');
   expect(readdirSync(path.join(restored, 'access'))).toEqual(['log.sqlite']);
   const again = await carelog(['backup', restored]);
   expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('exists already') as string });
+  const copied = openSqliteSubscriptionStore({ path: path.join(restored, 'subscriptions.sqlite') });
+  expect(await copied.read(subscribed.id)).toEqual(subscribed);
+  await copied.close();
   renameSync(copy, path.join(restored, 'keyring'));
   const other = await startServer(restored);
   try {

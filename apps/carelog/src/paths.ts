@@ -10,6 +10,8 @@ export interface DataPaths {
   readonly careSettings: string;
   /** The access log's folder. */
   readonly accessLog: string;
+  /** Who subscribes to what, and how far each was told. */
+  readonly subscriptions: string;
   /** Says whether the synthetic population was loaded whole. */
   readonly demo: string;
 }
@@ -22,6 +24,7 @@ export function dataPaths(folder: string): DataPaths {
     record: join(folder, 'record.sqlite'),
     careSettings: join(folder, 'care-settings'),
     accessLog: join(folder, 'access'),
+    subscriptions: join(folder, 'subscriptions.sqlite'),
     demo: join(folder, 'demo.json'),
   };
 }

@@ -41,11 +41,13 @@ export interface Gateway {
     position(): number;
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };
-  /** Where FHIR Subscriptions are kept; absent where there are none to be had. */
-  readonly subscriptions?: {
+  /** Where FHIR Subscriptions are kept. */
+  readonly subscriptions: {
     readonly store: SubscriptionStore;
     /** 32 bytes that only this installation has: secrets are sealed under it, and derived from it. */
     readonly key: Uint8Array;
+    /** Called when one was made, changed or ended here. */
+    readonly changed?: () => void;
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };
@@ -89,7 +91,7 @@ export interface FhirRequest {
 export interface FhirAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. */
+  /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. Of another type, where the headers say so. */
   readonly body?: string | readonly Uint8Array[];
   /** For the access record: what is shown and whose it is, and why that was permitted. */
   readonly shown?: Shown;

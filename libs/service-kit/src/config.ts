@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { readApps } from './identity/apps.ts';
 import { readPolicy } from './access-policy-file.ts';
+import { readHooks } from './hooks-file.ts';
+import type { HookSettings } from './hooks-file.ts';
 import { readIssuers } from './identity/issuers.ts';
 import type { IssuerSettings } from './identity/issuers.ts';
 import type { Registration } from './identity/registrations.ts';
@@ -38,6 +40,8 @@ export interface Config {
   readonly apps?: readonly Registration[];
   /** Whose tokens are accepted besides. */
   readonly issuers: readonly IssuerSettings[];
+  /** Where notifications may be sent; any public https origin where there is no such list. */
+  readonly hooks?: readonly HookSettings[];
   /** How much one caller may ask. */
   readonly allowances: Allowances;
   /** Origins of pages that may use the service from a browser. */
@@ -89,6 +93,7 @@ const environment = z.object({
   CARELOG_EMBEDDED_IDENTITY: z.enum(['on', 'off'], 'must be on or off').optional(),
   CARELOG_APPS: z.string().optional(),
   CARELOG_ISSUERS: z.string().optional(),
+  CARELOG_HOOKS: z.string().optional(),
   CARELOG_TOKEN: z.string().optional(),
   CARELOG_LIMIT_SYSTEMS: allowance(defaultAllowances.systems),
   CARELOG_LIMIT_STAFF: allowance(defaultAllowances.staff),
@@ -148,11 +153,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const parsed = environment.safeParse(set);
   const issuers = fileIn(set['CARELOG_ISSUERS'], readIssuers);
   const apps = fileIn(set['CARELOG_APPS'], readApps);
+  const hooks = fileIn(set['CARELOG_HOOKS'], readHooks);
   const policy = policyIn(set['CARELOG_ACCESS_POLICY']);
   const problems = [
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}.`),
     ...(issuers.kind === 'invalid' ? issuers.problems : []),
     ...(apps.kind === 'invalid' ? apps.problems : []),
+    ...(hooks.kind === 'invalid' ? hooks.problems : []),
     ...(policy.kind === 'invalid' ? policy.problems : []),
     ...identityProblems(set),
   ];
@@ -160,6 +167,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     !parsed.success ||
     issuers.kind === 'invalid' ||
     apps.kind === 'invalid' ||
+    hooks.kind === 'invalid' ||
     policy.kind === 'invalid' ||
     problems.length > 0
   )
@@ -186,6 +194,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       embeddedIdentity,
       apps: apps.settings,
       issuers: issuers.settings,
+      ...(set['CARELOG_HOOKS'] === undefined ? {} : { hooks: hooks.settings }),
       allowances: {
         systems: parsed.data.CARELOG_LIMIT_SYSTEMS,
         staff: parsed.data.CARELOG_LIMIT_STAFF,

@@ -1,9 +1,11 @@
 export { createAuthenticator } from './authenticate.ts';
 export type { AuthenticationOutcome, Authenticator, TrustedIssuer } from './authenticate.ts';
+export { takeBodies } from './body-types.ts';
 export { readClusterConfig, readClusterConfigOrExit } from './cluster-config.ts';
 export type { ClusterConfigOutcome, ClusterSettings, ServiceAddress } from './cluster-config.ts';
 export { readConfig, readConfigOrExit } from './config.ts';
 export type { Config, ConfigOutcome } from './config.ts';
+export type { HookSettings } from './hooks-file.ts';
 export { createLog } from './log.ts';
 export type { Log } from './log.ts';
 export { metricCatalogue, METRICS_TYPE, metricsText, processSamples } from './metrics.ts';

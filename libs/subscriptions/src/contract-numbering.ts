@@ -18,12 +18,12 @@ export function describeNumbering(name: string, newPlace: () => Promise<() => Su
       await store.lease('me', NOW, NOW + MINUTE, 10);
       const [first, second, third] = [aNotice(3), { ...aNotice(5), nationalEvent: 'x', worklists: ['triage'] }, aNotice(9)]; // prettier-ignore
       const lost = await store.number('me', [
-        { id: one, position: 6, notices: [first!, second!] },
-        { id: other, position: 6, notices: [second!] },
-        { id: 'unknown', position: 6, notices: [second!] },
+        { id: one, position: 6, notices: [first, second] },
+        { id: other, position: 6, notices: [second] },
+        { id: 'unknown', position: 6, notices: [second] },
       ]);
       expect(lost).toEqual(['unknown']);
-      expect(await store.number('me', [{ id: one, position: 9, notices: [third!] }])).toEqual([]);
+      expect(await store.number('me', [{ id: one, position: 9, notices: [third] }])).toEqual([]);
       expect(await store.numbered(one, 0, 10)).toEqual([
         { number: 1, notice: first },
         { number: 2, notice: second },

@@ -10,6 +10,7 @@ export type {
   Owner,
   StoredSubscription,
   SubscriptionPage,
+  SubscriptionProgress,
   SubscriptionStatus,
   SubscriptionStore,
 } from './subscription-store.ts';
@@ -19,3 +20,8 @@ export { openPostgresSubscriptionStore } from './postgres/postgres-subscription-
 export { migrateSubscriptions } from './postgres/schema.ts';
 export { backupSubscriptions } from './sqlite/open-database.ts';
 export { openSqliteSubscriptionStore } from './sqlite/sqlite-subscription-store.ts';
+export { openHookSender } from './hooks/hook-sender.ts';
+export type { HookDelivery, HookOutcome, HookSender, HookSenderOptions } from './hooks/hook-sender.ts';
+export type { HookOrigin } from './hooks/hook-origins.ts';
+export { nextTry } from './hooks/next-try.ts';
+export type { Signing } from './hooks/signature.ts';

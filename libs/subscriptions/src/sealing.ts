@@ -1,5 +1,6 @@
 /** What is secret about a subscription: headers for its endpoint, which are sealed, and what its notifications are signed with, which is derived. */
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { SECRET_PREFIX } from './hooks/signature.ts';
 
 const CIPHER = 'aes-256-gcm';
 const NONCE_BYTES = 12;
@@ -29,7 +30,7 @@ export function openHeaders(key: Uint8Array, id: string, sealed: string): readon
 /** As https://www.standardwebhooks.com writes secrets. Another generation has another, and nothing of it is stored. */
 export function signingSecret(key: Uint8Array, id: string, generation: number): string {
   const secret = createHmac('sha256', keyFor(key, 'signing')).update(`${id}|${generation}`).digest('base64');
-  return `whsec_${secret}`;
+  return SECRET_PREFIX + secret;
 }
 
 /** One key for each use, so that nothing made for one is good for another. */

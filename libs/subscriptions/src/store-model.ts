@@ -70,7 +70,7 @@ const noticesFrom = (first: number, count: number) =>
 const lookedOf = ({ ids, past, notices }: Doing & { does: 'number' }, position: number) =>
   ids.map((id, at) => ({
     id,
-    position: position + notices,
+    position: Math.max(0, position + notices - past),
     // Some begin before where the subscription is: those are passed over.
     notices: noticesFrom(Math.max(1, position - past), at === 0 ? notices : notices + past),
   }));

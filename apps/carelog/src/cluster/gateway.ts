@@ -17,8 +17,8 @@ import {
   type Log,
   type Service,
 } from '@carelog/service-kit';
-import { Feed } from '@carelog/subscriptions';
-import { keyedBy, startFront } from '../front.ts';
+import { Feed, openPostgresSubscriptionStore } from '@carelog/subscriptions';
+import { keyedBy, startFront, subscriptionKey } from '../front.ts';
 import { dataPaths } from '../paths.ts';
 import type { Running } from '../status.ts';
 import { version } from '../version.ts';
@@ -50,10 +50,12 @@ export async function startGatewayService(
   const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
   const settingsPool = openPostgresCareSettings({ url: settings.readModelsUrl, settings: careSettings });
   const population = openPostgresPopulation(settings.readModelsUrl, policy);
+  const subscriptions = openPostgresSubscriptionStore({ url: settings.readModelsUrl });
   const releaseEngines = async (): Promise<void> => {
     ending.abort();
     await settingsPool.close();
     await population.close();
+    await subscriptions.close();
     writers.close();
     await engines.close();
   };
@@ -96,6 +98,7 @@ export async function startGatewayService(
       ...keyedBy(keyring),
       pressure: { waiting: 0, turnedAway: 0 },
       feed,
+      subscriptions: { store: subscriptions, key: subscriptionKey(keyring) },
       version,
     };
     const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected, careSettings: views }; // prettier-ignore

@@ -14,6 +14,7 @@ import {
   recordProjection,
   schemaOf,
 } from '@carelog/read-models';
+import { migrateSubscriptions } from '@carelog/subscriptions';
 import { Client } from 'pg';
 import { ACCESS_LOG_SCHEMA } from './engines.ts';
 
@@ -57,6 +58,7 @@ export async function migrateCluster({ ownerUrl, masterKeyFile, policy }: Migrat
       await migratePopulation(owner, { reader, writer: projector, policy });
     }
     await migrateVersions(owner, { reader: projector });
+    await migrateSubscriptions(owner, { gateway });
   } finally {
     await owner.end();
   }

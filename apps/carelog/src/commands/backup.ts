@@ -1,8 +1,9 @@
-/** `carelog backup`: consistent copies of the logs, also while the server writes; the keyring only when asked, and apart. */
+/** `carelog backup`: consistent copies of the logs and subscriptions, also while the server writes; the keyring only when asked, and apart. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { StoreFault, backupEventStore } from '@carelog/event-store';
 import { KeyringFault, openKeyring } from '@carelog/keyring';
+import { backupSubscriptions } from '@carelog/subscriptions';
 import { CommandFailure } from '../command-failure.ts';
 import { dataPaths } from '../paths.ts';
 import { settings } from './settings.ts';
@@ -18,6 +19,9 @@ export async function backup(folder: string, keysFolder?: string): Promise<void>
     );
   }
   try {
+    // Before the log, so that no subscription of the copy is ahead of it: what it was told of since, it is told of again.
+    if (existsSync(paths.subscriptions))
+      await copySubscriptions(paths.subscriptions, path.join(folder, 'subscriptions.sqlite'));
     const { position } = await backupEventStore(paths.log, target);
     process.stdout.write(`The log, up to event ${position}: ${target}\n`);
     if (existsSync(paths.accessLog)) await copyAccessLog(paths.accessLog, path.join(folder, 'access'));
@@ -28,6 +32,11 @@ export async function backup(folder: string, keysFolder?: string): Promise<void>
     throw error;
   }
   process.stdout.write(keysFolder === undefined ? WITHOUT_KEYS : RESTORE);
+}
+
+async function copySubscriptions(from: string, copy: string): Promise<void> {
+  await backupSubscriptions(from, copy);
+  process.stdout.write(`The subscriptions: ${copy}\n`);
 }
 
 async function copyAccessLog(from: string, target: string): Promise<void> {
@@ -53,8 +62,8 @@ function overlap(one: string, other: string): boolean {
 }
 
 const RESTORE = `
-To restore, put log.sqlite, access/ and the keyring, as keyring/, into an empty folder and start Carelog with CARELOG_DATA set to
-it. The read models are built again from the log; clients sign in anew, because identities are not part of a backup.
+To restore, put log.sqlite, subscriptions.sqlite (if there is one), access/ and the keyring, as keyring/, into an empty folder and
+start Carelog with CARELOG_DATA set to it. The read models are built again from the log; clients sign in anew, because identities are not part of a backup.
 `;
 const WITHOUT_KEYS = `
 The content of these events is sealed. Without the keyring nothing in this copy can be read: back it up too, apart from

@@ -33,6 +33,7 @@ function statementFor(gateway: Gateway, base: string) {
     rest: [
       {
         mode: 'server',
+        documentation: ACTIVITIES,
         security: {
           cors: false,
           service: [
@@ -68,6 +69,8 @@ function oauthUris({ authorize, token, introspect, revoke }: Record<string, stri
   };
 }
 
+const ACTIVITIES =
+  'Beside this API, activities are published as CloudEvents 1.0 with POST /activities at the root of this server: structured, batched or binary, with a resource as data.';
 const BREAK_GLASS =
   'Opens a record without a relationship, for a time. Takes Parameters: reason (a code of the access policy) and text. The privacy officer is told.';
 const SUMMARY = `The first page of a care setting, as a document. profile is one of ${careSettings.map(({ name }) => name).join(', ')}.`;

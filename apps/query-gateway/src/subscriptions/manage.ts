@@ -17,7 +17,7 @@ import { inTurn } from './turns.ts';
 
 export async function createSubscription(
   gateway: Gateway,
-  { store, key }: Subscriptions,
+  { store, key, changed }: Subscriptions,
   request: FhirRequest,
 ): Promise<FhirAnswer | Refusal> {
   const leave = await leaveToSubscribe(gateway, request, 'create');
@@ -39,6 +39,7 @@ export async function createSubscription(
       position: await gateway.head(),
     };
     const stored = await store.create(made);
+    changed?.();
     return representation(request, answerOf(request, 201, stored), leave);
   });
 }
@@ -76,6 +77,7 @@ export async function updateSubscription(
     const change = { owner: ownerOf(request.caller), ...keptOf(parsed, key, id, leave) };
     const stored = await store.replace(id, change, version);
     if (stored === 'missing') return unknown('Subscription');
+    subscriptions.changed?.();
     if (stored !== 'mismatch') return representation(request, answerOf(request, 200, stored), leave);
   }
   return BUSY;
@@ -99,6 +101,7 @@ export async function removeSubscription(
   if (stored === undefined) return unknown('Subscription');
   if ((conditions.ifMatch ?? stored.version) !== stored.version) return stale(stored.version);
   const isRemoved = await subscriptions.store.remove(id);
+  subscriptions.changed?.();
   return isRemoved ? { status: 204, basis: allowed.basis, isRecorded: true } : unknown('Subscription');
 }
 

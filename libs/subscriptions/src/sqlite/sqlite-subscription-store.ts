@@ -5,13 +5,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreFault } from '@carelog/event-store';
 import type { Notice } from '../notice.ts';
-import { isDelivered, storedOf, type StoredRow } from '../stored-row.ts';
+import { isDelivered, progressById, storedOf, type ProgressRow, type StoredRow } from '../stored-row.ts';
 import type {
   NewSubscription,
   NumberedNotice,
   Owner,
   StoredSubscription,
   SubscriptionPage,
+  SubscriptionProgress,
   SubscriptionStatus,
   SubscriptionStore,
 } from '../subscription-store.ts';
@@ -69,6 +70,11 @@ class SqliteSubscriptionStore implements SubscriptionStore {
       const rows = owner === undefined ? list.all(after, count) : listOf.all(owner.subject, owner.system, after, count); // prettier-ignore
       return (rows as unknown as StoredRow[]).map(storedOf);
     });
+  }
+
+  async progress(ids: readonly string[]): Promise<ReadonlyMap<string, SubscriptionProgress>> {
+    const asked = JSON.stringify(ids);
+    return this.#read(() => progressById(this.#statements.progress.all(asked) as unknown as ProgressRow[]));
   }
 
   async count({ subject, system }: Pick<Owner, 'subject' | 'system'>): Promise<number> {

@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { askers, background, kinds, OPENED, seen, type Asker, type Json, type Kind, type Outcome } from '../support/access-table.ts'; // prettier-ignore
-import { numberEvents } from '../support/number-events.ts';
 import { websocket } from '../support/some-subscriptions.ts';
+import { untilToldOf } from '../support/told-events.ts';
 import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
@@ -38,14 +38,20 @@ beforeAll(async () => {
     const { status, json } = await stack.fhir('POST', '/Subscription', { as: persona, body: everything });
     if (status === 201) subscriptions.set(persona, json.id as string);
   }
-  const all = new Map([...background, ...kinds.map(({ resource }) => resource)].map((it) => [it.id, it]));
-  const entry = [...all.values()].map((resource: Json) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } })); // prettier-ignore
-  await must(200, stack.fhir('POST', '', { body: { resourceType: 'Bundle', type: 'transaction', entry } }));
-  const parameter = [{ name: 'reason', valueCode: 'emergency' }, { name: 'text', valueString: 'Found collapsed' }]; // prettier-ignore
-  await must(200, stack.fhir('POST', `/Patient/${OPENED}/$break-glass`, { as: 'ed-doctor', body: { resourceType: 'Parameters', parameter } })); // prettier-ignore
-  await numberEvents(stack.folder);
+  const glass = [{ name: 'reason', valueCode: 'emergency' }, { name: 'text', valueString: 'Found collapsed' }]; // prettier-ignore
+  await put(background);
+  await must(200, stack.fhir('POST', `/Patient/${OPENED}/$break-glass`, { as: 'ed-doctor', body: { resourceType: 'Parameters', parameter: glass } })); // prettier-ignore
+  // Once more: of what came before the glass was broken nobody was told who broke it.
+  await put(kinds.map(({ resource }) => ({ ...resource, language: 'en-GB' })));
+  await put([{ resourceType: 'Organization', id: 'last', name: 'What everybody is told of' }]);
+  for (const [as, id] of subscriptions) await untilToldOf(stack, id, 'Organization/last', as);
 });
 afterAll(() => stack.remove());
+
+async function put(resources: readonly Json[]): Promise<void> {
+  const entry = resources.map((resource) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } })); // prettier-ignore
+  await must(200, stack.fhir('POST', '', { body: { resourceType: 'Bundle', type: 'transaction', entry } }));
+}
 
 interface Told {
   /** By `Type/id`, as the body came. */
@@ -93,7 +99,7 @@ describe.each(subscribers.map((asker) => [asker.name, asker] as const))('%s', (_
     const id = subscriptions.get(asker.persona)!;
     const { bodies, named, numbers } = await toldTo(asker, id);
     expect(numbers).toEqual(numbers.map((_number, place) => place + 1));
-    expect(numbers.length).toBeGreaterThan(kinds.length);
+    if (asker.name === 'publisher') expect(numbers.length).toBeGreaterThan(kinds.length);
     const wrong: string[] = [];
     for (const kind of kinds) {
       const outcome = outcomeOf(asker, kind);

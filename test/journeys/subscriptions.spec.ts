@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { validateResource } from '@carelog/fhir';
 import { openSqliteSubscriptionStore } from '@carelog/subscriptions';
-import { numberEvents } from '../support/number-events.ts';
 import { restHook, websocket, type Wanted } from '../support/some-subscriptions.ts';
+import { untilTold } from '../support/told-events.ts';
 import { startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
 let stack: Stack;
@@ -341,7 +341,7 @@ describe('$events', () => {
     const id = await made(websocket({ topic: 'observation', content: 'full-resource' }));
     const ids = Array.from({ length: 450 }, (_, at) => `pulse-${String(at).padStart(3, '0')}`);
     await put(...ids.map((it) => pulse(it, 'ada')));
-    await numberEvents(stack.folder);
+    await untilTold(stack, id, 450);
     const path = `/Subscription/${id}/$events`;
     const told: Event[] = [];
     const pages: number[] = [];
@@ -379,7 +379,7 @@ describe('$events', () => {
     for (const status of ['preliminary', 'final', 'amended']) await put(pulse('changed', 'ada', { status }));
     await put(pulse('of-carl', 'carl'));
     await stack.fhir('DELETE', '/Observation/changed');
-    await numberEvents(stack.folder);
+    await untilTold(stack, id, 4);
     const { json } = await stack.fhir('GET', `/Subscription/${id}/$events`);
     const entries = json.entry.slice(1) as { resource?: { status: string }; request: { method: string; url: string } }[]; // prettier-ignore
     expect(
@@ -393,16 +393,19 @@ describe('$events', () => {
   });
 
   it('tells nothing of whoever the subscriber may not know, nor that there is such a person', async () => {
-    const filters = (id: string) => ({ topic: 'observation', filters: [`?patient=Patient/${id}`], content: 'full-resource' } as const); // prettier-ignore
+    const filters = (id: string) => ({ topic: 'observation', filters: [`?patient=Patient/${id},Patient/ada`], content: 'full-resource' } as const); // prettier-ignore
     const [kept, never] = [await made(websocket(filters('carl')), 'gp'), await made(websocket(filters('nobody')), 'gp')]; // prettier-ignore
     const look = async (id: string) => (await stack.fhir('GET', `/Subscription/${id}`, { as: 'gp' })).json;
     const alike = ({ status, end }: { status: string; end: string }) => [status, end.slice(0, 13)];
     expect(alike(await look(kept))).toEqual(alike(await look(never)));
     await put(pulse('secret-of-carl', 'carl'));
-    await numberEvents(stack.folder);
+    // What is recorded after it was told: so was everything before.
+    await put(pulse('not-of-carl', 'ada'));
+    for (const id of [kept, never]) await untilTold(stack, id, 1, 'gp');
     const { text } = await stack.fhir('GET', `/Subscription/${kept}/$events`, { as: 'gp' });
     expect(text).not.toContain('secret-of-carl');
     expect(text).not.toContain('Patient/carl');
+    expect(text).toContain('not-of-carl');
   });
 
   it('tells nothing of what was withdrawn since it happened', async () => {
@@ -411,7 +414,7 @@ describe('$events', () => {
     await put(pulse('of-dora', 'dora'));
     await stack.fhir('DELETE', '/Observation/of-dora');
     await put(pulse('also-of-dora', 'dora'));
-    await numberEvents(stack.folder);
+    await untilTold(stack, id, 3, 'gp');
     const ask = async () => stack.fhir('GET', `/Subscription/${id}/$events`, { as: 'gp' });
     const before = await ask();
     expect(eventsIn(before).map(({ focus }) => focus)).toEqual(['Observation/of-dora', 'Observation/of-dora', 'Observation/also-of-dora']); // prettier-ignore
@@ -426,7 +429,7 @@ describe('$events', () => {
     await put(person('emil', 'Y90001'));
     const id = await made(websocket({ topic: 'observation', filters: ['?patient=Patient/emil'] }), 'gp');
     await put(pulse('of-emil', 'emil'));
-    await numberEvents(stack.folder);
+    await untilTold(stack, id, 1, 'gp');
     await stack.fhir('GET', `/Subscription/${id}/$events`, { as: 'gp' });
     const { json } = await stack.fhir('GET', '/AuditEvent?patient=emil&_count=1', { as: 'auditor' });
     expect(JSON.stringify(json.entry[0].resource)).toContain('notification');

@@ -7,7 +7,7 @@ import { scopeChallenge } from '../scope-challenge.ts';
 import { termsOf } from './parse-subscription.ts';
 import { topics } from './event-filter.ts';
 
-export type Subscriptions = NonNullable<Gateway['subscriptions']>;
+export type Subscriptions = Gateway['subscriptions'];
 
 const HOUR_MS = 3_600_000;
 

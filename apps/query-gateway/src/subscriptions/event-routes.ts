@@ -2,7 +2,7 @@
  * `GET /events`: Server-Sent Events for dashboards and for programs. A browser's `EventSource` sends no headers, so a page that has
  * a token opens a session with it first. https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
-import type { Caller } from '@carelog/access';
+import type { Caller, CallerFacts } from '@carelog/access';
 import { authorizationOf, openStream, sendProblems, type Log, type RouteWiring } from '@carelog/service-kit';
 import type { Filter, Listening } from '@carelog/subscriptions';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -65,7 +65,8 @@ async function begin(
   const query = new URLSearchParams(mark < 0 ? undefined : request.url.slice(mark + 1));
   const parsed = eventFilterIn(query);
   if (parsed instanceof Refusal) return parsed;
-  const allowed = allow(gateway, caller, 'read');
+  const standing = await standingOf(gateway, caller);
+  const allowed = allow(gateway, caller, 'read', undefined, standing);
   if (allowed instanceof Refusal) return allowed;
   const who = JSON.stringify([caller.kind, caller.subject, caller.system]);
   if (streams.count >= STREAMS_MAX || streams.countOf(who) >= STREAMS_OF_CALLER[caller.kind]) return TOO_MANY;
@@ -73,7 +74,7 @@ async function begin(
   streams.begin();
   const place = await placeOf(gateway, request.headers['last-event-id'] ?? parsed.since);
   if (place instanceof Refusal) return place;
-  const filter = await ownOnly(gateway, caller, parsed.filter);
+  const filter = ownOnly(caller, standing, parsed.filter);
   const authorization = authorizationOf(request);
   const { headers, id: correlation } = request;
   const asked: FhirRequest = {
@@ -124,10 +125,9 @@ async function placeOf(
   return position === undefined || position > now ? FOREIGN_ID : { epoch, position };
 }
 
-/** The record is asked of nobody else where a patient or a proxy listens. */
-async function ownOnly(gateway: Gateway, caller: Caller, filter: Filter): Promise<Filter> {
-  if (caller.kind !== 'patient') return filter;
-  const { own, proxyFor } = await standingOf(gateway, caller);
+/** Of what is nobody's, patients are told nothing: their apps would hear of all that the rest of the world does. */
+function ownOnly({ kind }: Caller, { own, proxyFor }: CallerFacts, filter: Filter): Filter {
+  if (kind !== 'patient') return filter;
   const theirs = [...own, ...proxyFor];
   return { ...filter, patients: filter.patients?.filter((id) => theirs.includes(id)) ?? theirs };
 }

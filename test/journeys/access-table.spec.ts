@@ -25,6 +25,7 @@ import {
   type Kind,
   type Outcome,
 } from '../support/access-table.ts';
+import { websocket } from '../support/some-subscriptions.ts';
 import { areAllTaken, isTaken } from '../support/cases.ts';
 import { isCluster, startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
@@ -79,8 +80,10 @@ function note(asker: string, method: string, path: string): void {
 
 function shapeOf([type, id, third, fourth]: readonly string[]): string {
   if (type === undefined || type === '') return '';
-  if (id === undefined) return type === 'metadata' ? type : '[type]';
-  const resource = id === '_search' ? '[type]/_search' : '[type]/[id]';
+  const named = /^Subscription(Topic)?$/.test(type) ? type : '[type]';
+  if (id === undefined) return type === 'metadata' ? type : named;
+  if (id.startsWith('$')) return `${type}/${id}`;
+  const resource = id === '_search' ? `${named}/_search` : `${named}/[id]`;
   if (third === undefined) return resource;
   const within = /^[A-Z]/.test(third) ? '[type]' : third;
   const owner = third.startsWith('$') ? type : '[type]';
@@ -737,6 +740,48 @@ it('counts of many people are for who states a purpose that has them', async () 
   expect(statuses).toEqual(Object.fromEntries(askers.map(({ name }) => [name, [status(name), status(name)]]))); // prettier-ignore
   cells += askers.length * 2;
 });
+
+it('a subscription is its owner’s alone, and topics are everybody’s', async () => {
+  const publisher = askers[0]!;
+  const { json } = await ask(publisher, 'POST', '/Subscription', { body: websocket() });
+  const id = json.id as string;
+  const own = `/Subscription/${id}`;
+  for (const name of ['status', 'events', 'get-ws-binding-token', 'hook-secret']) tested.add(name);
+  // An app without a scope for it, a role that sees nothing of its kind, and whoever may see none at all.
+  const unable = new Set(['operator', 'laboratory app', 'problems app', 'privacy-officer', 'pharmacist']);
+  const wrong: string[] = [];
+  for (const asker of askers) {
+    const is = async (method: string, path: string, more: object = {}) => (await ask(asker, method, path, more)).status;
+    const others = unable.has(asker.name) ? 403 : 404;
+    const isOwner = asker.persona === 'publisher';
+    const readers = isOwner ? 200 : others;
+    const told = {
+      read: [await is('GET', own), readers],
+      status: [await is('GET', `${own}/$status`), readers],
+      statusPosted: [await is('POST', `${own}/$status`), readers],
+      events: [await is('GET', `${own}/$events`), readers],
+      eventsPosted: [await is('POST', `${own}/$events`), readers],
+      token: [await is('GET', `${own}/$get-ws-binding-token`), readers],
+      tokenPosted: [await is('POST', `${own}/$get-ws-binding-token`), readers],
+    };
+    for (const [name, [got, should]] of Object.entries(told)) if (got !== should) wrong.push(`${asker.name}, ${name}: ${got}`);
+    // What writes is refused to whoever may not write, whatever there is.
+    const written = [await is('PUT', own, { body: { ...websocket(), id } }), await is('POST', `${own}/$hook-secret`)];
+    if (written.some((status) => !(isOwner ? [200, 422] : [403, 404]).includes(status))) wrong.push(`${asker.name}: ${written.join(', ')}`);
+    const made = await ask(asker, 'POST', '/Subscription', { body: websocket() });
+    const ended = await is('DELETE', `/Subscription/${made.status === 201 ? made.json.id : '0'.repeat(36)}`);
+    const may = made.status === 201 ? [204] : made.status === 403 ? [403, 404] : [];
+    if (!may.includes(ended)) wrong.push(`${asker.name} made ${made.status} and ended ${ended}`);
+    for (const [method, path, more] of [['GET', '/Subscription'], ['POST', '/Subscription/_search', { body: '', headers: form }], ['GET', '/Subscription/$status'], ['POST', '/Subscription/$status'], ['GET', '/Subscription/$get-ws-binding-token'], ['POST', '/Subscription/$get-ws-binding-token']] as [string, string, object?][]) {
+      const { text } = await ask(asker, method, path, more);
+      if (text.includes(id) !== isOwner) wrong.push(`${asker.name}, ${method} ${path}: ${text}`);
+    }
+    const [list, one] = [await is('GET', '/SubscriptionTopic'), await is('GET', '/SubscriptionTopic/everything')];
+    if (list !== 200 || one !== 200) wrong.push(`${asker.name}, topics: ${list}, ${one}`);
+    cells += 18;
+  }
+  expect(wrong).toEqual([]);
+}); // prettier-ignore
 
 it('who lacks a scope is told which', async () => {
   const app = askers.find(({ name }) => name === 'problems app')!;

@@ -80,9 +80,7 @@ type OfSubscriptions = (
 const onSubscription =
   (answer: OfSubscriptions): Answer =>
   (gateway, request) =>
-    gateway.subscriptions === undefined
-      ? NO_SUBSCRIPTIONS
-      : answer(gateway, gateway.subscriptions, request, request.path[1]!);
+    answer(gateway, gateway.subscriptions, request, request.path[1]!);
 /** Of all that the caller has. */
 const onSubscriptions = (
   answer: (gateway: Gateway, subscriptions: Subscriptions, request: FhirRequest) => Outcome,
@@ -146,12 +144,6 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = Object
   'SubscriptionTopic/[id]': { GET: onId(readTopic) },
   'Measure/[id]/$evaluate-measure': { GET: onId(evaluateMeasure), POST: onId(evaluateMeasure) },
 } satisfies Record<string, Record<string, Answer>>);
-
-const NO_SUBSCRIPTIONS = refuse({
-  category: 'not-found',
-  code: 'not-supported',
-  message: 'This server keeps no subscriptions. Ask those who run it, or search for what is new.',
-});
 
 function notAllowed(methods: readonly string[]): Refusal {
   const allow = methods.join(', ');

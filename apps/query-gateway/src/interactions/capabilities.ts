@@ -50,10 +50,9 @@ function statementFor(gateway: Gateway, base: string) {
           ...(gateway.tokensFrom !== undefined && { extension: [oauthUris(gateway.tokensFrom(base))] }),
           description: 'Every request but this one needs a bearer token of a trusted issuer.',
         },
-        resource: resourceTypes().flatMap((type): readonly object[] => {
-          if (type !== 'Subscription') return [resourceOf(type)];
-          return gateway.subscriptions === undefined ? [] : [subscriptionCapability()];
-        }),
+        resource: resourceTypes().map((type): object =>
+          type === 'Subscription' ? subscriptionCapability() : resourceOf(type),
+        ),
         interaction: [{ code: 'transaction' }, { code: 'batch' }],
       },
     ],

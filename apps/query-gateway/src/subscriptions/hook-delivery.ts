@@ -12,7 +12,8 @@ import {
   type SubscriptionStore,
 } from '@carelog/subscriptions';
 import type { Gateway } from '../gateway.ts';
-import { decideNotices, recordNotification, type DecidedNotices } from './decide-notices.ts';
+import { recordNotification, type DecidedNotices } from './decide-notices.ts';
+import { decideWanted } from './decide-wanted.ts';
 import type { Held } from './held.ts';
 import { notificationText, type NotificationType, type ToldEvent } from './notification.ts';
 
@@ -86,7 +87,13 @@ export async function decided(
 ): Promise<Decided> {
   const notices = numbered.map(({ notice }) => notice);
   const wantsBodies = held.terms.channel.content === 'full-resource';
-  const { outcomes, ...account } = await decideNotices(gateway, held.owner, notices, wantsBodies);
+  const { outcomes, ...account } = await decideWanted(
+    gateway,
+    held.owner,
+    held.terms.filter,
+    notices,
+    wantsBodies,
+  );
   return { events: numbered.map((it, at) => ({ ...it, outcome: outcomes[at]! })), account };
 }
 

@@ -20,7 +20,7 @@ export async function createSubscription(
   { store, key, changed }: Subscriptions,
   request: FhirRequest,
 ): Promise<FhirAnswer | Refusal> {
-  const leave = leaveToSubscribe(gateway, request, 'create');
+  const leave = await leaveToSubscribe(gateway, request, 'create');
   if (leave instanceof Refusal) return leave;
   if (request.headers['if-none-exist'] !== undefined) return UNCONDITIONAL;
   const parsed = parsedOf(request, leave);
@@ -62,7 +62,7 @@ export async function updateSubscription(
   request: FhirRequest,
   id: string,
 ): Promise<FhirAnswer | Refusal> {
-  const leave = leaveToSubscribe(gateway, request, 'update');
+  const leave = await leaveToSubscribe(gateway, request, 'update');
   if (leave instanceof Refusal) return leave;
   const conditions = conditionsOf(request.headers['if-match'], request.headers['if-none-match']);
   if (conditions instanceof Refusal) return conditions;
@@ -114,7 +114,7 @@ export async function searchSubscriptions(
   subscriptions: Subscriptions,
   request: FhirRequest,
 ): Promise<FhirAnswer | Refusal> {
-  const allowed = allowWhole(gateway, request.caller, 'search');
+  const allowed = await allowWhole(gateway, request.caller, 'search');
   if (allowed instanceof Refusal) return allowed;
   const lenient = refuseUnknown(request, SEARCHED);
   if (lenient instanceof Refusal) return lenient;

@@ -198,7 +198,7 @@ async function askedFor(
     const one = await owned(gateway, subscriptions, request, 'read', id);
     return one instanceof Refusal ? one : { stored: [one.stored], allowed: one.allowed };
   }
-  const allowed = allowWhole(gateway, request.caller, 'read');
+  const allowed = await allowWhole(gateway, request.caller, 'read');
   if (allowed instanceof Refusal) return allowed;
   const { store } = subscriptions;
   const all = await allOwnedBy(subscriptions, request.caller);

@@ -1,13 +1,13 @@
 /** Whose a subscription is, who may make one, and how long it lasts while its owner keeps coming by. */
 import type { AccessAction, Caller } from '@carelog/access';
 import type { Owner, StoredSubscription } from '@carelog/subscriptions';
-import { allow, decide, unknown, type Allowed } from '../access.ts';
+import { allow, decide, standingOf, unknown, type Allowed } from '../access.ts';
 import { Refusal, type FhirRequest, type Gateway } from '../gateway.ts';
 import { scopeChallenge } from '../scope-challenge.ts';
 import { termsOf } from './parse-subscription.ts';
 import { topics } from './event-filter.ts';
 
-export type Subscriptions = NonNullable<Gateway['subscriptions']>;
+export type Subscriptions = Gateway['subscriptions'];
 
 const HOUR_MS = 3_600_000;
 
@@ -28,11 +28,11 @@ export interface Leave {
 }
 
 /** Whether this caller may have subscriptions at all, and what for. */
-export function leaveToSubscribe(
+export async function leaveToSubscribe(
   gateway: Gateway,
   { caller }: FhirRequest,
   action: 'create' | 'update',
-): Leave | Refusal {
+): Promise<Leave | Refusal> {
   const rules = RULES[caller.kind];
   if (rules === undefined) {
     const decision = decide(gateway, caller, action, 'Subscription');
@@ -41,14 +41,18 @@ export function leaveToSubscribe(
     const problem = { category: 'forbidden', code: 'forbidden', message } as const;
     return new Refusal([problem], {}, { reason: decision.permit ? 'reads-only' : decision.code });
   }
-  const allowed = allowWhole(gateway, caller, action);
+  const allowed = await allowWhole(gateway, caller, action);
   if (allowed instanceof Refusal) return allowed;
   return { allowed, until: Date.now() + rules.leaseMs, most: rules.most };
 }
 
 /** As `allow`; a scope with conditions is for resources of the record, and a Subscription meets none. */
-export function allowWhole(gateway: Gateway, caller: Caller, action: AccessAction): Allowed | Refusal {
-  const allowed = allow(gateway, caller, action, 'Subscription');
+export async function allowWhole(
+  gateway: Gateway,
+  caller: Caller,
+  action: AccessAction,
+): Promise<Allowed | Refusal> {
+  const allowed = allow(gateway, caller, action, 'Subscription', await standingOf(gateway, caller));
   if (allowed instanceof Refusal) return allowed;
   const { scopes } = allowed.viewer.restriction;
   if (scopes === undefined || scopes.some(({ where }) => where.length === 0)) return allowed;
@@ -76,7 +80,7 @@ export async function owned(
   action: AccessAction,
   id: string,
 ): Promise<Owned | Refusal> {
-  const allowed = allowWhole(gateway, caller, action);
+  const allowed = await allowWhole(gateway, caller, action);
   if (allowed instanceof Refusal) return allowed;
   const stored = ID.test(id) ? await store.read(id) : undefined;
   if (stored === undefined || !isOwner(stored, caller)) return unknown('Subscription');

@@ -36,7 +36,11 @@ const MODIFIERS: Readonly<Record<Parameter['type'], readonly string[]>> = {
 
 it('tells no stranger what a record holds', { timeout: 600_000 }, async () => {
   const { rest } = (await stack.fhir('GET', '/metadata')).json;
-  const all = (rest[0].resource as { type: string; searchParam: { name: string }[] }[]).flatMap(({ type, searchParam }) =>
+  // A Subscription is in no record.
+  const kept = (rest[0].resource as { type: string; searchParam: { name: string }[] }[]).filter(
+    ({ type }) => type !== 'Subscription',
+  );
+  const all = kept.flatMap(({ type, searchParam }) =>
     searchParam.flatMap(({ name }) => {
       const parameter = parametersOf(type).get(name)!;
       // One value is enough: what it is found by is another test's business.

@@ -3,9 +3,11 @@
  * the tables of test/support/access-table.ts; here is how an interaction looks to whom the record is shown, and to whom not.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { refused, type RefusalCode } from '@carelog/access';
+import { activityTypeOf } from '@carelog/activity';
 import { fhirPaths } from '@carelog/query-gateway';
 import { careSettings } from '@carelog/read-models';
 import {
@@ -23,6 +25,7 @@ import {
   type Kind,
   type Outcome,
 } from '../support/access-table.ts';
+import { websocket } from '../support/some-subscriptions.ts';
 import { areAllTaken, isTaken } from '../support/cases.ts';
 import { isCluster, startEmptyStack, type Answer, type Stack } from '../support/start-stack.ts';
 
@@ -47,6 +50,15 @@ async function must(status: number, ...request: Parameters<Stack['fhir']>): Prom
 
 const bundle = (type: string, entry: readonly object[]) => ({ resourceType: 'Bundle', type, entry });
 const putOf = (resource: Json) => ({ resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } }); // prettier-ignore
+/** As a provider publishes it. */
+const published = (resource: object): [method: string, path: string, more: { body: unknown; headers: Record<string, string> }] => {
+  const body = { specversion: '1.0', id: randomUUID(), source: 'urn:x', type: activityTypeOf({ ...resource }), data: resource };
+  return ['POST', `${stack.url}/activities`, { body, headers: { 'content-type': 'application/cloudevents+json' } }];
+}; // prettier-ignore
+const publishedInBatch = (resource: object): ReturnType<typeof published> => {
+  const [method, path, { body }] = published(resource);
+  return [method, path, { body: [body], headers: { 'content-type': 'application/cloudevents-batch+json' } }];
+};
 /** By path as the server has it, e.g. `GET [type]/[id]`, which of the askers have asked there. */
 const askedAt = new Map<string, Set<string>>();
 /** What of the CapabilityStatement was tested. */
@@ -68,8 +80,10 @@ function note(asker: string, method: string, path: string): void {
 
 function shapeOf([type, id, third, fourth]: readonly string[]): string {
   if (type === undefined || type === '') return '';
-  if (id === undefined) return type === 'metadata' ? type : '[type]';
-  const resource = id === '_search' ? '[type]/_search' : '[type]/[id]';
+  const named = /^Subscription(Topic)?$/.test(type) ? type : '[type]';
+  if (id === undefined) return type === 'metadata' ? type : named;
+  if (id.startsWith('$')) return `${type}/${id}`;
+  const resource = id === '_search' ? `${named}/_search` : `${named}/[id]`;
   if (third === undefined) return resource;
   const within = /^[A-Z]/.test(third) ? '[type]' : third;
   const owner = third.startsWith('$') ? type : '[type]';
@@ -107,6 +121,11 @@ const byId = ({ resource: { resourceType, id } }: Kind, more = '') => `/${resour
 const form = { 'content-type': 'application/x-www-form-urlencoded' };
 const totalAndEntry = (answer: Answer, kind: Kind) => [answer.json.total, holds(answer, kind)];
 const oneOrNone = (isShown: boolean) => [Number(isShown), isShown];
+/** Of the one entry or event of a batch, where it was one. */
+const statusIn = (answer: Answer): number =>
+  answer.json?.type === 'batch-response'
+    ? Number(entryStatus(answer))
+    : (answer.json?.results?.[0].status ?? answer.status);
 const entryStatus = ({ json }: Answer) => json.entry?.[0]?.response?.status?.slice(0, 3);
 const listed = (resources: readonly string[]) =>
   resources.map((url) => ({ request: { method: 'GET', url } }));
@@ -402,6 +421,8 @@ const changes: Record<string, { readonly about: readonly string[]; readonly of: 
     about: ['batch'],
     of: (kind) => ['POST', '', { body: bundle('batch', [putOf(kind.resource)]) }],
   },
+  'update by an event': { about: ['update'], of: (kind) => published(kind.resource) },
+  'update by an event in a batch': { about: ['update'], of: (kind) => publishedInBatch(kind.resource) },
   'deletion in a transaction': {
     about: ['transaction'],
     of: (kind) => ['POST', '', { body: bundle('transaction', [{ request: { method: 'DELETE', url: at(kind).slice(1), ifMatch: 'W/"99"' } }]) }, 412],
@@ -423,15 +444,14 @@ describe.each(askers.map((writer, column) => [writer.name, writer, column] as co
       const [method, path, more, status = 200] = changes[name]!.of(kind, '1');
       const answer = await ask(writer, method, path, more);
       cells += 1;
-      const isBatch = answer.json?.type === 'batch-response';
-      const is = isBatch ? Number(entryStatus(answer)) : answer.status;
+      const is = statusIn(answer);
       const should = outcome === '+' ? status : refused(outcome as RefusalCode).asUnknown ? 404 : 403;
       if (is !== should) wrong.push(`${kindName} (${outcome}): ${is}, not ${should}`);
     }
     expect(wrong).toEqual([]);
   });
 
-  it('and what they may record anew: alone, under an id, in a batch, in a transaction, of a person by number', async () => {
+  it('and what they may record anew: alone, under an id, in a batch, in a transaction, as an event, of a person by number', async () => {
     const wrong: string[] = [];
     tested.add('create');
     const recordAnew = async ([of, outcomes]: [string, readonly Outcome[]]): Promise<void> => {
@@ -449,9 +469,11 @@ describe.each(askers.map((writer, column) => [writer.name, writer, column] as co
         await ask(writer, 'PUT', `/Observation/${id}`, { body: pulse(subject, id) }),
         await ask(writer, 'POST', '', { body: bundle('batch', [post]) }),
         await ask(writer, 'POST', '', { body: bundle('transaction', [post, ...(should === 201 ? [] : [harmless])]) }),
+        await ask(writer, ...published(anew)),
+        await ask(writer, ...publishedInBatch(anew)),
       ];
       cells += answers.length;
-      const is = answers.map((answer) => Number(answer.json?.entry ? entryStatus(answer) : answer.status));
+      const is = answers.map((answer) => Number(answer.json?.entry ? entryStatus(answer) : statusIn(answer)));
       // Who does not see all of a type chooses no ids in it.
       const byAddress = writer.name === 'publisher' ? should : should === 403 ? 403 : 404;
       if (is.some((it, index) => it !== (index === 1 ? byAddress : should))) wrong.push(`${of} (${outcome}): ${is.join(', ')}, not ${should}`);
@@ -719,6 +741,48 @@ it('counts of many people are for who states a purpose that has them', async () 
   cells += askers.length * 2;
 });
 
+it('a subscription is its owner’s alone, and topics are everybody’s', async () => {
+  const publisher = askers[0]!;
+  const { json } = await ask(publisher, 'POST', '/Subscription', { body: websocket() });
+  const id = json.id as string;
+  const own = `/Subscription/${id}`;
+  for (const name of ['status', 'events', 'get-ws-binding-token', 'hook-secret']) tested.add(name);
+  // An app without a scope for it, a role that sees nothing of its kind, and whoever may see none at all.
+  const unable = new Set(['operator', 'laboratory app', 'problems app', 'privacy-officer', 'pharmacist']);
+  const wrong: string[] = [];
+  for (const asker of askers) {
+    const is = async (method: string, path: string, more: object = {}) => (await ask(asker, method, path, more)).status;
+    const others = unable.has(asker.name) ? 403 : 404;
+    const isOwner = asker.persona === 'publisher';
+    const readers = isOwner ? 200 : others;
+    const told = {
+      read: [await is('GET', own), readers],
+      status: [await is('GET', `${own}/$status`), readers],
+      statusPosted: [await is('POST', `${own}/$status`), readers],
+      events: [await is('GET', `${own}/$events`), readers],
+      eventsPosted: [await is('POST', `${own}/$events`), readers],
+      token: [await is('GET', `${own}/$get-ws-binding-token`), readers],
+      tokenPosted: [await is('POST', `${own}/$get-ws-binding-token`), readers],
+    };
+    for (const [name, [got, should]] of Object.entries(told)) if (got !== should) wrong.push(`${asker.name}, ${name}: ${got}`);
+    // What writes is refused to whoever may not write, whatever there is.
+    const written = [await is('PUT', own, { body: { ...websocket(), id } }), await is('POST', `${own}/$hook-secret`)];
+    if (written.some((status) => !(isOwner ? [200, 422] : [403, 404]).includes(status))) wrong.push(`${asker.name}: ${written.join(', ')}`);
+    const made = await ask(asker, 'POST', '/Subscription', { body: websocket() });
+    const ended = await is('DELETE', `/Subscription/${made.status === 201 ? made.json.id : '0'.repeat(36)}`);
+    const may = made.status === 201 ? [204] : made.status === 403 ? [403, 404] : [];
+    if (!may.includes(ended)) wrong.push(`${asker.name} made ${made.status} and ended ${ended}`);
+    for (const [method, path, more] of [['GET', '/Subscription'], ['POST', '/Subscription/_search', { body: '', headers: form }], ['GET', '/Subscription/$status'], ['POST', '/Subscription/$status'], ['GET', '/Subscription/$get-ws-binding-token'], ['POST', '/Subscription/$get-ws-binding-token']] as [string, string, object?][]) {
+      const { text } = await ask(asker, method, path, more);
+      if (text.includes(id) !== isOwner) wrong.push(`${asker.name}, ${method} ${path}: ${text}`);
+    }
+    const [list, one] = [await is('GET', '/SubscriptionTopic'), await is('GET', '/SubscriptionTopic/everything')];
+    if (list !== 200 || one !== 200) wrong.push(`${asker.name}, topics: ${list}, ${one}`);
+    cells += 18;
+  }
+  expect(wrong).toEqual([]);
+}); // prettier-ignore
+
 it('who lacks a scope is told which', async () => {
   const app = askers.find(({ name }) => name === 'problems app')!;
   const challenge = async (method: string, path: string, more: object = {}) => {
@@ -753,6 +817,13 @@ describe('what the platform answers beside the record', () => {
     const is: Record<string, number> = {};
     for (const asker of askers) is[asker.name] = (await ask(asker, method, stack.url + path)).status;
     expect(is).toEqual({ ...Object.fromEntries(askers.map(({ name }) => [name, 403])), ...may });
+    cells += askers.length;
+  });
+
+  it.each(['GET', 'PUT', 'DELETE', 'PATCH'])('%s is not for events', async (method) => {
+    const statuses = [];
+    for (const asker of askers) statuses.push((await ask(asker, method, `${stack.url}/activities`)).status);
+    expect(statuses).toEqual(askers.map(() => 405));
     cells += askers.length;
   });
 

@@ -277,7 +277,7 @@ describe('what it says of itself', () => {
     expect(validateResource(statement)).toEqual([]);
     const wrong: string[] = [];
     const types = statement.rest[0]!.resource.filter((_, number) => isTaken(number));
-    for (const { type, searchInclude, searchRevInclude = [] } of types) {
+    for (const { type, searchInclude = [], searchRevInclude = [] } of types) {
       const asked = [
         ...searchInclude.map((value) => `_include=${value}`),
         ...searchRevInclude.map((value) => `_revinclude=${value}`),
@@ -309,7 +309,7 @@ interface Capabilities {
   readonly rest: readonly {
     readonly resource: readonly {
       readonly type: string;
-      readonly searchInclude: readonly string[];
+      readonly searchInclude?: readonly string[];
       readonly searchRevInclude?: readonly string[];
     }[];
   }[];

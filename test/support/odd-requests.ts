@@ -55,10 +55,19 @@ export function oddRequests(material: Material): fc.Arbitrary<RawRequest> {
   const bytes = fc
     .tuple(fc.constantFrom('POST', 'PUT'), oddBytes)
     .map(([verb, sent]) => request(verb, verb === 'PUT' ? 'Patient/fuzz-1' : 'Patient', sent));
+  const event = fc
+    .tuple(resource, edits(2), fc.constantFrom('', '-batch'), fc.option(textEdit, { freq: 8 }), fc.nat(99))
+    .map(([data, list, batch, edit, id]) => {
+      const type = `${typeOf(data).toLowerCase()}.recorded`;
+      const sent = edited({ specversion: '1.0', id: `${id}`, source: 'urn:x', type, data }, list);
+      const bytes = bytesOf(batch === '' ? sent : [sent, sent], edit);
+      return request('POST', '/activities', bytes, `application/cloudevents${batch}+json`);
+    });
   const any = fc.oneof(
     { weight: 40, arbitrary: create },
     { weight: 12, arbitrary: update },
     { weight: 20, arbitrary: bundle },
+    { weight: 10, arbitrary: event },
     { weight: 15, arbitrary: search },
     { weight: 8, arbitrary: address },
     { weight: 5, arbitrary: bytes },

@@ -66,8 +66,11 @@ export async function startSearchedServer(
   return {
     base,
     resources: await readAll([...names], send),
+    // What is kept beside the record is found in ways of its own.
     searchable: new Map(
-      rest[0].resource.map(({ type, searchParam = [] }) => [type, searchParam.map(({ name }) => name)]),
+      rest[0].resource
+        .filter(({ type }) => type !== 'Subscription')
+        .map(({ type, searchParam = [] }) => [type, searchParam.map(({ name }) => name)]),
     ),
     get: (path, as) => call('GET', path, '', undefined, as),
     ask: (type, query, as) =>

@@ -188,6 +188,7 @@ function addressProblems(entry: RecordEntry): readonly Problem[] {
       'This is not a resource type of FHIR R4. Names are case-sensitive, for example Observation.';
     return [{ category: 'not-found', code: 'not-supported', message }];
   }
+  if (entry.type === 'Subscription') return [BESIDE_THE_RECORD];
   if (entry.method === 'POST') return [];
   if (entry.id === undefined || !FHIR_ID.test(entry.id)) {
     const message = 'The id in the URL is not a FHIR id. Use 1 to 64 letters, digits, hyphens and dots.';
@@ -200,6 +201,15 @@ function addressProblems(entry: RecordEntry): readonly Problem[] {
   }
   return [];
 }
+
+/** They hold addresses and secrets, and change with each delivery: nothing of that is an activity of care. */
+const BESIDE_THE_RECORD: Problem = {
+  category: 'rejected',
+  code: 'not-supported',
+  message:
+    'A Subscription is not part of the record, so it is in no transaction, batch or import. Send it by itself: POST [base]/Subscription, or PUT and DELETE at [base]/Subscription/[id].',
+  expression: 'Subscription',
+};
 
 function identityProblems(entry: RecordEntry, resource: Record<string, unknown>): readonly Problem[] {
   if (resource['resourceType'] !== entry.type) {

@@ -143,13 +143,14 @@ export async function identifyEntries(
     const event = await known.event(eventId);
     if (event === undefined) return undefined;
     const head = known.describe(event);
-    const same =
+    // The id is no part of the content, but whoever names one means that resource.
+    const isThere = entry.id === undefined || event.stream === `${entry.type}/${entry.id}`;
+    const isSame =
       receivedContent === undefined
         ? head.ended
         : event.fingerprint === fingerprint(event.partition, receivedContent);
-    return same
-      ? { kind: 'existing', stream: event.stream, head, own: event.action }
-      : refuse(index, KEY_USED_BEFORE);
+    if (isThere && isSame) return { kind: 'existing', stream: event.stream, head, own: event.action };
+    return refuse(index, entry.publishedAs === undefined ? KEY_USED_BEFORE : PUBLISHED_BEFORE);
   }
 
   async function identityOfAddressed(index: number): Promise<Identity> {
@@ -244,6 +245,13 @@ const KEY_USED_BEFORE: Problem = {
   code: 'duplicate',
   message:
     'This Idempotency-Key was used before for other content. Use a new key for a new activity, and the same key only to send the same again.',
+};
+
+const PUBLISHED_BEFORE: Problem = {
+  category: 'conflict',
+  code: 'duplicate',
+  message:
+    'An event of this source and id was recorded before with other content. Give what is new an id of its own, and send the same id only with the same content.',
 };
 
 const NUMBER_TAKEN: Problem = {

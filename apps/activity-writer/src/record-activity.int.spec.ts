@@ -352,6 +352,45 @@ describe('an Idempotency-Key', () => {
   });
 });
 
+describe('the name that a publisher gave', () => {
+  const named = (resource: Resource, more: Partial<RecordEntry> = {}) =>
+    post(resource, { publishedAs: '["urn:x","1"]', ...more });
+  it('makes it one activity in any spelling, in any batch, also for tries that cross', async () => {
+    const spellings = [JSON.stringify(person()), JSON.stringify(person(), null, 2), '{"name":[{"family":"Grey"}],"resourceType":"Patient"}']; // prettier-ignore
+    const batches = Array.from({ length: 15 }, async (_, index) => {
+      const other = post({ resourceType: 'Organization', name: `${index}` } as Resource);
+      const own = named(person(), { resource: spellings[index % 3]! });
+      const entries = index % 2 === 0 ? [own] : [other, own];
+      // Of a gateway's own ids nobody can have seen any; of a publisher's somebody may.
+      const outcomes = await writer.record({ caller: publisher, mode: 'batch', entries, delivery: 'first' });
+      const outcome = outcomes.at(-1)!;
+      if (outcome.kind === 'refused') throw new Error(JSON.stringify(outcome.problems));
+      return outcome.entries[0]!;
+    });
+    const outcomes = await Promise.all(batches);
+    expect(outcomes.filter(({ kind }) => kind === 'created')).toHaveLength(1);
+    expect(new Set(outcomes.map(({ id }) => id)).size).toBe(1);
+  });
+  it('given to other content, or to the same under another id, is a conflict that speaks of events', async () => {
+    const conflict = {
+      problems: [{ category: 'conflict', message: expect.stringContaining('source and id') }],
+    };
+    await recorded(named(person()));
+    expect(await record(named(person(undefined, 'Green')))).toMatchObject(conflict);
+    await recorded(put({ ...person(), id: 'a' }, { publishedAs: '2' }));
+    expect(await record(put({ ...person(), id: 'b' }, { publishedAs: '2' }))).toMatchObject(conflict);
+    expect((await recorded(put({ ...person(), id: 'a' }, { publishedAs: '2' })))[0]!.kind).toBe('existing');
+  });
+  it('is the publisher’s own, and no Idempotency-Key', async () => {
+    const [first] = await recorded(named(person()));
+    const caller = { ...publisher, system: 'other' };
+    const [other] = await recorded(named(person()), { caller });
+    const key = '["urn:x","1"]';
+    const [keyed] = await recorded(post(person()), { idempotencyKey: key });
+    expect(new Set([first!.id, other!.id, keyed!.id]).size).toBe(3);
+  });
+});
+
 describe('If-None-Exist', () => {
   const criteria = 'identifier=urn:x|1';
   const sent = (name: string) =>

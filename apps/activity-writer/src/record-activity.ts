@@ -204,9 +204,12 @@ function asAnswered<Entry extends Pick<RecordedEntry, 'kind'>>(
 
 function eventIdOf(request: RecordRequest, entry: RecordEntry, index: number): string | undefined {
   if (entry.eventId !== undefined) return entry.eventId;
-  if (request.idempotencyKey === undefined) return undefined;
   const { organisation, system } = request.caller;
-  return derivedEventId(`${organisation}|${system}`, `${request.idempotencyKey}|${index}`);
+  const publisher = `${organisation}|${system}`;
+  // A namespace of its own: no Idempotency-Key can be chosen so that it names an event of somebody's.
+  if (entry.publishedAs !== undefined) return derivedEventId(`published|${publisher}`, entry.publishedAs);
+  if (request.idempotencyKey === undefined) return undefined;
+  return derivedEventId(publisher, `${request.idempotencyKey}|${index}`);
 }
 
 function refusal(plan: Plan): RecordOutcome {

@@ -4,7 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { FHIR_BASE, fhirRoutes, type Gateway } from '@carelog/query-gateway';
+import {
+  activityRoutes,
+  Channels,
+  eventRoutes,
+  FHIR_BASE,
+  fhirRoutes,
+  type Gateway,
+} from '@carelog/query-gateway';
 import type { Keyring } from '@carelog/keyring';
 import {
   metricsText,
@@ -19,6 +26,7 @@ import {
   type Service,
   type ServiceOptions,
 } from '@carelog/service-kit';
+import { openHookSender } from '@carelog/subscriptions';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from './demo-population.ts';
 import { eraseRoutes } from './erase-accesses.ts';
@@ -47,7 +55,10 @@ export async function startFront(
   log: Log,
 ): Promise<Service> {
   let identity: Identity | undefined;
+  let channels: Channels | undefined;
+  let address = (): string => '';
   const releaseAll = async (): Promise<void> => {
+    await channels?.stop();
     await release();
     identity?.close();
   };
@@ -55,11 +66,15 @@ export async function startFront(
     const embedded = (identity = config.embeddedIdentity ? await openPersonas(config, log) : undefined);
     const gateway: Gateway = {
       ...platform,
+      subscriptions: { ...platform.subscriptions, changed: () => channels?.changed() },
       ...(embedded !== undefined && {
         tokensFrom: (base) => embedded.addresses(base.replace(FHIR_BASE, '')),
       }),
     };
-    return await startService({
+    const base = () => address() + FHIR_BASE;
+    const hooks = openHookSender({ origins: config.hooks });
+    const open = (channels = new Channels({ gateway, hooks, log, base }));
+    const service = await startService({
       config,
       log,
       providers: [{ provide: RUNNING, useValue: running }],
@@ -68,7 +83,8 @@ export async function startFront(
         ...(embedded === undefined ? [] : [embedded.issuer(url)]),
         ...config.issuers.map((settings) => trustedIssuer(settings, url + FHIR_BASE, log)),
       ],
-      routes(server, { url, requestMetrics }) {
+      routes(server, { url, requestMetrics, recheck }) {
+        address = url;
         embedded?.mount(server, url);
         smartConfigurationRoutes(
           server,
@@ -79,6 +95,9 @@ export async function startFront(
           url,
         );
         fhirRoutes(server, gateway, url);
+        activityRoutes(server, gateway, base);
+        eventRoutes(server, gateway, { url, recheck }, log);
+        open.mount(server);
         eraseRoutes(server, running, {
           accessLog: gateway.accessLog,
           months: config.accessLogMonths ?? ACCESS_LOG_MONTHS,
@@ -93,6 +112,8 @@ export async function startFront(
       },
       release: releaseAll,
     });
+    open.start();
+    return service;
   } catch (fault) {
     await releaseAll();
     throw fault;
@@ -114,6 +135,11 @@ export function keyedBy(keyring: Keyring): Pick<Gateway, 'digest' | 'cursorKey'>
     digest: (value) => keyring.hmac('asked for', value).slice(0, DIGEST_LENGTH),
     cursorKey: createHash('sha256').update(keyring.hmac('cursor', 'key')).digest(),
   };
+}
+
+/** What secrets of subscriptions are sealed under and derived from. */
+export function subscriptionKey(keyring: Keyring): Uint8Array {
+  return createHash('sha256').update(keyring.hmac('subscriptions', 'key')).digest();
 }
 
 async function startPageFacts(running: Running, config: Config, url: string) {

@@ -2,6 +2,7 @@
  * The whole platform in one process: the log and the activity writer on this thread, the projector on a worker, the query
  * gateway, the identity provider and the start page on one port. Nothing is decided here; this only puts together.
  */
+import { join } from 'node:path';
 import { openAccessLog, openBrokenGlass } from '@carelog/access-log';
 import { createRecordActivity, diskSpace } from '@carelog/activity-writer';
 import { openSqliteEventStore } from '@carelog/event-store';
@@ -9,6 +10,7 @@ import { openKeyring } from '@carelog/keyring';
 import { startCareSettings, startProjector } from '@carelog/projector';
 import {
   accessFactsFrom,
+  feedSource,
   matchFrom,
   raiseTasks,
   RecentAnswers,
@@ -17,7 +19,8 @@ import {
 } from '@carelog/query-gateway';
 import { openRecord, recordProjection } from '@carelog/read-models';
 import { createLog, type Config, type Log, type Service } from '@carelog/service-kit';
-import { keyedBy, startFront, type Platform } from './front.ts';
+import { Feed, openSqliteSubscriptionStore } from '@carelog/subscriptions';
+import { keyedBy, startFront, subscriptionKey, type Platform } from './front.ts';
 import { dataPaths, type DataPaths } from './paths.ts';
 import type { Running } from './status.ts';
 import { version } from './version.ts';
@@ -69,6 +72,8 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
     policy,
     hasRoom: diskSpace(paths.folder),
   });
+  const feed = new Feed(feedSource(store, { ...reading, careSettings }), log);
+  const subscriptions = openSqliteSubscriptionStore({ path: join(paths.folder, 'subscriptions.sqlite') });
   const gateway: Gateway = {
     ...reading,
     recordActivity,
@@ -86,6 +91,8 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
       pages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
     },
     pressure: { waiting: 0, turnedAway: 0 },
+    feed,
+    subscriptions: { store: subscriptions, key: subscriptionKey(keyring) },
     version,
   };
   await raiseTasks(gateway);
@@ -94,6 +101,8 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
   const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record, recordVersion, projector, careSettings }; // prettier-ignore
   const release = async (): Promise<void> => {
     await alerting.stop();
+    await feed.close();
+    await subscriptions.close();
     await accessLog.close();
     await projector.stop();
     await careSettings.stop();

@@ -101,8 +101,8 @@ function isPlain(step: string): boolean {
 const IDENTIFYING = new Set(['identifier', 'telecom', 'phone', 'email', 'birthdate', 'death-date', 'gender']);
 const RESULT_PARAMETERS = /^_(count|sort|include|revinclude|elements|summary|total|type|since|format|lastUpdated|pretty)$/; // prettier-ignore
 
-/** Of operations; their values are dates, codes and organisations. */
-const OPERATION_PARAMETERS = /^(periodStart|periodEnd|reportType|reporter)$/;
+/** Of operations; their values are dates, codes, numbers, ids and organisations. */
+const OPERATION_PARAMETERS = /^(periodStart|periodEnd|reportType|reporter|eventsSinceNumber|eventsUntilNumber|content|renew|id)$/; // prettier-ignore
 
 // Of chains too; in the place of a name of ours could stand somebody's.
 function isName(asked: string): boolean {

@@ -65,6 +65,11 @@ export async function recordReached(
   throw Object.assign(new Error(LATE.message), LATE);
 }
 
+/** Resolves when the record view reflects all that the log has now. Rejects as unavailable where that takes too long. */
+export async function recordCaughtUp(gateway: Pick<Gateway, 'head' | 'projected'>): Promise<void> {
+  if ((await caughtUp(gateway)) !== undefined) throw Object.assign(new Error(LATE.message), LATE);
+}
+
 /** What was answered a moment ago may be given again: nothing was recorded that the record view does not reflect. */
 export function isCaughtUp({ projected, head }: Pick<Gateway, 'head' | 'projected'>): boolean {
   // In this order: moves are counted before the position is published.

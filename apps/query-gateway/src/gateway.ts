@@ -5,6 +5,7 @@ import type { RecordActivity, Withheld } from '@carelog/activity';
 import type { EventStore } from '@carelog/event-store';
 import type { Problem } from '@carelog/fhir';
 import type { CareSettingQueries, PopulationQueries, RecordQueries, Shown } from '@carelog/read-models';
+import type { Feed, SubscriptionStore } from '@carelog/subscriptions';
 import type { FoundVersion } from './interactions/read.ts';
 import type { FoundPage } from './interactions/search-again.ts';
 import type { RecentAnswers } from './recent-answers.ts';
@@ -40,6 +41,14 @@ export interface Gateway {
     position(): number;
     waitFor(position: number, timeoutMs: number): Promise<boolean>;
   };
+  /** Where FHIR Subscriptions are kept. */
+  readonly subscriptions: {
+    readonly store: SubscriptionStore;
+    /** 32 bytes that only this installation has: secrets are sealed under it, and derived from it. */
+    readonly key: Uint8Array;
+    /** Called when one was made, changed or ended here. */
+    readonly changed?: () => void;
+  };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };
   /** 32 bytes that only this installation has; what cursors are sealed with. */
@@ -51,6 +60,8 @@ export interface Gateway {
     /** First pages, by what was asked. */
     readonly pages: RecentAnswers<FoundPage>;
   };
+  /** The log as subscribers are told of it. */
+  readonly feed: Feed;
   readonly version: string;
   /** Where clients that know only the FHIR base, given here, get tokens; absent where that is not ours to say. */
   readonly tokensFrom?: (base: string) => {
@@ -80,7 +91,7 @@ export interface FhirRequest {
 export interface FhirAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. */
+  /** JSON text of a resource, or its UTF-8 in parts; absent where there is none to give. Of another type, where the headers say so. */
   readonly body?: string | readonly Uint8Array[];
   /** For the access record: what is shown and whose it is, and why that was permitted. */
   readonly shown?: Shown;

@@ -1,3 +1,4 @@
+export { activityRoutes } from './activities/routes.ts';
 export { FHIR_BASE, fhirRoutes } from './routes.ts';
 export { fhirPaths } from './interact.ts';
 export { raiseTasks } from './interactions/break-glass.ts';
@@ -8,3 +9,6 @@ export type { Gateway } from './gateway.ts';
 export { RecentAnswers } from './recent-answers.ts';
 export { connectWriters } from './writers.ts';
 export type { WriterAddress, Writers, WritersOptions } from './writers.ts';
+export { eventRoutes, EVENTS } from './subscriptions/event-routes.ts';
+export { feedSource } from './subscriptions/feed-source.ts';
+export { Channels } from './subscriptions/channels.ts';

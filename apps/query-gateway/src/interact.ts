@@ -13,6 +13,10 @@ import { search, searchCompartment } from './interactions/search.ts';
 import { summary } from './interactions/summary.ts';
 import { asksForWorklist, worklist } from './interactions/worklists.ts';
 import { create, remove, update } from './interactions/write.ts';
+import { createSubscription, readSubscription, removeSubscription, searchSubscriptions, updateSubscription } from './subscriptions/manage.ts'; // prettier-ignore
+import { hookSecret, subscriptionEvents, subscriptionStatus, websocketToken } from './subscriptions/operations.ts'; // prettier-ignore
+import type { Subscriptions } from './subscriptions/owned.ts';
+import { readTopic, searchTopics } from './subscriptions/topics.ts';
 
 type Answer = (gateway: Gateway, request: FhirRequest) => Outcome;
 type Step = (gateway: Gateway, request: FhirRequest, ...steps: string[]) => Outcome;
@@ -21,7 +25,8 @@ export function interact(gateway: Gateway, request: FhirRequest): Outcome {
   const { path, method } = request;
   const [type] = path;
   const isMetadata = type === 'metadata' && path.length === 1;
-  if (type !== undefined && !isMetadata && !isResourceType(type)) return unknownType();
+  if (type !== undefined && !isMetadata && type !== 'SubscriptionTopic' && !isResourceType(type))
+    return unknownType();
   const answers = PATHS[shapeOf(path)];
   if (answers === undefined) return nothingThere();
   const answer = Object.hasOwn(answers, method) ? answers[method] : undefined;
@@ -38,14 +43,21 @@ export const fhirPaths = (): readonly string[] =>
 function shapeOf(path: FhirRequest['path']): string {
   const [first, second, third, fourth] = path;
   if (first === undefined) return '';
-  if (second === undefined) return first === 'metadata' ? first : '[type]';
-  if (third === undefined) return second === '_search' ? '[type]/_search' : '[type]/[id]';
+  const named = OWN_PATHS.has(first) ? first : '[type]';
+  if (second === undefined) return first === 'metadata' ? first : named;
+  if (third === undefined) {
+    if (second.startsWith('$')) return `${first}/${second}`;
+    return second === '_search' ? `${named}/_search` : `${named}/[id]`;
+  }
   const within = isResourceType(third) ? '[type]' : third;
-  const type = third.startsWith('$') ? first : '[type]';
+  const type = third.startsWith('$') ? first : named;
   if (fourth === undefined) return `${type}/[id]/${within}`;
   const last = fourth === '_search' && within === '[type]' ? fourth : '[version]';
   return path.length === 4 ? `${type}/[id]/${within}/${last}` : 'too deep';
 }
+
+/** Not of the record, and asked in ways of their own. */
+const OWN_PATHS: ReadonlySet<string> = new Set(['Subscription', 'SubscriptionTopic']);
 
 const onType =
   (answer: Step): Answer =>
@@ -59,6 +71,20 @@ const onId =
   (answer: Step): Answer =>
   (gateway, request) =>
     answer(gateway, request, request.path[1]!);
+type OfSubscriptions = (
+  gateway: Gateway,
+  subscriptions: Subscriptions,
+  request: FhirRequest,
+  id: string,
+) => Outcome;
+const onSubscription =
+  (answer: OfSubscriptions): Answer =>
+  (gateway, request) =>
+    answer(gateway, gateway.subscriptions, request, request.path[1]!);
+/** Of all that the caller has. */
+const onSubscriptions = (
+  answer: (gateway: Gateway, subscriptions: Subscriptions, request: FhirRequest) => Outcome,
+) => onSubscription((gateway, subscriptions, request) => answer(gateway, subscriptions, request));
 const compartment: Answer = (gateway, request) => {
   const [type, id, third] = request.path as [string, string, string];
   return type === 'Patient' && third === 'AuditEvent' && readsAccessLog(request)
@@ -81,6 +107,8 @@ const readResource: Answer = (gateway, request) => {
     : read(gateway, request, type, id);
 };
 
+const both = (answer: Answer) => ({ GET: answer, POST: answer });
+
 const PATHS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = Object.assign(Object.create(null), {
   '': { POST: (gateway, request) => bundle(gateway, request, (part) => interact(gateway, part)) },
   metadata: { GET: capabilities },
@@ -99,6 +127,21 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Answer>>>> = Object
   'Patient/[id]/$everything': { GET: onId(everything) },
   'Patient/[id]/$summary': { GET: onId(summary) },
   'Patient/[id]/$break-glass': { POST: onId(breakGlass) },
+  Subscription: { GET: onSubscriptions(searchSubscriptions), POST: onSubscriptions(createSubscription) },
+  'Subscription/_search': { POST: onSubscriptions(searchSubscriptions) },
+  'Subscription/[id]': {
+    GET: onSubscription(readSubscription),
+    PUT: onSubscription(updateSubscription),
+    DELETE: onSubscription(removeSubscription),
+  },
+  'Subscription/$status': both(onSubscriptions(subscriptionStatus)),
+  'Subscription/$get-ws-binding-token': both(onSubscriptions(websocketToken)),
+  'Subscription/[id]/$status': both(onSubscription(subscriptionStatus)),
+  'Subscription/[id]/$events': both(onSubscription(subscriptionEvents)),
+  'Subscription/[id]/$get-ws-binding-token': both(onSubscription(websocketToken)),
+  'Subscription/[id]/$hook-secret': { POST: onSubscription(hookSecret) },
+  SubscriptionTopic: { GET: searchTopics },
+  'SubscriptionTopic/[id]': { GET: onId(readTopic) },
   'Measure/[id]/$evaluate-measure': { GET: onId(evaluateMeasure), POST: onId(evaluateMeasure) },
 } satisfies Record<string, Record<string, Answer>>);
 

@@ -16,6 +16,8 @@ it.each([
   ['GET', 'Patient/1/_history/2', 'vread'],
   ['GET', 'Patient/1/$everything', 'everything'],
   ['GET', 'Measure/1/$evaluate-measure', 'evaluate-measure'],
+  ['GET', 'Subscription/1/$events', 'notification'],
+  ['GET', 'Patient/1/$events', 'other'],
   ['GET', 'Patient/1/Observation', 'search'],
   ['POST', 'Patient/1/Observation/_search', 'search'],
   ['GET', 'Patient/1/9990000018', 'other'],

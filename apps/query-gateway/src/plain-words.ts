@@ -44,7 +44,7 @@ function deedIn({ interaction, decision, status }: RecordedAccess, names: Names)
   }
   if (decision === 'refused') return 'asked to look at your record and was refused';
   if (status >= 400) return 'asked for something in your record and got no answer';
-  if (interaction === 'create') return `added to ${parts}`;
+  if (interaction === 'create' || interaction === 'activities') return `added to ${parts}`;
   if (interaction === 'update') return `changed ${parts}`;
   if (interaction === 'delete') return `took something out of ${parts}`;
   return `looked at ${parts}`;

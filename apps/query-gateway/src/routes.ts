@@ -1,14 +1,10 @@
 /** The FHIR API as routes of a service: HTTP on the outside, interactions inside. */
 import { isUtf8 } from 'node:buffer';
-import type { Problem } from '@carelog/fhir';
-import { FHIR_JSON, outcomeText, sendBytes } from '@carelog/service-kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { FhirAnswer, FhirRequest, Gateway } from './gateway.ts';
-import { answeredOf, UNACCOUNTED } from './account.ts';
-import { refuse, Refusal } from './gateway.ts';
+import { refuse, Refusal, type FhirRequest, type Gateway } from './gateway.ts';
 import { interact } from './interact.ts';
 import { interactionOf } from './interaction-of.ts';
-import { statusOfProblems } from './status.ts';
+import { accountOf, leave, leaveAfter } from './leave.ts';
 
 export const FHIR_BASE = '/fhir/R4';
 
@@ -23,24 +19,12 @@ export function fhirRoutes(server: FastifyInstance, gateway: Gateway, url: () =>
     const received = receive(request, head);
     if (received instanceof Refusal) return leave(gateway, head, reply, received);
     const outcome = interact(gateway, received);
-    if (!(outcome instanceof Promise)) return leave(gateway, received, reply, outcome);
-    return outcome.then((result) => left(gateway, received, reply, result));
+    return outcome instanceof Promise
+      ? leaveAfter(gateway, received, reply, outcome)
+      : leave(gateway, received, reply, outcome);
   };
-  const config = {
-    // What the service refuses by itself, such as a body that is too large, is told to a caller too.
-    account(
-      request: FastifyRequest,
-      problems: readonly Problem[],
-      tell: (told: readonly Problem[]) => void,
-    ): void {
-      const head = asked(request);
-      const sent = { interaction: interactionOf(head), status: statusOfProblems(problems) };
-      const answered = answeredOf(gateway, head, new Refusal(problems), sent);
-      gateway.accessLog.record(head.caller, answered, false, (isKept) =>
-        tell(isKept ? problems : UNACCOUNTED.problems),
-      );
-    },
-  };
+  const account = accountOf(gateway, asked, interactionOf);
+  const config = { account };
   server.get(`${FHIR_BASE}/metadata`, { config: { open: true } }, answer);
   for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const) {
     server.route({ method, url: FHIR_BASE, config, handler: answer });
@@ -125,71 +109,4 @@ function formNotTaken(): Refusal {
 function formTooLarge(): Refusal {
   const message = `A form may have ${FORM_FIELDS_MAX} fields and 4 MiB. Send a search with fewer values.`;
   return refuse({ category: 'too-large', code: 'too-costly', message });
-}
-
-/** The answer leaves when its record is kept; without one it does not, and 503 does. Nobody keeps account of what is open to all. */
-function leave(
-  gateway: Gateway,
-  asked: FhirRequest,
-  reply: FastifyReply,
-  result: FhirAnswer | Refusal,
-  done?: (fault?: unknown) => void,
-): void {
-  const { request } = reply;
-  if (!request.confidential || (!(result instanceof Refusal) && result.isAccounted === true)) {
-    send(gateway, reply, result);
-    return done?.();
-  }
-  const { interaction } = request;
-  const status = result instanceof Refusal ? statusOfProblems(result.problems) : result.status;
-  const answered = answeredOf(gateway, asked, result, { interaction, status });
-  // What may not be known of is answered like what there is not, and is a refusal all the same.
-  const isFlushed = answered.decision === 'refused' || status === 403 || status === 404;
-  gateway.accessLog.record(asked.caller, answered, isFlushed, (isKept) => {
-    try {
-      send(gateway, reply, isKept ? result : unaccounted(result));
-      done?.();
-    } catch (fault) {
-      if (done === undefined) reply.send(fault);
-      else done(fault);
-    }
-  });
-}
-
-function left(
-  gateway: Gateway,
-  asked: FhirRequest,
-  reply: FastifyReply,
-  result: FhirAnswer | Refusal,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    leave(gateway, asked, reply, result, (fault) => (fault === undefined ? resolve() : reject(fault)));
-  });
-}
-
-/** What is recorded in the record stays so and is said, but nothing is shown. */
-function unaccounted(result: FhirAnswer | Refusal): FhirAnswer | Refusal {
-  if (result instanceof Refusal) return result;
-  if (result.isRecorded !== true) return UNACCOUNTED;
-  const { status, headers = {} } = result;
-  return { status, headers };
-}
-
-/** Seconds after which the same request may well succeed, unless the refusal says it itself. */
-const RETRY_AFTER: Readonly<Record<number, string>> = { 429: '1', 503: '1', 507: '60' };
-
-function send(gateway: Gateway, reply: FastifyReply, result: FhirAnswer | Refusal): void {
-  const position = String(gateway.projected.position());
-  if (result instanceof Refusal) {
-    const status = statusOfProblems(result.problems);
-    reply.code(status).header('carelog-position', position);
-    if (RETRY_AFTER[status] !== undefined) reply.header('retry-after', RETRY_AFTER[status]);
-    reply.headers(result.headers).header('content-type', FHIR_JSON).send(outcomeText(result.problems));
-    return;
-  }
-  const { status, headers = {}, body, isKept } = result;
-  const sent = body === undefined ? [] : ['content-type', FHIR_JSON];
-  for (const name in headers) sent.push(name, headers[name]!);
-  if (headers['carelog-position'] === undefined) sent.push('carelog-position', position);
-  sendBytes(reply, status, sent, body, isKept);
 }

@@ -60,7 +60,7 @@ export function connectWriters(options: WritersOptions): Writers {
 
   async function record(request: RecordRequest): Promise<readonly RecordOutcome[]> {
     const message = named(toMessage(request));
-    if (charactersOf(message) > MESSAGE_CHARACTERS_MAX) return refusedAll(request, TOO_LARGE);
+    if (charactersOf(message) > MESSAGE_CHARACTERS_MAX) return recordInParts(message);
     const deadline = performance.now() + patienceMs;
     let delivery: 'first' | 'again' = 'first';
     for (let faults = 0; performance.now() < deadline && faults < FAULTS_MAX;) {
@@ -79,6 +79,18 @@ export function connectWriters(options: WritersOptions): Writers {
     return refusedAll(request, delivery === 'first' ? NOT_REACHED : NOT_KNOWN);
   }
 
+  /** Entries of a batch do not depend on each other; anything else is recorded together or not at all. */
+  async function recordInParts(message: RecordRequest): Promise<readonly RecordOutcome[]> {
+    const { mode, entries } = message;
+    if (mode !== 'batch' || entries.length === 1) return refusedAll(message, TOO_LARGE);
+    const outcomes = new Array<RecordOutcome>(entries.length);
+    for (const part of partsOf(entries)) {
+      const answered = await record({ ...message, entries: part.map((index) => entries[index]!) });
+      for (const [at, index] of part.entries()) outcomes[index] = answered[at]!;
+    }
+    return outcomes;
+  }
+
   return {
     record,
     alive: () => writers.filter((writer) => writer.isAlive).length,
@@ -92,7 +104,28 @@ export function connectWriters(options: WritersOptions): Writers {
 /** Every event has its id before it is sent, so that sent twice it is recorded once. */
 function named(request: RecordRequest): RecordRequest {
   if (request.idempotencyKey !== undefined) return request;
-  return { ...request, entries: request.entries.map((entry) => ({ eventId: newEventId(), ...entry })) };
+  const entries = request.entries.map((entry) =>
+    entry.publishedAs === undefined ? { eventId: newEventId(), ...entry } : entry,
+  );
+  return { ...request, entries };
+}
+
+/** Indexes of entries by messages that hold them, in the order in which a writer would go through the whole. */
+function partsOf(entries: RecordRequest['entries']): readonly (readonly number[])[] {
+  const turn = { DELETE: 0, POST: 1, PUT: 2 } as const;
+  const order = [...entries.keys()].sort((a, b) => turn[entries[a]!.method] - turn[entries[b]!.method]);
+  const parts: number[][] = [];
+  let room = 0;
+  for (const index of order) {
+    const size = charactersOf({ entries: [entries[index]!] });
+    if (size > room || parts.length === 0) {
+      parts.push([]);
+      room = MESSAGE_CHARACTERS_MAX;
+    }
+    parts.at(-1)!.push(index);
+    room -= size;
+  }
+  return parts;
 }
 
 function leastBusy(writers: readonly Writer[]): Writer {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { activityTypeOf, CATALOGUE, labelsOf, occurredAtOf } from './catalogue.ts';
+import { activityTypeOf, CATALOGUE, labelsOf, nationalEventOf, occurredAtOf } from './catalogue.ts';
 
 describe('the activity catalogue', () => {
   it.each([
@@ -16,6 +16,14 @@ describe('the activity catalogue', () => {
     [{ resourceType: 'BiologicallyDerivedProduct' }, 'biologically-derived-product.recorded'],
   ])('%j is %s', (resource, type) => {
     expect(activityTypeOf(resource)).toBe(type);
+  });
+
+  it('knows the national name of what has one', () => {
+    expect(nationalEventOf({ resourceType: 'Patient', deceasedBoolean: true })).toBe(
+      'pds-death-notification-2',
+    );
+    expect(nationalEventOf({ resourceType: 'Observation' })).toBeUndefined();
+    expect(nationalEventOf({ resourceType: 'BiologicallyDerivedProduct' })).toBeUndefined();
   });
 
   it('ends the rows of each resource with one that always fits, so that no condition hides another row', () => {

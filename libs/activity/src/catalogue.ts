@@ -184,8 +184,15 @@ const rowsOf = Map.groupBy(CATALOGUE, (row) => row.resource);
 /** The activity type of a resource as sent; every resource type has one, at least `<kebab-type>.recorded`. */
 export function activityTypeOf(resource: Resource): string {
   const type = resource['resourceType'] as string;
-  const row = rowsOf.get(type)?.find((candidate) => candidate.when === undefined || candidate.when(resource));
-  return row?.type ?? `${type.replace(/(?<=[a-z])(?=[A-Z])/g, '-').toLowerCase()}.recorded`;
+  return rowOf(resource)?.type ?? `${type.replace(/(?<=[a-z])(?=[A-Z])/g, '-').toLowerCase()}.recorded`;
+}
+
+/** The name that national event services know this activity by, where they know it. */
+export const nationalEventOf = (resource: Resource): string | undefined => rowOf(resource)?.nationalEvent;
+
+function rowOf(resource: Resource): CatalogueRow | undefined {
+  const rows = rowsOf.get(resource['resourceType'] as string);
+  return rows?.find((candidate) => candidate.when === undefined || candidate.when(resource));
 }
 
 // In this order the first that is present says when it happened; a period says it by its end once it has ended.
@@ -233,6 +240,7 @@ function codings(concept: unknown): readonly Resource[] {
   return list((concept as Resource | undefined)?.['coding']) as Resource[];
 }
 
+/** What is asked may not have been validated yet. */
 function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
+  return Array.isArray(value) ? value.filter((it) => typeof it === 'object' && it !== null) : [];
 }

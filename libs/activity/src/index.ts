@@ -1,4 +1,4 @@
-export { CATALOGUE, activityTypeOf, labelsOf, occurredAtOf } from './catalogue.ts';
+export { CATALOGUE, activityTypeOf, labelsOf, nationalEventOf, occurredAtOf } from './catalogue.ts';
 export type { CareSetting, CatalogueRow } from './catalogue.ts';
 export { canonicalContent } from './content.ts';
 export { decide } from './decide.ts';

@@ -42,6 +42,11 @@ export interface RecordEntry {
   readonly expression?: string;
   /** Event id chosen by an importer from content and place. */
   readonly eventId?: string;
+  /**
+   * What its publisher calls the activity, e.g. by `source` and `id` of a CloudEvent. Makes the event id: the same name from the
+   * same publisher is the same activity, whichever gateway and in whatever company it comes.
+   */
+  readonly publishedAs?: string;
 }
 
 /** A resource as JSON value, beside what a JSON value cannot keep (exact decimals). See `parseJson` of `@carelog/fhir`. */

@@ -27,6 +27,6 @@ export function toMessage(request: RecordRequest): RecordRequest {
   return { ...request, entries };
 }
 
-export function charactersOf({ entries }: RecordRequest): number {
+export function charactersOf({ entries }: Pick<RecordRequest, 'entries'>): number {
   return entries.reduce((sum, { resource }) => sum + (typeof resource === 'string' ? resource.length : 0), 0);
 }

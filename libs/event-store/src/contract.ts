@@ -327,6 +327,7 @@ export function describeEventStore(
       await store.append([to('a', 'any', someEvent(), someEvent())]);
       expect(store.head()).toEqual({ position: 2, epoch });
       expect((await emptyStore()).head().epoch).not.toBe(epoch);
+      expect(await store.epochs()).toEqual([{ id: epoch, position: 0 }]);
     });
   });
 

@@ -43,6 +43,13 @@ export interface Head {
   readonly epoch: string;
 }
 
+/** A life of the log, from its beginning or from a restore to the next. */
+export interface Epoch {
+  readonly id: string;
+  /** Head of the log when it began: up to here it has the events of the one before. */
+  readonly position: number;
+}
+
 export interface EventStore {
   /**
    * Appends to one stream or several, atomically. Resolves only after the events are on disk.
@@ -66,6 +73,8 @@ export interface EventStore {
   head(): Head;
   /** Includes everything that was acknowledged, to whomever, before this was called. */
   freshHead(): Promise<Head>;
+  /** The first one first; the last one is that of the head. */
+  epochs(): Promise<readonly Epoch[]>;
   /** Resolves when everything that was asked for is on disk and the store is released. */
   close(): Promise<void>;
 }

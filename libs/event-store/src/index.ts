@@ -1,6 +1,7 @@
 export type { Envelope, NewEvent, RecordedEvent } from './envelope.ts';
 export type {
   AppendOutcome,
+  Epoch,
   EventStore,
   ExpectedRevision,
   Head,

@@ -75,6 +75,7 @@ export function createMemoryEventStore(options: { readonly now?: () => number } 
       }),
     head: () => ({ position: all.length, epoch }),
     freshHead: async () => store.head(),
+    epochs: async () => [{ id: epoch, position: 0 }],
     async close() {
       closing.abort();
       wakeWaiters(headSignal);

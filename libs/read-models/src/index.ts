@@ -9,6 +9,7 @@ export type {
   SearchRefusal,
   SearchRequest,
   Shown,
+  ShownVersion,
   TheseVersions,
   VersionAnswer,
 } from './record/record.ts';

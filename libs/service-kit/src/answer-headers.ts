@@ -84,6 +84,7 @@ const preflight = {
     'If-Modified-Since',
     'If-None-Exist',
     'If-None-Match',
+    'Last-Event-ID',
     'Prefer',
     'X-Request-Id',
   ].join(', '),

@@ -1,15 +1,17 @@
 /** The HTTP server: limits, body types, and answers in FHIR's shape to what never becomes a request. */
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { fastify } from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import type { Problem } from '@carelog/fhir';
+import { takeBodies } from './body-types.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { answerNotFound, faultHandler, outcomeText } from './problem-response.ts';
 
-/** Bodies of these types reach handlers as the Buffer that was sent; every other type is refused with 415. */
+/** Of every route that does not take others. */
 const bodyTypes = [
   'application/fhir+json',
   'application/json',
@@ -17,19 +19,38 @@ const bodyTypes = [
   'application/x-www-form-urlencoded',
 ];
 
+/** Takes a connection over whose client asks for another protocol. https://www.rfc-editor.org/rfc/rfc9110#section-7.8 */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** By path. */
+    upgrades: Map<string, Upgrade>;
+  }
+}
+
+const pathOf = (url: string): string => url.split('?', 1)[0]!;
+
 /** A Nest adapter around a Fastify server that hands bodies to handlers as bytes. */
 export function createAdapter(
   config: Pick<Config, 'bodyLimit'> & Partial<Pick<Config, 'trustedProxies'>>,
   log: Log,
 ): FastifyAdapter {
   const proxies = config.trustedProxies ?? [];
+  const upgrades = new Map<string, Upgrade>();
   const server = fastify({
     logger: false,
     bodyLimit: config.bodyLimit,
     requestTimeout: 60_000,
     keepAliveTimeout: 65_000,
     // A look every five seconds, so that a head that trickles in is cut off soon after its time.
-    http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000, maxHeaderSize: 16 * 1024 },
+    http: {
+      headersTimeout: 15_000,
+      connectionsCheckingInterval: 5_000,
+      maxHeaderSize: 16 * 1024,
+      // Any other request that would become something else is answered as if it had not asked.
+      shouldUpgradeCallback: ({ url = '' }) => upgrades.has(pathOf(url)),
+    },
     ...(proxies.length > 0 && { trustProxy: [...proxies] }),
     routerOptions: { maxParamLength: 256 },
     // Requests on connections that are already open are answered, then told to close; refusing them would lose writes.
@@ -38,15 +59,14 @@ export function createAdapter(
     clientErrorHandler: answerUnparsable,
     frameworkErrors: faultHandler(log),
   });
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser(bodyTypes, { parseAs: 'buffer' }, (request, body, done) => {
-    const charset = /;\s*charset="?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
-    if (charset === undefined || /^(utf-8|utf8|us-ascii)$/i.test(charset)) done(null, body);
-    else done(foreignCharset as never);
-  });
+  takeBodies(server, bodyTypes);
   // An expectation that nobody here knows is left alone, as HTTP allows; Node would answer 417 without a word.
   server.server.on('checkExpectation', (request, response) =>
     server.server.emit('request', request, response),
+  );
+  server.decorate('upgrades', upgrades);
+  server.server.on('upgrade', (request, socket, head) =>
+    upgrades.get(pathOf(request.url ?? ''))?.(request, socket, head),
   );
   server.setErrorHandler(faultHandler(log));
   server.setNotFoundHandler(answerNotFound);
@@ -78,12 +98,6 @@ class PlainAdapter extends FastifyAdapter {
     return undefined as never;
   }
 }
-
-const foreignCharset: Problem = {
-  category: 'media-type',
-  code: 'not-supported',
-  message: 'The body is in a character set that is not understood here. Send application/fhir+json in UTF-8.',
-};
 
 /** The client's own id where it is a UUID; any other text could hold what must not be logged. */
 function requestId(request: { headers: Record<string, unknown> }): string {

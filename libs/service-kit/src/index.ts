@@ -1,5 +1,6 @@
 export { createAuthenticator } from './authenticate.ts';
 export type { AuthenticationOutcome, Authenticator, TrustedIssuer } from './authenticate.ts';
+export { takeBodies } from './body-types.ts';
 export { readClusterConfig, readClusterConfigOrExit } from './cluster-config.ts';
 export type { ClusterConfigOutcome, ClusterSettings, ServiceAddress } from './cluster-config.ts';
 export { readConfig, readConfigOrExit } from './config.ts';
@@ -11,7 +12,7 @@ export { metricCatalogue, METRICS_TYPE, metricsText, processSamples } from './me
 export type { MetricName, Sample } from './metrics.ts';
 export { pageHeaders } from './page-headers.ts';
 export { describeFault, FHIR_JSON, outcomeText, sendProblems, statusOf } from './problem-response.ts';
-export { sendBytes } from './request-hooks.ts';
+export { authorizationOf, openStream, sendBytes } from './request-hooks.ts';
 export { defaultAllowances } from './request-limits.ts';
 export type { Allowance, Allowances } from './request-limits.ts';
 export { makeServiceKey, readServiceKey, sealKeyOf, tlsForServices, tlsToServices } from './service-key.ts';

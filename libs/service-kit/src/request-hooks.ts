@@ -14,6 +14,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Served without a token. */
     open?: true;
+    /** The `Authorization` of a request that has no such header, where a browser cannot send one. */
+    authorization?: (request: FastifyRequest) => string | undefined;
     /**
      * Keeps account of what a caller is told before a handler is asked, or when one fails. `send` sends; what is given to it
      * may be other problems, where no account can be kept.
@@ -63,7 +65,7 @@ export function receiveTraced(request: FastifyRequest, _reply: FastifyReply, don
 export function requireCallerOf(authenticator: () => Authenticator, limits: RequestLimits) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     request.confidential = true;
-    const { authorization } = request.headers;
+    const authorization = authorizationOf(request);
     const caller = authenticator().recall(authorization);
     if (caller !== undefined) {
       request.caller = caller;
@@ -88,6 +90,11 @@ export function requireCallerOf(authenticator: () => Authenticator, limits: Requ
       })
       .catch((fault: unknown) => reply.send(fault));
   };
+}
+
+/** As the request said it, or as its route finds it elsewhere. */
+export function authorizationOf(request: FastifyRequest): string | undefined {
+  return request.headers.authorization ?? request.routeOptions.config.authorization?.(request);
 }
 
 /** For open routes: 429 where the address is over its limits. */
@@ -187,6 +194,20 @@ export function sendBytes(
     raw.uncork();
   }
   endWhenTaken(request, raw);
+}
+
+/**
+ * Begins an answer that is written as it comes, for as long as both sides like. Counts as answered from now on: whoever writes
+ * it limits how many there are, and how much of each waits to be taken.
+ */
+export function openStream(reply: FastifyReply, headers: readonly string[]): ServerResponse {
+  const { request, raw } = reply;
+  reply.hijack();
+  request.server.answered(request, 200);
+  raw.writeHead(200, [...commonHeaders(request), ...headers]);
+  raw.flushHeaders();
+  endUsage(request);
+  return raw;
 }
 
 /** What the client has not taken yet is memory of ours, and counts until it has, or has not moved for too long. */

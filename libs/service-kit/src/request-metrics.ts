@@ -60,7 +60,7 @@ export function stepOf(interaction: string): 'received' | 'served' {
   return recording.has(interaction) ? 'received' : 'served';
 }
 
-const recording = new Set(['create', 'update', 'delete', 'bundle']);
+const recording = new Set(['create', 'update', 'delete', 'bundle', 'activities']);
 const reading = new Set(['read', 'vread', 'history', 'search', 'everything']);
 
 function* histogram(interaction: string, buckets: readonly number[], sum: number): Iterable<Sample> {

@@ -13,6 +13,7 @@ import type {
 } from '@nestjs/common';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
+import type { Caller } from '@carelog/access';
 import type { Problem } from '@carelog/fhir';
 import { shareWith, standingHeaders } from './answer-headers.ts';
 import { createAuthenticator } from './authenticate.ts';
@@ -50,6 +51,8 @@ export interface Wiring {
 export interface RouteWiring extends Wiring {
   /** What was asked and how long it took since the service started. */
   readonly requestMetrics: () => Iterable<Sample>;
+  /** Whether a caller who was let in may still be: as the same `Authorization` would be let in now. Undefined where not. */
+  readonly recheck: (authorization: string | undefined) => Caller | undefined | Promise<Caller | undefined>;
 }
 
 export interface Service extends Wiring {
@@ -89,13 +92,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let authenticator: Authenticator | undefined;
   const metadataOf = (own: string): string => `${own}${resourceMetadataPath}`;
   const limits = new RequestLimits(config.allowances ?? defaultAllowances);
-  const requireCaller = requireCallerOf(
-    () =>
-      (authenticator ??= createAuthenticator(options.issuers(url()), {
-        resourceMetadata: metadataOf(url()),
-      })),
-    limits,
-  );
+  const authentication = (): Authenticator =>
+    (authenticator ??= createAuthenticator(options.issuers(url()), { resourceMetadata: metadataOf(url()) }));
+  const requireCaller = requireCallerOf(authentication, limits);
+  const recheck: RouteWiring['recheck'] = (authorization) =>
+    authentication().recall(authorization) ??
+    authentication()
+      .verify(authorization)
+      .then((outcome) => (outcome.kind === 'caller' ? outcome.caller : undefined));
   const admitStranger = admitStrangerOf(limits);
   const routes: ServedRoute[] = [];
   server.decorateRequest('caller');
@@ -124,7 +128,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       .then(() => options.release?.(get)));
   healthRoutes(server, () => (closing === undefined ? (options.readiness?.(get) ?? []) : [ENDING]));
   try {
-    await options.routes(server, { get, url, requestMetrics: () => metrics.samples() });
+    await options.routes(server, { get, url, requestMetrics: () => metrics.samples(), recheck });
     await app.listen(config.port, config.host);
     url();
   } catch (fault) {

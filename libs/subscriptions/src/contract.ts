@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { describeNumbering } from './numbering-contract.ts';
 import { aNotice, aSubscription, CLINIC, MINUTE, NOW, numbersOf, WARD } from './some-subscription.ts';
-import type { SubscriptionStore } from './subscription-store.ts';
+import type { StoredSubscription, SubscriptionStore } from './subscription-store.ts';
 
 export type Place = () => SubscriptionStore;
 
@@ -69,6 +69,9 @@ export function describeSubscriptionStore(name: string, begin: () => Promise<Pla
       const page = await store.list({ count: 2 }, CLINIC);
       expect(page).toEqual(mine.slice(0, 2));
       expect(await store.list({ count: 2, after: page[1]!.id }, CLINIC)).toEqual(mine.slice(2));
+      const progress = await store.progress([all[0]!.id, all[3]!.id, 'another']);
+      const stands = ({ status, endsAt, events }: StoredSubscription) => ({ status, endsAt, events });
+      expect(progress).toEqual(new Map([all[0]!, all[3]!].map((it) => [it.id, stands(it)])));
       expect(await store.count(CLINIC)).toBe(3);
       expect(await store.count({ ...WARD, system: 'none' })).toBe(0);
     });

@@ -1,5 +1,10 @@
 /** How both engines lay a subscription out: what its owner asked for, and how far it is, which changes with each delivery. */
-import type { Owner, StoredSubscription, SubscriptionStatus } from './subscription-store.ts';
+import type {
+  Owner,
+  StoredSubscription,
+  SubscriptionProgress,
+  SubscriptionStatus,
+} from './subscription-store.ts';
 
 /** Of the two tables, joined by id. */
 export const COLUMNS = `id, owner, resource, secrets, secret_generation, version, last_updated,
@@ -62,3 +67,8 @@ export function isDelivered(resource: string): boolean {
   const { channel } = JSON.parse(resource) as { readonly channel?: { readonly type?: unknown } };
   return channel?.type === 'rest-hook';
 }
+
+export type ProgressRow = Pick<StoredRow, 'id' | 'status' | 'ends_at' | 'events'>;
+
+export const progressById = (rows: readonly ProgressRow[]): ReadonlyMap<string, SubscriptionProgress> =>
+  new Map(rows.map(({ id, status, ends_at: endsAt, events }) => [id, { status, endsAt, events }]));

@@ -58,6 +58,8 @@ export interface NumberedNotice {
   readonly notice: Notice;
 }
 
+export type SubscriptionProgress = Pick<StoredSubscription, 'status' | 'endsAt' | 'events'>;
+
 export interface SubscriptionPage {
   readonly count: number;
   /** Id of the last one of the page before. */
@@ -73,6 +75,8 @@ export interface SubscriptionStore {
     page: SubscriptionPage,
     owner?: Pick<Owner, 'subject' | 'system'>,
   ): Promise<readonly StoredSubscription[]>;
+  /** How these stand, by id; those that there are. */
+  progress(ids: readonly string[]): Promise<ReadonlyMap<string, SubscriptionProgress>>;
   /** How many this subject has in this system. */
   count(owner: Pick<Owner, 'subject' | 'system'>): Promise<number>;
   /** A new version of the resource. Failures are forgotten. `mismatch` where it is not at `expected` any more. */

@@ -9,7 +9,7 @@ import {
   openPostgresPopulation,
   populationSchema,
 } from '@carelog/read-models';
-import { connectWriters, raiseTasks, startAlerting, type Gateway } from '@carelog/query-gateway';
+import { connectWriters, feedSource, raiseTasks, startAlerting, type Gateway } from '@carelog/query-gateway';
 import {
   readServiceKey,
   type ClusterSettings,
@@ -17,7 +17,8 @@ import {
   type Log,
   type Service,
 } from '@carelog/service-kit';
-import { keyedBy, startFront } from '../front.ts';
+import { Feed, openPostgresSubscriptionStore } from '@carelog/subscriptions';
+import { keyedBy, startFront, subscriptionKey } from '../front.ts';
 import { dataPaths } from '../paths.ts';
 import type { Running } from '../status.ts';
 import { version } from '../version.ts';
@@ -49,10 +50,12 @@ export async function startGatewayService(
   const writers = connectWriters({ addresses: settings.writers, serviceKey, log });
   const settingsPool = openPostgresCareSettings({ url: settings.readModelsUrl, settings: careSettings });
   const population = openPostgresPopulation(settings.readModelsUrl, policy);
+  const subscriptions = openPostgresSubscriptionStore({ url: settings.readModelsUrl });
   const releaseEngines = async (): Promise<void> => {
     ending.abort();
     await settingsPool.close();
     await population.close();
+    await subscriptions.close();
     writers.close();
     await engines.close();
   };
@@ -83,6 +86,7 @@ export async function startGatewayService(
     const of = new Map([...settingsPool.of].map(([name, it]) => [name, refusingWhileAway(() => it, 'The view of this care setting')])); // prettier-ignore
     const queries = refusingWhileAway(() => population, 'The view of the population');
     const views = { of, position: () => together.position(), waitFor: together.waitFor };
+    const feed = new Feed(feedSource(store, { ...reading, careSettings: views }), log);
     const gateway: Gateway = {
       ...reading,
       careSettings: views,
@@ -93,6 +97,8 @@ export async function startGatewayService(
       log: refusingWhileAway(() => store, 'The log'),
       ...keyedBy(keyring),
       pressure: { waiting: 0, turnedAway: 0 },
+      feed,
+      subscriptions: { store: subscriptions, key: subscriptionKey(keyring) },
       version,
     };
     const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected, careSettings: views }; // prettier-ignore
@@ -100,6 +106,7 @@ export async function startGatewayService(
     const alerting = startAlerting(gateway, log);
     const release = async (): Promise<void> => {
       await alerting.stop();
+      await feed.close();
       await accessLog.close();
       await releaseEngines();
     };

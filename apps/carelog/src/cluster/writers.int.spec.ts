@@ -174,6 +174,72 @@ describe('a request', () => {
   });
 });
 
+describe('what a publisher names', () => {
+  const named = (resource: string) => ({ caller, mode: 'batch', entries: [{ method: 'POST', type: 'Organization', resource, publishedAs: 'message 1' }] }) as const; // prettier-ignore
+  const [one, other] = ['{"resourceType":"Organization","name":"A"}', '{ "name": "A", "resourceType": "Organization" }']; // prettier-ignore
+
+  it('is recorded once, by whichever gateway and in whatever spelling it comes, also at the same time', async () => {
+    const { port } = await writer();
+    const gateways = [gateway([port]), gateway([port])];
+    const tries = Array.from({ length: 10 }, (_, index) =>
+      gateways[index % 2]!.record(named(index < 5 ? one : other)),
+    );
+    const entries = (await Promise.all(tries)).map(entryOf);
+    expect(entries.filter(({ kind }) => kind === 'created')).toHaveLength(1);
+    expect(new Set(entries.map(({ id }) => id)).size).toBe(1);
+    expect(entryOf(await gateways[0]!.record(named(other)))).toMatchObject({ kind: 'existing' });
+    expect(await recordedEvents()).toHaveLength(1);
+  });
+});
+
+describe('a batch that is more than a message holds', () => {
+  const junk = 'x'.repeat(25_000_000);
+
+  it('goes in several, in the order in which one writer would record it, and each entry has its own answer', async () => {
+    const messages: string[][] = [];
+    const counting: RecordActivity = {
+      record(request) {
+        messages.push(request.entries.map(({ method, id = '' }) => method + id));
+        return recordActivity.record(request);
+      },
+    };
+    const { port } = await writer(counting);
+    const { record } = gateway([port]);
+    await record({ caller, mode: 'single', entries: [{ method: 'PUT', type: 'Organization', id: 'd', resource: '{"resourceType":"Organization","id":"d","name":"D"}' }] }); // prettier-ignore
+    messages.length = 0;
+    const outcomes = await record({
+      caller,
+      mode: 'batch',
+      entries: [
+        { method: 'PUT', type: 'Organization', id: 'p', resource: '{"resourceType":"Organization","id":"p","name":"P"}' },
+        { method: 'POST', type: 'Organization', resource: junk },
+        { method: 'POST', type: 'Organization', resource: junk },
+        { method: 'POST', type: 'Organization', resource: junk + junk + junk },
+        { method: 'DELETE', type: 'Organization', id: 'd' },
+      ],
+    }); // prettier-ignore
+    expect(messages).toEqual([['DELETEd', 'POST', 'POST'], ['PUTp']]);
+    expect(outcomes).toMatchObject([
+      { kind: 'recorded', entries: [{ kind: 'created', id: 'p' }] },
+      { kind: 'refused', problems: [{ category: 'incorrect' }] },
+      { kind: 'refused', problems: [{ category: 'incorrect' }] },
+      { kind: 'refused', problems: [{ category: 'too-large' }] },
+      { kind: 'recorded', entries: [{ kind: 'deleted', id: 'd' }] },
+    ]);
+  });
+
+  it('is refused where it is to be recorded together', async () => {
+    const { port } = await writer();
+    const entry = { method: 'POST', type: 'Organization', resource: junk } as const;
+    const outcomes = await gateway([port]).record({
+      caller,
+      mode: 'transaction',
+      entries: [entry, entry, entry],
+    });
+    expect(outcomes).toMatchObject([{ kind: 'refused', problems: [{ category: 'too-large' }] }]);
+  });
+});
+
 /** Forwards; while told to, it lets requests through and closes instead of giving back an answer. */
 async function lossyProxy(target: number) {
   let isDone: (() => Promise<boolean>) | undefined;

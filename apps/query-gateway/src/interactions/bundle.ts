@@ -249,7 +249,7 @@ async function answerParts(
 }
 
 /** Nobody is told of a refusal that no account could be kept of. */
-async function accounted(
+export async function accounted(
   gateway: Gateway,
   part: FhirRequest,
   answer: FhirAnswer | Refusal,
@@ -259,11 +259,11 @@ async function accounted(
 }
 
 /** The entry as the request that it would have been by itself. */
-function askedBy(request: FhirRequest, { method, type, id }: RecordEntry): FhirRequest {
+export function askedBy(request: FhirRequest, { method, type, id }: RecordEntry): FhirRequest {
   return { ...request, method, path: id === undefined ? [type] : [type, id], query: new URLSearchParams() };
 }
 
-function together(parts: readonly Shown[]): Shown {
+export function together(parts: readonly Shown[]): Shown {
   return {
     versions: parts.flatMap(({ versions }) => (versions === '' ? [] : versions)).join(','),
     patients: [...new Set(parts.flatMap(({ patients }) => patients))],

@@ -1,6 +1,7 @@
 /** The CapabilityStatement, generated from what is really there. https://hl7.org/fhir/R4/http.html#capabilities */
 import { resourceTypes, searchParametersOf } from '@carelog/fhir';
 import { careSettings, indicators } from '@carelog/read-models';
+import { subscriptionCapability } from '../subscriptions/capability.ts';
 import { WORKLIST_SYSTEM } from './worklists.ts';
 import type { FhirAnswer, FhirRequest, Gateway } from '../gateway.ts';
 
@@ -32,6 +33,7 @@ function statementFor(gateway: Gateway, base: string) {
     rest: [
       {
         mode: 'server',
+        documentation: ACTIVITIES,
         security: {
           cors: false,
           service: [
@@ -48,7 +50,9 @@ function statementFor(gateway: Gateway, base: string) {
           ...(gateway.tokensFrom !== undefined && { extension: [oauthUris(gateway.tokensFrom(base))] }),
           description: 'Every request but this one needs a bearer token of a trusted issuer.',
         },
-        resource: resourceTypes().map(resourceOf),
+        resource: resourceTypes().map((type): object =>
+          type === 'Subscription' ? subscriptionCapability() : resourceOf(type),
+        ),
         interaction: [{ code: 'transaction' }, { code: 'batch' }],
       },
     ],
@@ -64,6 +68,8 @@ function oauthUris({ authorize, token, introspect, revoke }: Record<string, stri
   };
 }
 
+const ACTIVITIES =
+  'Beside this API, activities are published as CloudEvents 1.0 with POST /activities at the root of this server: structured, batched or binary, with a resource as data.';
 const BREAK_GLASS =
   'Opens a record without a relationship, for a time. Takes Parameters: reason (a code of the access policy) and text. The privacy officer is told.';
 const SUMMARY = `The first page of a care setting, as a document. profile is one of ${careSettings.map(({ name }) => name).join(', ')}.`;

@@ -2,11 +2,12 @@
  * Worklists: what waits, oldest first, as a FHIR List that is made when it is asked for: `List?code=[system]|[name]`.
  * https://hl7.org/fhir/R4/list.html
  */
-import { careSettings, cursorAfter, isOpenAt, type CareSetting, type PageRequest, type WorkCursor, type Worklist, type WorkRow } from '@carelog/read-models'; // prettier-ignore
+import { cursorAfter, isOpenAt, type PageRequest, type WorkCursor, type WorkRow } from '@carelog/read-models'; // prettier-ignore
 import { allow, standingOf, type Allowed } from '../access.ts';
 import { settingCaughtUp } from '../consistency.ts';
 import { nextLink } from '../cursor.ts';
 import { refuse, Refusal, type FhirAnswer, type FhirRequest, type Gateway } from '../gateway.ts';
+import { everyList, type ListOfSetting } from '../subscriptions/feed-source.ts';
 import { filledPage, type FilledPage, type ListToFill } from './filled-page.ts';
 import { pageOf, refuseUnknown } from './search.ts';
 import { seenBy } from './seen-facts.ts';
@@ -60,16 +61,7 @@ export async function worklist(gateway: Gateway, request: FhirRequest): Promise<
   };
 }
 
-interface Asked {
-  readonly setting: CareSetting;
-  readonly list: Worklist;
-}
-
-const everyList: readonly Asked[] = careSettings.flatMap((setting) =>
-  setting.worklists.filter((list) => list.withdraws !== true).map((list) => ({ setting, list })),
-);
-
-function listNamed(codes: readonly string[]): Asked | undefined {
+function listNamed(codes: readonly string[]): ListOfSetting | undefined {
   const [code, ...others] = codes;
   return others.length > 0
     ? undefined
@@ -85,7 +77,7 @@ function unknownList(): Refusal {
 /** As many as were asked for of what the caller may know, past what waits for others. */
 function pageOfList(
   gateway: Gateway,
-  asked: Asked,
+  asked: ListOfSetting,
   page: PageRequest,
   knowing: Allowed,
 ): Promise<FilledPage<WorkRow, WorkCursor>> {
@@ -113,7 +105,7 @@ function placeOf(cursor: PageRequest['cursor']): WorkCursor | undefined {
 async function knownOf(
   gateway: Gateway,
   rows: readonly WorkRow[],
-  { setting, list }: Asked,
+  { setting, list }: ListOfSetting,
   allowed: Allowed,
 ): Promise<readonly (WorkRow | undefined)[]> {
   if (allowed.seesAll) return rows;
@@ -137,7 +129,7 @@ async function knownOf(
 
 const EXTENSION = 'https://fhir.carelog.example/StructureDefinition/worklist-';
 
-function listOf({ setting, list }: Asked, rows: readonly WorkRow[]) {
+function listOf({ setting, list }: ListOfSetting, rows: readonly WorkRow[]) {
   const now = new Date().toISOString();
   return {
     resourceType: 'List',

@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 import { decodeEvent, encodeEnvelopeText } from '../envelope-bytes.ts';
 import type { RecordedEvent } from '../envelope.ts';
 import { newEventId } from '../event-id.ts';
-import type { Head, ReadOptions, ReadStreamOptions } from '../event-store.ts';
+import type { Epoch, Head, ReadOptions, ReadStreamOptions } from '../event-store.ts';
 import { StoreFault } from '../store-fault.ts';
 import type { KurrentClient } from './kurrent-client.ts';
 import { isOvertaken, kindOf } from './kurrent-fault.ts';
@@ -53,7 +53,8 @@ export class KurrentLog {
 
   async beginEpoch(expectedState: 'no_stream' | 'stream_exists'): Promise<void> {
     const streamName = `${this.#name}.epoch`;
-    const events = [jsonRecord({ epoch: newEventId() })];
+    const position = expectedState === 'no_stream' ? 0 : (await this.head()).position;
+    const events = [jsonRecord({ epoch: newEventId(), position })];
     await this.#client.multiStreamAppend([{ streamName, expectedState, events }]);
   }
 
@@ -69,6 +70,15 @@ export class KurrentLog {
     }
     const event = last && this.decode(last);
     return { epoch, position: event?.position ?? 0, recordedAt: event?.recordedAt ?? '' };
+  }
+
+  async epochs(): Promise<Epoch[]> {
+    const records = await collect(this.#client.readStream(`${this.#name}.epoch`, { fromRevision: 'start' }));
+    // Those that were begun before positions were noted had perhaps nothing of the one before.
+    return records.map(({ event }) => {
+      const { epoch: id, position = 0 } = event!.data as { epoch: string; position?: number };
+      return { id, position };
+    });
   }
 
   async all({ after = 0, limit = 1_000 }: ReadOptions = {}): Promise<RecordedEvent[]> {

@@ -125,6 +125,7 @@ export async function openKurrentEventStore(options: KurrentEventStoreOptions): 
     readAll: (selected) => read(() => log.all(selected)),
     subscribe,
     head: () => ({ position: head.position, epoch: head.epoch }),
+    epochs: () => read(() => log.epochs()),
     freshHead: () => read(async () => moved(await log.head())),
     async close() {
       if (closing.signal.aborted) return;

@@ -3,7 +3,7 @@ import type { QueryArrayConfig, QueryArrayResult } from 'pg';
 import { crc32 } from 'node:zlib';
 import { decodeEvent } from '../envelope-bytes.ts';
 import type { RecordedEvent } from '../envelope.ts';
-import type { ReadOptions, ReadStreamOptions } from '../event-store.ts';
+import type { Epoch, ReadOptions, ReadStreamOptions } from '../event-store.ts';
 import { StoreFault } from '../store-fault.ts';
 
 /** Runs a statement that is prepared under its name. */
@@ -36,6 +36,12 @@ export class LogQueries {
     const { rows } = await run({ name: 'head', text, rowMode: 'array' });
     const [number, epoch, position] = rows[0] as [number, string, number];
     return { number, epoch, position };
+  }
+
+  async epochs(run: Run): Promise<Epoch[]> {
+    const text = `SELECT id, position FROM ${this.#schema}.epoch ORDER BY number`;
+    const { rows } = await run({ name: 'epochs', text, rowMode: 'array' });
+    return (rows as unknown as [string, number][]).map(([id, position]) => ({ id, position }));
   }
 
   async event(run: Run, id: string): Promise<RecordedEvent | undefined> {

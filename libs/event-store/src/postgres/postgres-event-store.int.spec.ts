@@ -239,6 +239,8 @@ describe.skipIf(missing !== undefined)(`a log in PostgreSQL${missing ? ` (${miss
       await store.append([to('a', 1, someEvent())]);
       await ended;
       expect(store.head()).toEqual({ position: 2, epoch: began.epoch });
+      const epochs = [before, began].map(({ epoch: id }, at) => ({ id, position: at }));
+      expect(await store.epochs()).toEqual(epochs);
     });
 
     it('begins by itself where the log finds itself on another server', async () => {

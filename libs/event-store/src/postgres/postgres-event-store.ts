@@ -111,6 +111,7 @@ export async function openPostgresEventStore(
     },
     head: () => watch.head(),
     freshHead: () => read(() => watch.fresh()),
+    epochs: () => read(() => queries.epochs(run)),
     async close() {
       if (closing.signal.aborted) return;
       closing.abort();

@@ -3,7 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { decodeEvent } from '../envelope-bytes.ts';
 import type { RecordedEvent } from '../envelope.ts';
-import type { Head, ReadOptions, ReadStreamOptions } from '../event-store.ts';
+import type { Epoch, Head, ReadOptions, ReadStreamOptions } from '../event-store.ts';
 import { StoreFault } from '../store-fault.ts';
 
 type EventRow = readonly [position: number, envelope: string, content: Uint8Array, checksum: number];
@@ -21,6 +21,7 @@ export class LogQueries {
   readonly #revision: StatementSync;
   readonly #tail: StatementSync;
   readonly #epoch: StatementSync;
+  readonly #epochs: StatementSync;
 
   constructor(db: DatabaseSync, path: string) {
     const prepare = (sql: string): StatementSync => {
@@ -44,6 +45,7 @@ export class LogQueries {
     this.#revision = prepare('SELECT coalesce(max(revision), 0) FROM event WHERE stream = ?');
     this.#tail = prepare('SELECT coalesce(max(position), 0) FROM event WHERE partition = ?');
     this.#epoch = prepare('SELECT id FROM epoch ORDER BY number DESC LIMIT 1');
+    this.#epochs = prepare('SELECT id, position FROM epoch ORDER BY number');
   }
 
   event(id: string): RecordedEvent | undefined {
@@ -77,6 +79,11 @@ export class LogQueries {
     if (!row)
       throw new StoreFault('damaged', `The log at ${this.#path} has no epoch. Restore it from a backup.`);
     return row[0];
+  }
+
+  epochs(): Epoch[] {
+    const rows = this.#epochs.all() as unknown as (readonly [string, number])[];
+    return rows.map(([id, position]) => ({ id, position }));
   }
 
   streamRevision(stream: string): number {

@@ -67,6 +67,7 @@ function readerOver(db: DatabaseSync, path: string, headSignal: SharedArrayBuffe
       }),
     head,
     freshHead: async () => head(),
+    epochs: async () => read(() => queries.epochs()),
     close: async () => {
       if (closing.signal.aborted) return;
       closing.abort();

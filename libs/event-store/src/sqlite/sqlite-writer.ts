@@ -182,6 +182,10 @@ export class SqliteWriter implements SqliteEventStore {
     return this.head();
   }
 
+  async epochs() {
+    return this.#read(() => this.#queries.epochs());
+  }
+
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();

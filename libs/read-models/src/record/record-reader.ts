@@ -106,6 +106,15 @@ export class RecordReader implements RecordQueries {
     return this.#reading(viewer, (audience) => this.#theseVersions.find(asked, audience));
   }
 
+  async patientsOf(
+    asked: readonly Required<AskedVersion>[],
+  ): Promise<readonly (readonly string[] | undefined)[]> {
+    return this.#searching.reading(() => {
+      this.#parked.glance();
+      return this.#theseVersions.patientsOf(asked);
+    });
+  }
+
   async history(
     type: string,
     id: string,

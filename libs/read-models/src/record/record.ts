@@ -19,6 +19,11 @@ export interface RecordQueries {
   vread(type: string, id: string, version: number, viewer?: Viewer): Promise<VersionAnswer>;
   /** Many versions by their names, live ones only, each as the viewer may see it. */
   theseVersions(asked: readonly AskedVersion[], viewer?: Viewer): Promise<TheseVersions>;
+  /**
+   * Ids of the Patients whose record each of these versions is of, as it was and as the resource is now, in the order asked;
+   * undefined where the record has no such version, as of a partition that is parked.
+   */
+  patientsOf(asked: readonly Required<AskedVersion>[]): Promise<readonly (readonly string[] | undefined)[]>;
   /** Versions of one resource, newest first; undefined when the resource never existed, or is not shown as it is now. */
   history(type: string, id: string, page: PageRequest, viewer?: Viewer): Promise<HistoryPage | undefined>;
   /**
@@ -89,6 +94,8 @@ export interface AskedVersion {
 export interface TheseVersions {
   /** By stream, as served; those that are not shown, or have ended, are missing. */
   readonly bodies: ReadonlyMap<string, ShownVersion>;
+  /** The same in the order asked for, where several versions of one resource are asked for at once. */
+  readonly each: readonly (ShownVersion | undefined)[];
   /** Streams that are there and kept from the viewer. */
   readonly withheld: readonly string[];
   readonly shown: Shown;

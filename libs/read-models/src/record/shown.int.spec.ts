@@ -115,6 +115,42 @@ onEveryEngine(describe, engines, (engine) => {
     });
   });
 
+  it('tells whose each version is, as it was and as it is now, and of none that it has not', async () => {
+    const asked = [
+      { stream: 'Observation/first', version: 1 },
+      { stream: 'Appointment/both', version: 1 },
+      { stream: 'Organization/o', version: 1 },
+      { stream: 'Observation/second', version: 2 },
+      { stream: 'Observation/other', version: 1 },
+      { stream: 'Observation/first', version: 2 },
+    ];
+    const found = (await record.patientsOf(asked)).map((ids) => ids?.toSorted());
+    const both = ['ada', 'ben'];
+    expect(found).toEqual([both, both, [], undefined, undefined, both]);
+  });
+
+  it('is each of several versions of one resource, in the order asked for, as vread has it', async () => {
+    const names = [
+      ['Observation', 'first', 2],
+      ['Observation', 'first', 1],
+      ['Observation', 'first', 9],
+      ['Observation', 'second', 1],
+      ['Observation', 'never-was', 1],
+      ['Observation', 'first', 2],
+    ] as const;
+    for (const viewer of [undefined, ownRecordOf('ben'), ownRecordOf('ada')]) {
+      const asked = names.map(([type, id, version]) => ({ stream: `${type}/${id}`, version }));
+      const { each } = await record.theseVersions(asked, viewer);
+      const alone = await Promise.all(names.map(([type, id, version]) => record.vread(type, id, version, viewer))); // prettier-ignore
+      expect(each.map((it) => it?.body)).toEqual(
+        alone.map((it) => (it.kind === 'found' ? it.body : undefined)),
+      );
+      const isShown = alone.map(({ kind }) => kind === 'found');
+      if (viewer === undefined) expect(isShown).toEqual([true, true, false, true, false, true]);
+      else expect(isShown).toContain(false);
+    }
+  });
+
   describe('what something was taken out of', () => {
     const everybody: Viewer = {
       ...ownRecordOf('cleo'),

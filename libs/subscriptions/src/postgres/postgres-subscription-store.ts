@@ -1,13 +1,22 @@
 /** Subscriptions in PostgreSQL. The schema is made by `migrateSubscriptions`. */
 import { Pool, types, type CustomTypesConfig, type PoolClient } from 'pg';
 import type { Notice } from '../notice.ts';
-import { allStored, COLUMNS, isDelivered, storedOf, type StoredRow } from '../stored-row.ts';
+import {
+  allStored,
+  COLUMNS,
+  isDelivered,
+  progressById,
+  storedOf,
+  type ProgressRow,
+  type StoredRow,
+} from '../stored-row.ts';
 import type {
   NewSubscription,
   NumberedNotice,
   Owner,
   StoredSubscription,
   SubscriptionPage,
+  SubscriptionProgress,
   SubscriptionStatus,
   SubscriptionStore,
 } from '../subscription-store.ts';
@@ -76,6 +85,11 @@ class PostgresSubscriptionStore implements SubscriptionStore {
         : ['list of', 'AND subject = $3 AND system = $4', [owner.subject, owner.system]];
     const text = `SELECT ${COLUMNS} FROM ${BOTH} WHERE id > $1 ${condition} ORDER BY id LIMIT $2`;
     return allStored(await this.#ask<StoredRow>(name, text, [after, count, ...values]));
+  }
+
+  async progress(ids: readonly string[]): Promise<ReadonlyMap<string, SubscriptionProgress>> {
+    const text = 'SELECT id, status, ends_at, events FROM progress WHERE id = ANY ($1)';
+    return progressById(await this.#ask<ProgressRow>('progress', text, [ids]));
   }
 
   async count({ subject, system }: Pick<Owner, 'subject' | 'system'>): Promise<number> {

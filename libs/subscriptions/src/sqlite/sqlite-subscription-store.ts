@@ -6,13 +6,21 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { StoreFault } from '@carelog/event-store';
 import type { Notice } from '../notice.ts';
-import { allStored, isDelivered, storedOf, type StoredRow } from '../stored-row.ts';
+import {
+  allStored,
+  isDelivered,
+  progressById,
+  storedOf,
+  type ProgressRow,
+  type StoredRow,
+} from '../stored-row.ts';
 import type {
   NewSubscription,
   NumberedNotice,
   Owner,
   StoredSubscription,
   SubscriptionPage,
+  SubscriptionProgress,
   SubscriptionStatus,
   SubscriptionStore,
 } from '../subscription-store.ts';
@@ -71,6 +79,11 @@ class SqliteSubscriptionStore implements SubscriptionStore {
       const rows = owner === undefined ? list.all(after, count) : listOf.all(owner.subject, owner.system, after, count); // prettier-ignore
       return allStored(rows as unknown as StoredRow[]);
     });
+  }
+
+  async progress(ids: readonly string[]): Promise<ReadonlyMap<string, SubscriptionProgress>> {
+    const asked = JSON.stringify(ids);
+    return this.#read(() => progressById(this.#statements.progress.all(asked) as unknown as ProgressRow[]));
   }
 
   async count({ subject, system }: Pick<Owner, 'subject' | 'system'>): Promise<number> {

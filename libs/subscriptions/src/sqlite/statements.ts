@@ -19,6 +19,7 @@ export function prepare(db: DatabaseSync) {
     read: db.prepare(`SELECT ${COLUMNS} FROM ${BOTH} WHERE id = ?`),
     list: db.prepare(`SELECT ${COLUMNS} FROM ${BOTH} WHERE id > ? ORDER BY id LIMIT ?`),
     listOf: db.prepare(`SELECT ${COLUMNS} FROM ${BOTH} WHERE subject = ? AND system = ? AND id > ? ORDER BY id LIMIT ?`), // prettier-ignore
+    progress: db.prepare('SELECT id, status, ends_at, events FROM progress WHERE id IN (SELECT value FROM json_each(?))'), // prettier-ignore
     count: db.prepare('SELECT count(*) AS count FROM subscription WHERE subject = ? AND system = ?'),
     replace:
       db.prepare(`UPDATE subscription SET subject = ?, system = ?, owner = ?, resource = ?, secrets = ?,

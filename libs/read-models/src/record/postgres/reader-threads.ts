@@ -34,6 +34,7 @@ export class ReaderThreads implements RecordQueries {
   read = this.#asked('read');
   vread = this.#asked('vread');
   theseVersions = this.#asked('theseVersions');
+  patientsOf = this.#asked('patientsOf');
   history = this.#asked('history');
   search = this.#asked('search');
   count = this.#asked('count');

@@ -41,7 +41,7 @@ const hookEntry = z
     origin: z
       .string('must be an origin')
       .refine(
-        (text) => text === ANY || (isAddress(URL.parse(text)) && URL.parse(text)?.origin === text),
+        (text) => text === ANY || isOrigin(text),
         `must be an origin, e.g. https://epr.example.nhs.uk or https://epr.example.nhs.uk:8443, or ${ANY} for any public one`,
       ),
     allowPrivate: z.boolean('must be true or false').optional(),
@@ -85,6 +85,11 @@ const hooksFile = z
   })
   // Through JSON, which leaves out what is undefined.
   .transform(({ hooks }) => JSON.parse(JSON.stringify(hooks)) as readonly HookSettings[]);
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return isAddress(url) && url?.origin === text && !text.includes('*');
+}
 
 function isAddress(url: URL | null): boolean {
   return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.hash === ''; // prettier-ignore

@@ -3,7 +3,7 @@
  * `begin` makes one, and gives how to open it once more.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { describeNumbering } from './contract-numbering.ts';
+import { describeNumbering } from './numbering-contract.ts';
 import { aNotice, aSubscription, CLINIC, MINUTE, NOW, numbersOf, WARD } from './some-subscription.ts';
 import type { StoredSubscription, SubscriptionStore } from './subscription-store.ts';
 

@@ -31,9 +31,19 @@ export interface StoredRow {
   readonly sent_at: number;
 }
 
-export const storedOf = (row: StoredRow): StoredSubscription => ({
+/** The owner of many is parsed once. */
+export function allStored(rows: readonly StoredRow[]): StoredSubscription[] {
+  const owners = new Map<string, Owner>();
+  return rows.map((row) => {
+    const owner = owners.get(row.owner) ?? (JSON.parse(row.owner) as Owner);
+    owners.set(row.owner, owner);
+    return storedOf(row, owner);
+  });
+}
+
+export const storedOf = (row: StoredRow, owner = JSON.parse(row.owner) as Owner): StoredSubscription => ({
   id: row.id,
-  owner: JSON.parse(row.owner) as Owner,
+  owner,
   resource: row.resource,
   secrets: row.secrets,
   secretGeneration: row.secret_generation,

@@ -66,7 +66,7 @@ const REMEDIES: Readonly<Record<keyof typeof RULES, string>> = {
   specversion: 'Send "1.0".',
   id: `Send 1 to ${ID_LENGTH_MAX} characters, for example a UUID, that no other event of this source has.`,
   source: `Send a URI or URI-reference of at most ${LENGTH_MAX} characters that names the system it comes from.`,
-  type: 'Send the activity that the data is, for example encounter.started, or its national name.',
+  type: 'Send the activity that the data is, for example encounter.started, its national name, or activity.published.',
   time: 'Send a time as RFC 3339 writes it, for example 2026-01-31T10:00:00Z, or leave it out.',
   datacontenttype: 'Only JSON is taken: send application/fhir+json or application/json, or leave it out.',
   dataschema: 'Send an absolute URI, or leave it out.',

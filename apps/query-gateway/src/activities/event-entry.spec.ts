@@ -33,6 +33,7 @@ describe('an event is taken', () => {
   it.each<[string, Record<string, unknown>]>([
     ['with what it needs', {}],
     ['by its national name', { type: 'professional-contacts-1', data: { ...encounter, status: 'finished' } }],
+    ['of any activity', { type: 'activity.published' }],
     ['with a long id', { id: long(256) }],
     ['with an id in any script', { id: 'Ω 1 👩' }],
     ['with a long source', { source: `urn:${long(1_020)}` }],

@@ -85,6 +85,9 @@ function placeElsewhere({ resourceType, type }: Record<string, unknown>): Proble
   return asks ? TRANSACTION : undefined;
 }
 
+/** Of an event whose publisher leaves it to the record what its resource is called. */
+export const ANY_ACTIVITY = 'activity.published';
+
 /** Where something else is wrong anyhow, what is wrong with the resource is said along with it. */
 function typeProblems(
   attributes: Attributes,
@@ -93,7 +96,7 @@ function typeProblems(
 ): readonly Problem[] {
   const type = textOf(attributes, 'type');
   const [activity, national] = [activityTypeOf(value), nationalEventOf(value)];
-  const isOther = type !== undefined && type !== '' && type !== activity && type !== national;
+  const isOther = type !== undefined && ![activity, national, ANY_ACTIVITY, ''].includes(type);
   if (!isOther && !isRefused) return [];
   const errors = validateResource(value).filter(({ severity = 'error' }) => severity === 'error');
   const within = errors.map((it) => ({

@@ -1,5 +1,5 @@
 /** Records events that a provider published, and says what became of each. */
-import type { RecordedEntry, RecordOutcome } from '@carelog/activity';
+import type { RecordedEntry, RecordEntry, RecordOutcome } from '@carelog/activity';
 import { operationOutcome, type Problem } from '@carelog/fhir';
 import { allow } from '../access.ts';
 import { room } from '../consistency.ts';
@@ -48,8 +48,13 @@ async function recordInRounds(
 ): Promise<readonly (RecordOutcome | undefined)[]> {
   const asked = checked.flatMap((it, index) => (it.kind === 'entry' ? [{ index, entry: it.entry }] : []));
   const outcomes = new Array<RecordOutcome | undefined>(checked.length);
+  const waiting = new Set<string>();
   for (const round of roundsOf(asked.map(({ entry }) => entry))) {
-    const entries = round.map((at) => asked[at]!.entry);
+    const [held, due] = [[] as number[], [] as number[]];
+    for (const at of round) (waiting.has(resourceOf(asked[at]!.entry)) ? held : due).push(at);
+    for (const at of held) outcomes[asked[at]!.index] = HELD;
+    if (due.length === 0) continue;
+    const entries = due.map((at) => asked[at]!.entry);
     const mode = 'batch' as const;
     const answered = await recordActivity.record({
       caller,
@@ -57,10 +62,36 @@ async function recordInRounds(
       entries,
       ...(trace !== undefined && { trace }),
     });
-    for (const [at, outcome] of answered.entries()) outcomes[asked[round[at]!]!.index] = outcome;
+    for (const [at, outcome] of answered.entries()) {
+      outcomes[asked[due[at]!]!.index] = outcome;
+      if (isPassing(outcome)) waiting.add(resourceOf(entries[at]!));
+    }
   }
   return outcomes;
 }
+
+/** What has no id is a resource of its own. */
+const resourceOf = ({ type, id, publishedAs }: RecordEntry): string =>
+  id === undefined ? `event ${publishedAs}` : `${type}/${id}`;
+
+/** Refused for now: what comes after it about the same resource must not overtake it, since it will be sent again. */
+function isPassing(outcome: RecordOutcome): boolean {
+  const [problem] = outcome.kind === 'refused' ? outcome.problems : [];
+  return problem !== undefined && PASSING.has(problem.category);
+}
+const PASSING: ReadonlySet<Problem['category']> = new Set(['busy', 'unavailable', 'storage-full']);
+
+const HELD: RecordOutcome = {
+  kind: 'refused',
+  problems: [
+    {
+      category: 'unavailable',
+      code: 'transient',
+      message:
+        'An earlier event of this batch about the same resource could not be recorded just now. Send both again in a moment, in their order.',
+    },
+  ],
+};
 
 const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' } as const;
 

@@ -42,7 +42,7 @@ export function originOf(
     return refused('The endpoint must be an absolute https address.');
   if (url.username !== '' || url.password !== '')
     return refused('The endpoint must hold no user and password: they belong into a header.');
-  const own = listed?.get(url.origin);
+  const own = url.origin === ANY_PUBLIC_ORIGIN ? undefined : listed?.get(url.origin);
   const rules = own ?? (listed === undefined ? ANY : listed.get(ANY_PUBLIC_ORIGIN));
   if (rules === undefined)
     return refused(`Notifications are not sent to ${url.origin}. Ask who runs this server to allow it.`);

@@ -62,5 +62,5 @@ function der(tag: number, ...parts: Buffer[]): Buffer {
 
 const pemOf = (certificate: Buffer, key: KeyObject): MadeCertificate => ({
   cert: `-----BEGIN CERTIFICATE-----\n${certificate.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
-  key: key.export({ type: 'pkcs8', format: 'pem' }) as string,
+  key: String(key.export({ type: 'pkcs8', format: 'pem' })),
 });

@@ -2,6 +2,7 @@
 import { Pool, types, type CustomTypesConfig, type PoolClient } from 'pg';
 import type { Notice } from '../notice.ts';
 import {
+  allStored,
   COLUMNS,
   isDelivered,
   progressById,
@@ -50,7 +51,7 @@ const numbersAsNumbers = ((type: number, format: 'text') =>
 
 const BOTH = 'subscription JOIN progress USING (id)';
 /** Subscriptions that are looked through in one statement, and numbers that it forgets of each at most. */
-const FORGOTTEN_AT_ONCE = { subscriptions: 200, numbers: 1_000 };
+const FORGOTTEN_AT_ONCE = { subscriptions: 200, numbers: 250 };
 
 class PostgresSubscriptionStore implements SubscriptionStore {
   readonly #pool: Pool;
@@ -83,7 +84,7 @@ class PostgresSubscriptionStore implements SubscriptionStore {
         ? ['list', '', []]
         : ['list of', 'AND subject = $3 AND system = $4', [owner.subject, owner.system]];
     const text = `SELECT ${COLUMNS} FROM ${BOTH} WHERE id > $1 ${condition} ORDER BY id LIMIT $2`;
-    return (await this.#ask<StoredRow>(name, text, [after, count, ...values])).map(storedOf);
+    return allStored(await this.#ask<StoredRow>(name, text, [after, count, ...values]));
   }
 
   async progress(ids: readonly string[]): Promise<ReadonlyMap<string, SubscriptionProgress>> {
@@ -155,7 +156,7 @@ class PostgresSubscriptionStore implements SubscriptionStore {
   ): Promise<readonly StoredSubscription[]> {
     await this.#ask('lease', 'SELECT lease($1, $2, $3, $4)', [holder, now, until, most]);
     const text = `SELECT ${COLUMNS} FROM ${BOTH} WHERE holder = $1 ORDER BY id`;
-    return (await this.#ask<StoredRow>('held', text, [holder])).map(storedOf);
+    return allStored(await this.#ask<StoredRow>('held', text, [holder]));
   }
 
   async release(holder: string): Promise<void> {

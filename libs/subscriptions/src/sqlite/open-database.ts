@@ -13,7 +13,9 @@ export function openDatabase(path: string): DatabaseSync {
     // It names who subscribes and where to: for its owner only, from its first moment.
     closeSync(openSync(path, 'a', 0o600));
     db = new DatabaseSync(path, { timeout: 5_000 });
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF');
+    db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32000; PRAGMA trusted_schema = OFF',
+    );
     begin(db, path);
     return db;
   } catch (error) {

@@ -13,7 +13,7 @@ CREATE TABLE subscription (
   secret_generation INTEGER NOT NULL,
   version           INTEGER NOT NULL,
   last_updated      TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX subscription_owner ON subscription (subject, system, id);
 
 CREATE TABLE progress (

@@ -5,7 +5,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreFault } from '@carelog/event-store';
 import type { Notice } from '../notice.ts';
-import { isDelivered, progressById, storedOf, type ProgressRow, type StoredRow } from '../stored-row.ts';
+import {
+  allStored,
+  isDelivered,
+  progressById,
+  storedOf,
+  type ProgressRow,
+  type StoredRow,
+} from '../stored-row.ts';
 import type {
   NewSubscription,
   NumberedNotice,
@@ -68,7 +75,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     const { list, listOf } = this.#statements;
     return this.#read(() => {
       const rows = owner === undefined ? list.all(after, count) : listOf.all(owner.subject, owner.system, after, count); // prettier-ignore
-      return (rows as unknown as StoredRow[]).map(storedOf);
+      return allStored(rows as unknown as StoredRow[]);
     });
   }
 
@@ -136,7 +143,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
       giveBack.run(holder, now);
       giveBackOver.run(holder, share);
       take.run(holder, now, share, holder);
-      return (held.all(holder) as unknown as StoredRow[]).map(storedOf);
+      return allStored(held.all(holder) as unknown as StoredRow[]);
     });
   }
 

@@ -64,15 +64,19 @@ export async function startFront(
   };
   try {
     const embedded = (identity = config.embeddedIdentity ? await openPersonas(config, log) : undefined);
+    const hooks = openHookSender({ origins: config.hooks });
     const gateway: Gateway = {
       ...platform,
-      subscriptions: { ...platform.subscriptions, changed: () => channels?.changed() },
+      subscriptions: {
+        ...platform.subscriptions,
+        refusalOf: (endpoint) => hooks.refusalOf(endpoint),
+        changed: () => channels?.changed(),
+      },
       ...(embedded !== undefined && {
         tokensFrom: (base) => embedded.addresses(base.replace(FHIR_BASE, '')),
       }),
     };
     const base = () => address() + FHIR_BASE;
-    const hooks = openHookSender({ origins: config.hooks });
     const open = (channels = new Channels({ gateway, hooks, log, base }));
     const service = await startService({
       config,

@@ -46,6 +46,8 @@ export interface Gateway {
     readonly store: SubscriptionStore;
     /** 32 bytes that only this installation has: secrets are sealed under it, and derived from it. */
     readonly key: Uint8Array;
+    /** Why nothing would ever be sent to this address; undefined where nothing speaks against it. */
+    readonly refusalOf?: (endpoint: string) => string | undefined;
     /** Called when one was made, changed or ended here. */
     readonly changed?: () => void;
   };

@@ -9,7 +9,7 @@ const timed = ['test/conformance/{fuzz,search-hostile}.spec.ts'];
 
 /** What goes over HTTP, and holds of one process as of a cluster. */
 const onEither = [
-  'test/journeys/{access-decisions,access-log,access-table,activities,alerts,child-at-risk,events,interactions,read-again,search,second-client,summary,winter-night}.spec.ts',
+  'test/journeys/{access-decisions,access-log,access-notifications,access-table,activities,alerts,child-at-risk,events,interactions,read-again,search,second-client,summary,winter-night}.spec.ts',
 ];
 /** These take long, or there is no part of them: a cluster is asked them where it is asked everything. */
 const onEitherWhole = [

@@ -748,7 +748,7 @@ it('a subscription is its owner’s alone, and topics are everybody’s', async 
   const own = `/Subscription/${id}`;
   for (const name of ['status', 'events', 'get-ws-binding-token', 'hook-secret']) tested.add(name);
   // An app without a scope for it, a role that sees nothing of its kind, and whoever may see none at all.
-  const unable = new Set(['operator', 'laboratory app', 'problems app', 'privacy-officer', 'pharmacist']);
+  const unable = new Set(['operator', 'laboratory app', 'problems app', 'privacy-officer']);
   const wrong: string[] = [];
   for (const asker of askers) {
     const is = async (method: string, path: string, more: object = {}) => (await ask(asker, method, path, more)).status;
@@ -825,6 +825,23 @@ describe('what the platform answers beside the record', () => {
     for (const asker of askers) statuses.push((await ask(asker, method, `${stack.url}/activities`)).status);
     expect(statuses).toEqual(askers.map(() => 405));
     cells += askers.length;
+  });
+
+  it('a stream of events is for who may read, each with a session of their own', async () => {
+    const began: Record<string, number> = {};
+    const sessions = new Set<string | null>();
+    for (const asker of askers) {
+      // From an event that never was, so that no stream is left open.
+      began[asker.name] = (await ask(asker, 'GET', `${stack.url}/events?since=never`)).status;
+      const opened = await ask(asker, 'POST', `${stack.url}/events/session`);
+      const closed = await ask(asker, 'DELETE', `${stack.url}/events/session`);
+      expect([asker.name, opened.status, closed.status]).toEqual([asker.name, 204, 204]);
+      sessions.add(opened.headers.get('set-cookie'));
+    }
+    const [status] = new Set(Object.values(began).filter((it) => it !== 403));
+    expect([status! >= 400, sessions.size]).toEqual([true, askers.length]);
+    expect(began).toEqual(Object.fromEntries(askers.map(({ name }) => [name, name === 'operator' ? 403 : status])));
+    cells += 3 * askers.length;
   });
 
   it('a token is introspected for its own client and for the resource server alone', async () => {

@@ -1,6 +1,7 @@
 /** Requests that are almost right: real resources with a few edits, odd addresses, queries, headers and bytes. */
 import fc from 'fast-check';
 import type { RawRequest } from './raw-http.ts';
+import { restHook, websocket } from './some-subscriptions.ts';
 
 /** Stands in every odd text, so that a test can tell when an answer repeats what was sent. */
 export const MARK = 'Zzyzx4711';
@@ -63,11 +64,15 @@ export function oddRequests(material: Material): fc.Arbitrary<RawRequest> {
       const bytes = bytesOf(batch === '' ? sent : [sent, sent], edit);
       return request('POST', '/activities', bytes, `application/cloudevents${batch}+json`);
     });
+  const subscription = fc
+    .tuple(fc.constantFrom(...SUBSCRIPTIONS), edits(2), fc.option(textEdit, { freq: 8 }))
+    .map(([value, list, edit]) => request('POST', 'Subscription', bytesOf(edited(value, list), edit)));
   const any = fc.oneof(
     { weight: 40, arbitrary: create },
     { weight: 12, arbitrary: update },
     { weight: 20, arbitrary: bundle },
     { weight: 10, arbitrary: event },
+    { weight: 6, arbitrary: subscription },
     { weight: 15, arbitrary: search },
     { weight: 8, arbitrary: address },
     { weight: 5, arbitrary: bytes },
@@ -86,6 +91,11 @@ export function oddRequests(material: Material): fc.Arbitrary<RawRequest> {
       ],
     }));
 }
+
+const SUBSCRIPTIONS: readonly Record<string, unknown>[] = [
+  websocket({ topic: 'encounter', filters: ['Encounter?event=encounter.started'], content: 'empty' }),
+  restHook({ filters: ['?patient=Patient/fuzz&setting=acute'], channel: { header: ['x-fuzz: yes'] } }),
+];
 
 /** Stands for the header with the token, which differs from run to run. */
 export const AUTHORIZATION = 'authorization: <token>';
@@ -288,7 +298,7 @@ const method = fc.constantFrom(
   'get',
 );
 const oddStep = fc.oneof(
-  fc.constantFrom('Patient', 'Observation', '1', 'fuzz-1', '_history', '_search', '$everything', '$validate', 'metadata', '__proto__', 'constructor', 'patient', MARK, '..', '.', '', '%2e%2e', '%2F', '%00', '%', '%E0%A4%A', '%F0%9F', '%ud800', 'a'.repeat(300), '9434765919', '99999999999999999999', '0', '-1', '*', ';', '@'), // prettier-ignore
+  fc.constantFrom('Patient', 'Observation', '1', 'fuzz-1', '_history', '_search', '$everything', '$validate', 'Subscription', 'SubscriptionTopic', '$status', '$events', '$get-ws-binding-token', '$hook-secret', 'metadata', '__proto__', 'constructor', 'patient', MARK, '..', '.', '', '%2e%2e', '%2F', '%00', '%', '%E0%A4%A', '%F0%9F', '%ud800', 'a'.repeat(300), '9434765919', '99999999999999999999', '0', '-1', '*', ';', '@'), // prettier-ignore
   fc.string({ maxLength: 10 }).map(encoded),
 );
 

@@ -475,6 +475,18 @@ describe('versions', () => {
 });
 
 describe('a transaction', () => {
+  it('holds no Subscription, and neither does anything else that is recorded', async () => {
+    const subscription = { resourceType: 'Subscription', id: 's', status: 'requested', reason: 'x', criteria: 'x', channel: { type: 'websocket' } }; // prettier-ignore
+    const organisation = { resourceType: 'Organization', id: 'o', name: 'O' };
+    const ended: RecordEntry = { method: 'DELETE', type: 'Subscription', id: 's' };
+    for (const entry of [post(subscription), put(subscription), ended]) {
+      const refused = await record(entry);
+      const problem = { category: 'rejected', message: expect.stringContaining('POST [base]/Subscription') };
+      expect(refused).toMatchObject({ kind: 'refused', problems: [problem] });
+    }
+    expect(await record([put(organisation), put(subscription)])).toMatchObject({ kind: 'refused' });
+    expect(await store.readAll({ limit: 10 })).toEqual([]);
+  });
   it('records all or nothing, and names every problem by its entry', async () => {
     const outcome = await record([
       { ...post(person('9434765918')), expression: 'Bundle.entry[0].resource' },

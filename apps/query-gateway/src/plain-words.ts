@@ -1,5 +1,6 @@
 /** What happened to a record, in words for the person whose record it is. */
 import type { RecordedAccess } from '@carelog/access-log';
+import { NOTIFICATION } from './interaction-of.ts';
 
 export interface Names {
   /** Of the member of staff and the organisation, where the record knows them. */
@@ -47,6 +48,7 @@ function deedIn({ interaction, decision, status }: RecordedAccess, names: Names)
   if (interaction === 'create' || interaction === 'activities') return `added to ${parts}`;
   if (interaction === 'update') return `changed ${parts}`;
   if (interaction === 'delete') return `took something out of ${parts}`;
+  if (interaction === NOTIFICATION) return `was told of what is new in ${parts}`;
   return `looked at ${parts}`;
 }
 

@@ -10,6 +10,7 @@ import { accessRows } from './access-rows.ts';
 import { accountRows } from './account-rows.ts';
 import { careSettingRows } from './care-setting-rows.ts';
 import { clusterRows } from './cluster-rows.ts';
+import { eventRows } from './event-rows.ts';
 import { importRows } from './import-rows.ts';
 import { lagRows } from './lag-rows.ts';
 import { logRows } from './log-rows.ts';
@@ -50,6 +51,7 @@ async function benchServer(): Promise<string[]> {
     ...(await logRows(settings)),
     ...(await lagRows(settings)),
     ...(await careSettingRows(settings)),
+    ...(await eventRows(settings)),
     ...(await postgresLogRows(settings)),
     ...(await importRows(settings)),
     ...(await startRows(settings)),

@@ -46,6 +46,15 @@ export function describeNumbering(name: string, newPlace: () => Promise<() => Su
       expect((await store.numbered(id, 0, 10)).map(({ notice }) => notice.position)).toEqual([1, 2, 3]);
     });
 
+    it('follow a position that never moves back', async () => {
+      const store = await newStore();
+      const [id] = (await making(store, 1)) as [string];
+      await store.lease('me', NOW, NOW + MINUTE, 10);
+      await store.number('me', [{ id, position: 5, notices: [aNotice(5)] }]);
+      expect(await store.number('me', [{ id, position: 3, notices: [aNotice(2)] }])).toEqual([]);
+      expect(await store.read(id)).toMatchObject({ position: 5, events: 1 });
+    });
+
     it('have no gap, and no notice comes twice, while several race for the lease', async () => {
       const place = await newPlace();
       const ids = await making(place(), 6);

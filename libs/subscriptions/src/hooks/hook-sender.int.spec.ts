@@ -37,7 +37,6 @@ async function at(endpoint: Promise<MadeEndpoint>): Promise<number> {
 }
 
 const delivery = (endpoint: string, told: Partial<HookDelivery> = {}): HookDelivery => ({
-  subscription: 'one',
   owner: 'clinic',
   endpoint,
   body: '{"resourceType":"Bundle"}',

@@ -22,7 +22,6 @@ export interface HookSenderOptions {
 }
 
 export interface HookDelivery {
-  readonly subscription: string;
   /** Who is to share what room there is with others: the same for all subscriptions of one owner. */
   readonly owner: string;
   readonly endpoint: string;
@@ -66,7 +65,7 @@ export function openHookSender({ origins, resolve }: HookSenderOptions = {}): Ho
   const turns = new Turns();
   let isClosed = false;
   const bySystem = resolve ?? resolveBySystem();
-  const byDns = resolve ?? resolveByDns;
+  const byDns = resolve ?? resolveByDns();
 
   const exchangeWith = ({ rules, isListed }: Allowed, deadline: number) =>
     (url: URL, headers: Exchange['headers'], body: Buffer): Promise<ExchangeOutcome> => {

@@ -17,20 +17,24 @@ export class AddressRefused extends Error {
 
 /**
  * Names that anybody may choose are asked of DNS by a resolver that takes no thread of the process: a name server that is slow on
- * purpose must not hold up files and everybody else's names.
+ * purpose must not hold up files and everybody else's names. `servers`: those of the machine unless told.
  */
-export const resolveByDns: Resolve = async (hostname) => {
-  const resolver = new dns.promises.Resolver({ timeout: 1_000, tries: 2 });
-  const asked = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
-  const addresses = asked.flatMap((answer, index) =>
-    answer.status === 'rejected'
-      ? []
-      : answer.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })),
-  );
-  const [first] = asked;
-  if (addresses.length === 0) throw first.status === 'rejected' ? first.reason : new Error('No address');
-  return addresses;
-};
+export const resolveByDns =
+  (servers?: readonly string[]): Resolve =>
+  async (hostname) => {
+    // A new one each time: it reads which name servers there are.
+    const resolver = new dns.promises.Resolver({ timeout: 1_000, tries: 2 });
+    if (servers !== undefined) resolver.setServers(servers);
+    const asked = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+    const addresses = asked.flatMap((answer, index) =>
+      answer.status === 'rejected'
+        ? []
+        : answer.value.map((address) => ({ address, family: index === 0 ? 4 : 6 })),
+    );
+    const [first] = asked;
+    if (addresses.length === 0) throw first.status === 'rejected' ? first.reason : new Error('No address');
+    return addresses;
+  };
 
 /** Names that the operator lists are asked of the system, which knows the hosts file and search domains; once at a time each. */
 export function resolveBySystem(): Resolve {

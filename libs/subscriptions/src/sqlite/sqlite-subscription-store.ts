@@ -3,6 +3,7 @@
  * shares its fsync; nothing is answered before COMMIT has returned.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import { StoreFault } from '@carelog/event-store';
 import type { Notice } from '../notice.ts';
 import {
@@ -37,8 +38,9 @@ interface PendingWrite {
   readonly reject: (fault: unknown) => void;
 }
 
-/** Rows that are forgotten in one turn, so that others come between. */
+/** Rows that are forgotten in one turn, and subscriptions that are looked through for some, so that others come between. */
 const FORGOTTEN_AT_ONCE = 1_000;
+const LOOKED_THROUGH_AT_ONCE = 100;
 
 class SqliteSubscriptionStore implements SubscriptionStore {
   readonly #db: DatabaseSync;
@@ -201,7 +203,8 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   async forget(before: string): Promise<void> {
     const ids = this.#read(() => this.#statements.ids.all() as { id: string }[]);
     const endedBefore = Date.parse(before);
-    for (const { id } of ids) {
+    for (const [index, { id }] of ids.entries()) {
+      if (index % LOOKED_THROUGH_AT_ONCE === 0) await setImmediate();
       const forgetSome = () => this.#forgetOf(id, before, endedBefore);
       // A look that finds nothing writes nothing.
       if (this.#read(() => this.#kept(id, before, endedBefore)) === undefined) continue;
@@ -239,7 +242,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     if (!this.#db.isOpen) return Promise.reject(closedFault(this.#path));
     return new Promise((resolve, reject) => {
       this.#pending.push({ work, resolve, reject });
-      this.#flushing ??= new Promise((flushed) => setImmediate(() => this.#flush(flushed)));
+      this.#flushing ??= setImmediate().then(() => this.#flush());
     });
   }
 
@@ -252,7 +255,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     }
   }
 
-  #flush(flushed: () => void): void {
+  #flush(): void {
     const batch = this.#pending;
     this.#pending = [];
     this.#flushing = undefined;
@@ -275,7 +278,6 @@ class SqliteSubscriptionStore implements SubscriptionStore {
       );
     }
     for (const answer of answers) answer();
-    flushed();
   }
 
   /** A write that fails by itself is undone by itself; a fault that ended the whole transaction is thrown. */

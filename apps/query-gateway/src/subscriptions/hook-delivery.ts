@@ -122,7 +122,6 @@ async function send(
   }
   const at = Date.now();
   const outcome = await hooks.send({
-    subscription: id,
     owner: held.ownerKey,
     endpoint: channel.endpoint!,
     body,

@@ -425,6 +425,19 @@ describe('$events', () => {
     for (const word of ['dora', 'Heart rate', 'observation.recorded']) expect([word, after.text.includes(word)]).toEqual([word, false]); // prettier-ignore
   });
 
+  it('tells of a worklist whoever sees the person on it, and only as long', async () => {
+    await put(person('fay', 'Y90001'));
+    const id = await made(websocket({ topic: 'worklist-appointments-missed' }), 'gp');
+    const missed = (at: string, of: string) => ({ resourceType: 'Appointment', id: at, status: 'noshow', start: '2026-05-30T09:00:00Z', end: '2026-05-30T09:10:00Z', participant: [{ actor: { reference: `Patient/${of}` }, status: 'accepted' }] }); // prettier-ignore
+    await put(missed('of-carl-missed', 'carl'));
+    await put(missed('of-fay-missed', 'fay'));
+    await untilTold(stack, id, 1, 'gp');
+    const ask = () => stack.fhir('GET', `/Subscription/${id}/$events`, { as: 'gp' });
+    expect(eventsIn(await ask()).map(({ focus }) => focus)).toEqual(['Appointment/of-fay-missed']);
+    await put(person('fay', 'Y90099'));
+    expect(eventsIn(await ask()).map(({ parts }) => parts)).toEqual([['event-number', 'timestamp']]);
+  });
+
   it('is on record as an access, of whom and what was told', async () => {
     await put(person('emil', 'Y90001'));
     const id = await made(websocket({ topic: 'observation', filters: ['?patient=Patient/emil'] }), 'gp');

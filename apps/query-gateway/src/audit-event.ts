@@ -59,7 +59,7 @@ const ACCREDITED_SYSTEM = 'https://fhir.nhs.uk/Id/accredited-system';
 
 // https://hl7.org/fhir/R4/valueset-audit-event-action.html; what is not here is E, execute.
 const ACTIONS: Readonly<Record<string, string>> = { read: 'R', vread: 'R', history: 'R', everything: 'R', notification: 'R', create: 'C', activities: 'C', update: 'U', delete: 'D' }; // prettier-ignore
-const SUBTYPES: Readonly<Record<string, string>> = { search: 'search-type', history: 'history-instance', everything: 'operation', 'break-glass': 'operation', 'evaluate-measure': 'operation', notification: 'operation', bundle: 'batch', activities: 'batch' }; // prettier-ignore
+const SUBTYPES: Readonly<Record<string, string>> = { search: 'search-type', history: 'history-instance', everything: 'operation', 'break-glass': 'operation', 'evaluate-measure': 'operation', bundle: 'batch', activities: 'batch' }; // prettier-ignore
 const PURPOSES = { 'direct-care': 'TREAT', safeguarding: 'PUBHLTH', audit: 'HCOMPL', planning: 'HOPERAT', research: 'HRESCH' } as const; // prettier-ignore
 
 function agentsOf({ who }: RecordedAccess, { record, index }: FoundAccess, names: AuditFacts): object[] {

@@ -6,7 +6,7 @@ const key = randomBytes(32);
 const lines = ['Authorization: Bearer s3cret', 'x-tenant: 7'];
 
 describe('headers of a subscription', () => {
-  it('are read again under the key that they were sealed under, for the subscription they are of', () => {
+  it('are opened as they were sealed, and cannot be read meanwhile', () => {
     const sealed = sealHeaders(key, 'a', lines);
     expect(sealed).not.toContain('s3cret');
     expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toContain('s3cret');
@@ -25,7 +25,7 @@ describe('headers of a subscription', () => {
 });
 
 describe('what notifications are signed with', () => {
-  it('is the same for the same generation, and another for any other, subscription or key', () => {
+  it('is the same at every gateway, and another one for each subscription, generation and key', () => {
     const secret = signingSecret(key, 'a', 1);
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
     expect(signingSecret(key, 'a', 1)).toBe(secret);

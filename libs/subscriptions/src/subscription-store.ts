@@ -18,7 +18,7 @@ export interface StoredSubscription {
   /** A UUID made here, never chosen by a client and never used again. */
   readonly id: string;
   readonly owner: Owner;
-  /** JSON of the resource as it was accepted, without id, meta, status, error, end and whatever is secret. */
+  /** JSON of the resource as it was accepted, without id, meta, text, status, error and whatever is secret. Its `end` is what was asked for. */
   readonly resource: string;
   /** Sealed by whoever stores it: header lines for the endpoint. */
   readonly secrets: string;

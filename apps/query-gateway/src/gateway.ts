@@ -53,6 +53,8 @@ export interface Gateway {
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };
+  /** Events that subscribers were told of so far, by channel. */
+  readonly told: Record<'stream' | 'rest-hook' | 'websocket', number>;
   /** 32 bytes that only this installation has; what cursors are sealed with. */
   readonly cursorKey: Uint8Array;
   /** Given again at once, where this process alone hears first of everything that is recorded. */

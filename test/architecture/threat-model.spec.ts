@@ -88,4 +88,6 @@ const elementOf: Readonly<Record<string, string>> = {
   'care settings': 'Record view',
   'slow lane': 'Record view',
   'access log': 'Access log',
+  subscriptions: 'Subscriptions',
+  Endpoint: 'Endpoints of rest-hooks',
 };

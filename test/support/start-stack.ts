@@ -3,7 +3,7 @@
  * `CARELOG_STACK=cluster` as a cluster whose gateways take turns to answer what is read, with `CARELOG_STACK=gateway` as a cluster
  * of which one gateway is asked.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createLog, issueToken, personas, type Config, type ServedRoute } from '@carelog/service-kit'; // prettier-ignore
@@ -63,15 +63,17 @@ export async function startStack(): Promise<Stack> {
   return { ...stack, remove: async () => {} };
 }
 
-/** One that holds nothing but what was recorded in this folder. */
+/** One that holds nothing but what was recorded in this folder. `hooks`: origins here to which notifications may be sent. */
 export async function startEmptyStack(
   folder = mkdtempSync(join(tmpdir(), 'carelog-stack-')),
+  hooks: readonly string[] = [],
 ): Promise<Stack> {
-  const config = stackConfig(folder);
-  return stackOn(folder, await (isCluster ? startCluster(config) : startOne(config)));
+  const allowed = hooks.map((origin) => ({ origin, allowPrivate: true, allowHttp: true }));
+  const config = { ...stackConfig(folder), ...(allowed.length > 0 && { hooks: allowed }) };
+  return stackOn(folder, await (isCluster ? startCluster(config) : startOne(config)), hooks);
 }
 
-function stackOn(folder: string, started: Started): Stack {
+function stackOn(folder: string, started: Started, hooks: readonly string[] = []): Stack {
   const { routes, url, urlOf, close } = started;
   const tokens = new Map<string, Promise<string>>();
   const token = (persona: string, limits: TokenLimits = {}): Promise<string> => {
@@ -106,10 +108,10 @@ function stackOn(folder: string, started: Started): Stack {
     async restart() {
       if (started.replace !== undefined) {
         await started.replace();
-        return stackOn(folder, started);
+        return stackOn(folder, started, hooks);
       }
       await close();
-      return startEmptyStack(folder);
+      return startEmptyStack(folder, hooks);
     },
     async remove() {
       await close();
@@ -140,8 +142,10 @@ async function startOne(config: Config): Promise<Started> {
 async function startCluster(config: Config): Promise<Started> {
   const shared = process.env[SHARED_ENGINES];
   const given = shared && { engines: JSON.parse(shared) as LocalEngines, name: basename(config.dataFolder) };
+  const hooks = join(config.dataFolder, 'hooks.json');
+  writeFileSync(hooks, JSON.stringify({ hooks: config.hooks ?? [{ origin: 'https://*' }] }));
   const cluster = await startLocalCluster(config, createLog('error'), {
-    env: stackSettings,
+    env: (first) => ({ ...stackSettings(first), CARELOG_HOOKS: hooks }),
     ...(given || {}),
   });
   const asked = [...cluster.services.values()].filter(({ name }) => name.startsWith('gateway'));

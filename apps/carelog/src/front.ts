@@ -30,7 +30,7 @@ import { openHookSender } from '@carelog/subscriptions';
 import { firstPersonNhsNumber } from '@carelog/synthetic';
 import { DEMO_SEED } from './demo-population.ts';
 import { eraseRoutes } from './erase-accesses.ts';
-import { platformSamples } from './metrics.ts';
+import { platformSamples, subscriberSamples } from './metrics.ts';
 import { startPageRoutes } from './start-page/routes.ts';
 import { statusOf, statusRoutes, type Running } from './status.ts';
 import { version } from './version.ts';
@@ -64,15 +64,19 @@ export async function startFront(
   };
   try {
     const embedded = (identity = config.embeddedIdentity ? await openPersonas(config, log) : undefined);
+    const hooks = openHookSender({ origins: config.hooks });
     const gateway: Gateway = {
       ...platform,
-      subscriptions: { ...platform.subscriptions, changed: () => channels?.changed() },
+      subscriptions: {
+        ...platform.subscriptions,
+        refusalOf: (endpoint) => hooks.refusalOf(endpoint),
+        changed: () => channels?.changed(),
+      },
       ...(embedded !== undefined && {
         tokensFrom: (base) => embedded.addresses(base.replace(FHIR_BASE, '')),
       }),
     };
     const base = () => address() + FHIR_BASE;
-    const hooks = openHookSender({ origins: config.hooks });
     const open = (channels = new Channels({ gateway, hooks, log, base }));
     const service = await startService({
       config,
@@ -96,14 +100,18 @@ export async function startFront(
         );
         fhirRoutes(server, gateway, url);
         activityRoutes(server, gateway, base);
-        eventRoutes(server, gateway, { url, recheck }, log);
+        const streams = eventRoutes(server, gateway, { url, recheck }, log);
         open.mount(server);
         eraseRoutes(server, running, {
           accessLog: gateway.accessLog,
           months: config.accessLogMonths ?? ACCESS_LOG_MONTHS,
         });
         statusRoutes(server, running, async () =>
-          metricsText([...(await platformSamples(running, gateway)), ...requestMetrics()]),
+          metricsText([
+            ...(await platformSamples(running, gateway)),
+            ...subscriberSamples(gateway, streams(), open.load()),
+            ...requestMetrics(),
+          ]),
         );
         startPageRoutes(server, {
           facts: () => startPageFacts(running, config, url()),

@@ -1,5 +1,5 @@
 /** What a monitoring system asks for at intervals, of the whole platform in one process. */
-import type { Gateway } from '@carelog/query-gateway';
+import type { Channels, Gateway } from '@carelog/query-gateway';
 import { processSamples, type Sample } from '@carelog/service-kit';
 import { viewsOf, type Running } from './status.ts';
 
@@ -29,5 +29,23 @@ export async function platformSamples(
     { name: 'carelog_writers_waiting', value: pressure.waiting },
     { name: 'carelog_writers_turned_away_total', value: pressure.turnedAway },
     ...processSamples(),
+  ];
+}
+
+/** Who is told of events, and how many were told. */
+export function subscriberSamples(
+  { told }: Pick<Gateway, 'told'>,
+  streams: number,
+  channels: ReturnType<Channels['load']>,
+): Sample[] {
+  const { held, failing, sending, waiting, websockets } = channels;
+  return [
+    ...Object.entries(told).map(([channel, value]): Sample => ({ name: 'carelog_told_total', labels: { channel }, value })), // prettier-ignore
+    { name: 'carelog_event_streams', value: streams },
+    { name: 'carelog_websockets', value: websockets },
+    { name: 'carelog_subscriptions_held', value: held },
+    { name: 'carelog_hooks_failing', value: failing },
+    { name: 'carelog_hooks_sending', value: sending },
+    { name: 'carelog_hooks_waiting', value: waiting },
   ];
 }

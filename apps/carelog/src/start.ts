@@ -91,6 +91,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
       pages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
     },
     pressure: { waiting: 0, turnedAway: 0 },
+    told: { stream: 0, 'rest-hook': 0, websocket: 0 },
     feed,
     subscriptions: { store: subscriptions, key: subscriptionKey(keyring) },
     version,

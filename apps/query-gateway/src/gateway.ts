@@ -46,11 +46,15 @@ export interface Gateway {
     readonly store: SubscriptionStore;
     /** 32 bytes that only this installation has: secrets are sealed under it, and derived from it. */
     readonly key: Uint8Array;
+    /** Why nothing would ever be sent to this address; undefined where nothing speaks against it. */
+    readonly refusalOf?: (endpoint: string) => string | undefined;
     /** Called when one was made, changed or ended here. */
     readonly changed?: () => void;
   };
   /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
   readonly pressure: { waiting: number; turnedAway: number };
+  /** Events that subscribers were told of so far, by channel. */
+  readonly told: Record<'stream' | 'rest-hook' | 'websocket', number>;
   /** 32 bytes that only this installation has; what cursors are sealed with. */
   readonly cursorKey: Uint8Array;
   /** Given again at once, where this process alone hears first of everything that is recorded. */

@@ -83,7 +83,7 @@ const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted 
 
 function pathOf({ topic = [], patient = [], setting = [] }: SubscribeOptions): string {
   const asked = Object.entries({ topic, patient, setting }).flatMap(([name, values]) =>
-    [values].flat().map((value) => [name, value as string]),
+    [values].flat().map((value) => [name, value]),
   );
   return asked.length === 0 ? '/events' : `/events?${new URLSearchParams(asked).toString()}`;
 }

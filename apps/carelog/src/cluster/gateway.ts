@@ -97,6 +97,7 @@ export async function startGatewayService(
       log: refusingWhileAway(() => store, 'The log'),
       ...keyedBy(keyring),
       pressure: { waiting: 0, turnedAway: 0 },
+      told: { stream: 0, 'rest-hook': 0, websocket: 0 },
       feed,
       subscriptions: { store: subscriptions, key: subscriptionKey(keyring) },
       version,

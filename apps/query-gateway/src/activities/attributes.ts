@@ -3,7 +3,8 @@ import { looksLikeNhsNumber, type Problem } from '@carelog/fhir';
 
 export type Attributes = Readonly<Record<string, unknown>>;
 
-const LENGTH_MAX = 1_024;
+/** Of any attribute. */
+export const LENGTH_MAX = 1_024;
 const ID_LENGTH_MAX = 256;
 const EXTENSIONS_MAX = 50;
 

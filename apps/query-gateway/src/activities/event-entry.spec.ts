@@ -126,6 +126,14 @@ describe('an event is refused', () => {
     expect(problems).toEqual([expect.objectContaining({ expression, message: expect.stringMatching(message) })]);
   }); // prettier-ignore
 
+  it('and named to its sender, unless its name is too long for one', () => {
+    expect(check(event({ type: 7 }))).toMatchObject({ kind: 'wrong', id: '1', source: 'urn:x' });
+    expect(check(event({ id: long(1_025), source: 7 }))).toEqual({
+      kind: 'wrong',
+      problems: expect.anything(),
+    });
+  });
+
   it('with everything that is wrong with it, its resource too', () => {
     const sent = { id: '', time: 'now', Extra: [], type: 'encounter.ended', data: { ...encounter, status: 'x', class: undefined } }; // prettier-ignore
     const checked = check(sent);

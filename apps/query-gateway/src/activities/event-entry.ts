@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { activityTypeOf, nationalEventOf, type ParsedResource, type RecordEntry } from '@carelog/activity';
 import { isResourceType, parseJson, validateResource, type Problem } from '@carelog/fhir';
-import { attributeProblems, textOf, type Attributes } from './attributes.ts';
+import { attributeProblems, LENGTH_MAX, textOf, type Attributes } from './attributes.ts';
 import type { SentData, SentEvent } from './sent-events.ts';
 
 /** `id` and `source` are there where they are text, so that a sender knows which event is meant. */
@@ -21,7 +21,7 @@ export function checkEvent(sent: SentEvent, place = ''): CheckedEvent {
   if (sent.kind === 'wrong') return { kind: 'wrong', problems: sent.problems.map(at) };
   const { attributes } = sent;
   const [id, source] = [textOf(attributes, 'id'), textOf(attributes, 'source')];
-  const known = { ...(id !== undefined && { id }), ...(source !== undefined && { source }) };
+  const known = { ...(isTold(id) && { id }), ...(isTold(source) && { source }) };
   const problems: Problem[] = [...attributeProblems(attributes)];
   const data = dataOf(sent);
   if ('problems' in data) problems.push(...data.problems);
@@ -30,6 +30,9 @@ export function checkEvent(sent: SentEvent, place = ''): CheckedEvent {
     return { ...known, kind: 'wrong', problems: problems.map(at) };
   return { ...known, kind: 'entry', entry: entryOf(data, JSON.stringify([source, id]), `${place}data`) };
 }
+
+/** What is longer than it may be is not sent back. */
+const isTold = (text: string | undefined): text is string => text !== undefined && text.length <= LENGTH_MAX;
 
 function entryOf(resource: ParsedResource, publishedAs: string, expression: string): RecordEntry {
   const { resourceType, id } = resource.value as { resourceType: string; id?: unknown };

@@ -38,6 +38,12 @@ export class Channels {
     });
   }
 
+  /** What is under way. */
+  load() {
+    const { sending, waiting } = this.#hooks.load();
+    return { ...this.#deliveries.load(), sending, waiting, websockets: this.#websockets.count };
+  }
+
   start(): void {
     this.#deliveries.start();
   }

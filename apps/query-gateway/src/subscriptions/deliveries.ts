@@ -68,6 +68,12 @@ export class Deliveries {
     this.#running ??= this.#run();
   }
 
+  /** Subscriptions that are looked after here, and rest-hooks among them whose last try failed. */
+  load(): { readonly held: number; readonly failing: number } {
+    const failing = this.#held.values().filter(({ stored }) => stored.failures > 0);
+    return { held: this.#held.size, failing: failing.toArray().length };
+  }
+
   /** Something was made or changed: it is looked at now rather than in a moment. */
   look(): void {
     if (this.#leasing !== undefined) this.#isAskedAgain = true;

@@ -28,7 +28,13 @@ const STREAMS_OF_CALLER: Readonly<Record<Caller['kind'], number>> = {
 
 type Wiring = Pick<RouteWiring, 'url' | 'recheck'>;
 
-export function eventRoutes(server: FastifyInstance, gateway: Gateway, wiring: Wiring, log: Log): void {
+/** Gives what says how many streams are open. */
+export function eventRoutes(
+  server: FastifyInstance,
+  gateway: Gateway,
+  wiring: Wiring,
+  log: Log,
+): () => number {
   const streams = new EventStreams(gateway.feed, log);
   // Before the server waits for those who are still being answered.
   server.addHook('preClose', (done) => {
@@ -50,6 +56,7 @@ export function eventRoutes(server: FastifyInstance, gateway: Gateway, wiring: W
   server.delete(SESSIONS, { config: { authorization } }, (_request, reply) =>
     reply.code(204).header('set-cookie', closedSession(wiring.url())).send(),
   );
+  return () => streams.count;
 }
 
 async function begin(

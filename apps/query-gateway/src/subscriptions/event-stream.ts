@@ -167,7 +167,9 @@ export class EventStream {
     const isKept = await new Promise<boolean>((resolve) => gateway.accessLog.record(caller, answered, false, resolve)); // prettier-ignore
     // What no account can be kept of is not told; it is tried again from the log.
     if (!isKept) throw new Error('No account can be kept of what is told.');
-    if (!this.#isEnded) raw.write(told.join(''));
+    if (this.#isEnded) return;
+    gateway.told.stream += told.length;
+    raw.write(told.join(''));
   }
 
   /** Without those that are wanted for a worklist alone on which the caller may not know the person to be. */

@@ -134,6 +134,7 @@ async function send(
     }),
   });
   if (outcome.kind === 'taken') {
+    gateway.told['rest-hook'] += events.length;
     held.isGone ||= !(await store.delivered(holder, id, upTo, at));
     held.stored = { ...held.stored, delivered: upTo, failures: 0, failingSince: 0, tryAt: 0, reason: '', sentAt: at }; // prettier-ignore
     return true;

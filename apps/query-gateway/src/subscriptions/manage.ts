@@ -17,13 +17,14 @@ import { inTurn } from './turns.ts';
 
 export async function createSubscription(
   gateway: Gateway,
-  { store, key, changed }: Subscriptions,
+  subscriptions: Subscriptions,
   request: FhirRequest,
 ): Promise<FhirAnswer | Refusal> {
   const leave = await leaveToSubscribe(gateway, request, 'create');
   if (leave instanceof Refusal) return leave;
   if (request.headers['if-none-exist'] !== undefined) return UNCONDITIONAL;
-  const parsed = parsedOf(request, leave);
+  const { store, key, changed } = subscriptions;
+  const parsed = parsedOf(subscriptions, request, leave);
   if (parsed instanceof Refusal) return parsed;
   const owner = ownerOf(request.caller);
   const id = randomUUID();
@@ -70,7 +71,7 @@ export async function updateSubscription(
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const found = await owned(gateway, subscriptions, request, 'update', id);
     if (found instanceof Refusal) return found;
-    const parsed = parsedOf(request, leave, id);
+    const parsed = parsedOf(subscriptions, request, leave, id);
     if (parsed instanceof Refusal) return parsed;
     const { version } = found.stored;
     if (conditions.ifNoneMatch === true || (conditions.ifMatch ?? version) !== version) return stale(version);
@@ -155,9 +156,18 @@ function valueOf(stored: StoredSubscription, name: (typeof SEARCHED)[number]): s
   return name === 'status' ? statusOf(stored) : termsOf(stored.resource, topics).channel.endpoint;
 }
 
-function parsedOf(request: FhirRequest, { until }: Leave, id?: string): Parsed | Refusal {
+function parsedOf(
+  { refusalOf }: Subscriptions,
+  request: FhirRequest,
+  { until }: Leave,
+  id?: string,
+): Parsed | Refusal {
   const parsed = parseSubscription(request.body, { now: Date.now(), until, topics, id });
-  return parsed.kind === 'refused' ? new Refusal(parsed.problems) : parsed;
+  if (parsed.kind === 'refused') return new Refusal(parsed.problems);
+  const { endpoint } = parsed.terms.channel;
+  const message = endpoint === undefined ? undefined : refusalOf?.(endpoint);
+  if (message === undefined) return parsed;
+  return refuse({ category: 'rejected', code: 'business-rule', message, expression: 'Subscription.channel.endpoint' }); // prettier-ignore
 }
 
 function keptOf({ kept, headers, status, terms }: Parsed, key: Uint8Array, id: string, { until }: Leave) {

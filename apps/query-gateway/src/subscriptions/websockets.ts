@@ -276,6 +276,7 @@ export class Websockets {
       if (!(await recordNotification(gateway, to, account))) return false;
     }
     this.#send(connection, its, 'event-notification', events);
+    gateway.told.websocket += events.length;
     its.sent = last;
     return true;
   }

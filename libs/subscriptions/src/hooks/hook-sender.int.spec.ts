@@ -1,4 +1,5 @@
 /** Notifications sent to real servers, most of which do what they should not. */
+import type { ServerResponse } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,6 +111,25 @@ describe('a notification', () => {
     const sender = senderFor([plain(1)]);
     for (const headers of [{ 'x-a': 'one\r\nx-b: two' }, { 'x a': 'one' }] as Record<string, string>[])
       expect(await sender.send(delivery('http://hook.example:1/', { headers }))).toMatchObject({ reason: 'A header of the subscription cannot be sent in HTTP.' }); // prettier-ignore
+  });
+
+  it('is made when its turn comes', async () => {
+    const held: ServerResponse[] = [];
+    const bodies: string[] = [];
+    const port = await at(startEndpoint((response, { body }) => (bodies.push(body), held.push(response))));
+    const sender = senderFor([plain(port)]);
+    let now = 'before';
+    const body = () => Promise.resolve(now);
+    const all = Array.from({ length: 5 }, () => sender.send(delivery(`http://hook.example:${port}/`, { body }))); // prettier-ignore
+    await expect.poll(() => held.length).toBe(4);
+    now = 'after';
+    held[0]!.end();
+    await expect.poll(() => held.length).toBe(5);
+    for (const response of held) response.end();
+    expect(await Promise.all(all)).toEqual(Array(5).fill({ kind: 'taken' }));
+    expect(bodies.sort()).toEqual(['after', 'before', 'before', 'before', 'before']);
+    const broken = () => Promise.reject(new Error('ours'));
+    await expect(sender.send(delivery(`http://hook.example:${port}/`, { body: broken }))).rejects.toThrow('ours'); // prettier-ignore
   });
 });
 

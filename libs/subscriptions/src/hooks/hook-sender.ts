@@ -8,10 +8,12 @@ import { openConnections, type Exchange, type ExchangeOutcome } from './exchange
 import { NO_PUBLIC_ADDRESS, originOf, type HookOrigin, type OriginOutcome } from './hook-origins.ts';
 import { lookupWith, resolveByDns, resolveBySystem, type Resolve } from './look-up.ts';
 import { signatureHeaders, type Signing } from './signature.ts';
-import { Turns, type TurnsLoad } from './turns.ts';
+import { Turns, type TurnsLoad, type Worked } from './turns.ts';
 
 /** For the whole of a delivery, from its turn on, with a token where one is needed. */
 export const TOTAL_MS = 10_000;
+/** An endpoint that takes longer is treated as one that fails, but for what it took. */
+const SLOW_MS = 3_000;
 const LONGEST_RETRY_AFTER_MS = 60 * 60_000;
 
 export interface HookSenderOptions {
@@ -25,7 +27,8 @@ export interface HookDelivery {
   /** Who is to share what room there is with others: the same for all subscriptions of one owner. */
   readonly owner: string;
   readonly endpoint: string;
-  readonly body: string;
+  /** Where it is a function it is made when its turn comes, so that what may be shown is decided then. */
+  readonly body: string | (() => Promise<string>);
   readonly contentType: string;
   /** Of the subscriber; those that this sender makes itself are left out. */
   readonly headers: Readonly<Record<string, string>>;
@@ -46,6 +49,7 @@ export type HookOutcome =
     };
 
 export interface HookSender {
+  /** Rejects with what the delivery's own functions throw, and with nothing else. */
   send(delivery: HookDelivery): Promise<HookOutcome>;
   /** Why nothing will ever be sent to this address, as far as the address alone says; undefined where nothing speaks against it. */
   refusalOf(endpoint: string): string | undefined;
@@ -74,10 +78,22 @@ export function openHookSender({ origins, resolve }: HookSenderOptions = {}): Ho
       return connections.exchange({ url, headers, body, deadline, lookup, ca });
     }; // prettier-ignore
 
-  async function deliver(delivery: HookDelivery, to: Allowed): Promise<HookOutcome> {
-    if (isClosed) return { kind: 'failed', reason: 'This server is stopping.' };
-    const exchange = exchangeWith(to, performance.now() + TOTAL_MS);
-    const body = Buffer.from(delivery.body);
+  async function work(delivery: HookDelivery, to: Allowed): Promise<Worked<HookOutcome>> {
+    if (isClosed) return { outcome: { kind: 'failed', reason: 'This server is stopping.' }, isStrike: false };
+    const body = Buffer.from(typeof delivery.body === 'string' ? delivery.body : await delivery.body());
+    // What came before is not the endpoint's fault.
+    const began = performance.now();
+    const outcome = await deliver(delivery, body, to, began + TOTAL_MS);
+    return { outcome, isStrike: outcome.kind === 'failed' || performance.now() - began > SLOW_MS };
+  }
+
+  async function deliver(
+    delivery: HookDelivery,
+    body: Buffer,
+    to: Allowed,
+    deadline: number,
+  ): Promise<HookOutcome> {
+    const exchange = exchangeWith(to, deadline);
     const headers = headersOf(delivery, body);
     const { oauth, origin } = to.rules;
     if (oauth === undefined) return outcomeOf(await exchange(to.url, headers, body));
@@ -101,7 +117,7 @@ export function openHookSender({ origins, resolve }: HookSenderOptions = {}): Ho
     async send(delivery) {
       const to = originOf(delivery.endpoint, listed);
       if (to.kind === 'refused') return { kind: 'failed', reason: to.reason };
-      const outcome = await turns.run(delivery.owner, to.url.origin, () => deliver(delivery, to));
+      const outcome = await turns.run(delivery.owner, to.url.origin, () => work(delivery, to));
       return (
         outcome ?? { kind: 'failed', reason: 'Too many notifications of one subscriber wait to be sent.' }
       );

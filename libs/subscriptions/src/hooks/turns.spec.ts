@@ -22,7 +22,7 @@ function scene(limits = {}) {
       });
       const result = await promise;
       active.set(name, active.get(name)! - 1);
-      return result;
+      return { outcome: result, isStrike: result.kind === 'failed' };
     });
   };
   const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -105,6 +105,17 @@ describe('turns', () => {
     const all = Array.from({ length: 12 }, () => send('a', 'x'));
     expect(await Promise.race(all.slice(7))).toBeUndefined();
     expect(turns.load()).toMatchObject({ sending: 4, waiting: 3 });
+  });
+
+  it('go on to the next when work breaks, which is not the fault of its origin', async () => {
+    const { turns } = scene();
+    const breaking = Array.from({ length: 200 }, () => turns.run('a', 'x', () => Promise.reject(new Error('ours')))); // prettier-ignore
+    const outcomes = await Promise.allSettled(breaking);
+    expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(turns.load()).toEqual({ sending: 0, waiting: 0, inTrouble: 0 });
+    expect(await turns.run('a', 'x', () => Promise.resolve({ outcome: 'taken', isStrike: false }))).toBe(
+      'taken',
+    );
   });
 
   it('leave nothing behind', async () => {

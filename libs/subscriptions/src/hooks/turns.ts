@@ -8,9 +8,8 @@ export const LIMITS = {
   ofOriginOfOwner: 4,
   /** Of all, with origins in trouble. */
   inTrouble: 16,
-  /** Failures in a row, or answers slower than this, after which an origin is in trouble for an owner. */
+  /** In a row, after which an origin is in trouble for an owner. */
   strikes: 5,
-  slowMs: 3_000,
   waitingOfOwner: 2_000,
   /** Origins of owners of which strikes are remembered; the one that failed longest ago is forgotten. */
   remembered: 10_000,
@@ -28,6 +27,12 @@ interface Owner {
   active: number;
   waiting: number;
   readonly origins: Map<string, Origin>;
+}
+
+export interface Worked<Outcome> {
+  readonly outcome: Outcome;
+  /** It failed, or its origin took long. */
+  readonly isStrike: boolean;
 }
 
 export interface TurnsLoad {
@@ -50,12 +55,12 @@ export class Turns {
     this.#limits = limits;
   }
 
-  /** Undefined where too many of this owner wait already. `work` never rejects. */
-  async run<Result extends { readonly kind: string }>(
+  /** Undefined where too many of this owner wait already. What `work` rejects with says nothing of the origin. */
+  async run<Outcome>(
     ownerKey: string,
     originName: string,
-    work: () => Promise<Result>,
-  ): Promise<Result | undefined> {
+    work: () => Promise<Worked<Outcome>>,
+  ): Promise<Outcome | undefined> {
     const key = JSON.stringify([ownerKey, originName]);
     const owner = this.#owners.get(ownerKey) ?? { active: 0, waiting: 0, origins: new Map<string, Origin>() };
     if (owner.waiting >= this.#limits.waitingOfOwner) return undefined;
@@ -68,17 +73,19 @@ export class Turns {
     this.#beginNext();
     // What room it takes is settled as it begins, whatever becomes of the origin meanwhile.
     const wasInTrouble = await turn;
-    const began = performance.now();
-    const result = await work();
-    this.#strike(key, result.kind === 'failed' || performance.now() - began > this.#limits.slowMs);
-    this.#active -= 1;
-    if (wasInTrouble) this.#inTrouble -= 1;
-    owner.active -= 1;
-    origin.active -= 1;
-    if (origin.active === 0 && origin.waiting.length === 0) owner.origins.delete(originName);
-    if (owner.origins.size === 0) this.#owners.delete(ownerKey);
-    this.#beginNext();
-    return result;
+    try {
+      const { outcome, isStrike } = await work();
+      this.#strike(key, isStrike);
+      return outcome;
+    } finally {
+      this.#active -= 1;
+      if (wasInTrouble) this.#inTrouble -= 1;
+      owner.active -= 1;
+      origin.active -= 1;
+      if (origin.active === 0 && origin.waiting.length === 0) owner.origins.delete(originName);
+      if (owner.origins.size === 0) this.#owners.delete(ownerKey);
+      this.#beginNext();
+    }
   }
 
   load(): TurnsLoad {

@@ -42,7 +42,7 @@ export function eventRoutes(
     done();
   });
   const authorization = (request: FastifyRequest) => openedSession(gateway.cursorKey, request.headers.cookie);
-  server.get(EVENTS, { config: { authorization } }, async (request, reply) => {
+  server.get(EVENTS, { config: { authorization }, exposeHeadRoute: false }, async (request, reply) => {
     request.interaction = 'subscribe';
     const refusal = await begin(gateway, wiring, streams, request, reply, log);
     if (refusal !== undefined) return sendProblems(reply.headers(refusal.headers), refusal.problems);

@@ -99,7 +99,10 @@ export async function startGatewayService(
       pressure: { waiting: 0, turnedAway: 0 },
       told: { stream: 0, 'rest-hook': 0, websocket: 0 },
       feed,
-      subscriptions: { store: subscriptions, key: subscriptionKey(keyring) },
+      subscriptions: {
+        store: refusingWhileAway(() => subscriptions, 'The store of subscriptions'),
+        key: subscriptionKey(keyring),
+      },
       version,
     };
     const running: Running = { version, startedAt: new Date().toISOString(), policy, store, record: reading.record, recordVersion: live.version, projector: live.projected, careSettings: views }; // prettier-ignore

@@ -162,7 +162,7 @@ describe('a websocket', () => {
     opened.push(socket);
     const came: TakenNotification[] = [];
     const state = { socket, came, closed: undefined as number | undefined };
-    socket.on('message', (data) => came.push(read(String(data as Buffer))));
+    socket.on('message', (data) => came.push(read(String(data))));
     socket.on('close', (code) => (state.closed = code));
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
     if (first !== undefined) socket.send(first);

@@ -1,7 +1,7 @@
 /** What patients decided about their record, and what was decided for their safety, as recorded resources tell of it. */
 import { EVERY_CLASS, maskOf } from './facts.ts';
 import { labelsOfCode, classOf } from './labels-of.ts';
-import { objectsIn, partiesIn, patientIn, type Json, type Party } from './parties.ts';
+import { objectsIn, partiesIn, patientIn, type Json, type Party, wordIn } from './parties.ts';
 import type { Policy } from './policy.ts';
 import { firstMoment, momentAfter } from './times.ts';
 
@@ -87,7 +87,7 @@ function flagDecisions(patient: Json): readonly PatientDecision[] {
 
 function reviewDecisions(resource: Json, { review }: Policy): readonly PatientDecision[] {
   const codes = codingsIn(resource['code']).filter(({ system }) => system === review.system);
-  const says = (list: readonly string[]): boolean => codes.some(({ code }) => list.includes(String(code)));
+  const says = (list: readonly string[]): boolean => codes.some(({ code }) => list.includes(wordIn(code)));
   const pending = says(review.pending);
   if (!pending && !says(review.lifted)) return [];
   const retracted = [
@@ -112,7 +112,7 @@ function consentDecisions(consent: Json, policy: Policy): readonly PatientDecisi
   if (consent['status'] !== 'active' || patient === undefined) return [];
   const rules = rulesIn(consent, policy);
   const { optOutScopes } = policy.sharing;
-  const beyondCare = codingsIn(consent['scope']).some(({ code }) => optOutScopes.includes(String(code)));
+  const beyondCare = codingsIn(consent['scope']).some(({ code }) => optOutScopes.includes(wordIn(code)));
   const optOuts = rules
     .filter(({ denies, forCare }) => denies && (beyondCare || !forCare))
     .map(({ from, until }) => ({
@@ -134,7 +134,7 @@ type Provided = SharingRule & { readonly forCare: boolean };
 
 /** `Consent.provision` and its exceptions, each after what it is an exception to. */
 function rulesIn(consent: Json, policy: Policy): readonly Provided[] {
-  const optsOut = codingsIn(consent['policyRule']).some(({ code }) => String(code).startsWith('OPTOUT'));
+  const optsOut = codingsIn(consent['policyRule']).some(({ code }) => wordIn(code).startsWith('OPTOUT'));
   const everybody: Provided = { denies: true, about: everything(policy), from: 0, forCare: true };
   const [root] = objectsIn(consent['provision']);
   const base = optsOut ? [everybody] : [];
@@ -154,7 +154,7 @@ function provisionRules(provision: Json, policy: Policy, depth: number): readonl
   const denies = type === 'deny';
   const about = aboutOf(provision, denies, policy);
   const shows = objectsIn(provision['action']).flatMap(({ coding }) => objectsIn(coding));
-  const applies = shows.length === 0 || shows.some(({ code }) => SHOWING.has(String(code)));
+  const applies = shows.length === 0 || shows.some(({ code }) => SHOWING.has(wordIn(code)));
   if (!applies || about === 0) return exceptions;
   const parties = actorsIn(provision, policy);
   const [{ start, end } = {} as Json] = objectsIn(provision['period']);
@@ -175,7 +175,7 @@ const SHOWING = new Set(['access', 'use', 'disclose']);
 
 function concernsCare(provision: Json, denies: boolean, { sharing }: Policy): boolean {
   const asked = objectsIn(provision['purpose']).map(({ code }) =>
-    Object.hasOwn(sharing.purposes, String(code)) ? sharing.purposes[String(code)] : undefined,
+    Object.hasOwn(sharing.purposes, wordIn(code)) ? sharing.purposes[wordIn(code)] : undefined,
   );
   // A purpose that the policy does not know may be care: it may deny, and it does not permit.
   return asked.length === 0 || asked.some((it) => it === 'direct-care' || (denies && it === undefined));
@@ -200,7 +200,7 @@ function actorsIn(provision: Json, { sharing }: Policy): readonly Party[] | unde
 /** The categories of a provision: resource types, codes and security labels; everything where it names none. */
 function aboutOf(provision: Json, denies: boolean, policy: Policy): number {
   const masks = [
-    ...objectsIn(provision['class']).map(({ code }) => classMask(String(code), policy)),
+    ...objectsIn(provision['class']).map(({ code }) => classMask(wordIn(code), policy)),
     ...[
       ...objectsIn(provision['securityLabel']),
       ...objectsIn(provision['code']).flatMap(({ coding }) => objectsIn(coding)),
@@ -234,7 +234,7 @@ function dataMask(reference: unknown, policy: Policy): number {
 
 /** Of the types that a permission names, the classes of which it names all types. */
 function wholeClasses(provision: Json, { labelling }: Policy): number {
-  const types = new Set(objectsIn(provision['class']).map(({ code }) => String(code)));
+  const types = new Set(objectsIn(provision['class']).map(({ code }) => wordIn(code)));
   const whole = Object.entries(labelling.classes).filter(
     ([, members]) => members?.every((type) => types.has(type)) === true,
   );

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { maskOf, type Label, type RecordClass } from './facts.ts';
 import type { Policy } from './policy.ts';
+import { wordIn } from './parties.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -13,7 +14,7 @@ type Json = Readonly<Record<string, unknown>>;
  */
 export function labelsOf(resource: Json, policy: Policy): number {
   const labelling = compiled(policy);
-  const type = String(resource['resourceType']);
+  const type = wordIn(resource['resourceType']);
   let mask = codesIn(resource, labelling.codes);
   if (type === 'Composition') mask |= labelsOfCode(CONFIDENTIALITY, resource['confidentiality'], policy);
   if (type === 'Patient') mask &= ~RESTRICTED;

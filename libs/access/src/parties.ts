@@ -57,3 +57,8 @@ const PATIENT = new RegExp(`^(Patient/${ID})(?:/_history/.*)?$`);
 const ADDRESS = new RegExp(
   `^((?:Organization|Location|HealthcareService|PractitionerRole|CareTeam|Practitioner|RelatedPerson)/${ID})(?:/_history/.*)?$`,
 );
+
+/** A word in a resource; the empty one for what is none, whatever it is. */
+export function wordIn(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

@@ -242,6 +242,7 @@ describe('relationships in a resource', () => {
         expect(Array.isArray(relationshipsIn({ ...rest, resourceType }))).toBe(true);
         expect(Array.isArray(partOf({ ...rest, resourceType }))).toBe(true);
       }),
+      { examples: [['Appointment', { status: { toString: [] } }]] },
     );
   });
 });

@@ -1,6 +1,6 @@
 /** The legitimate relationships between organisations and patients that a recorded resource tells of. */
 import type { RelationshipBasis } from './facts.ts';
-import { objectsIn, partiesIn, patientIn, type Json, type Party } from './parties.ts';
+import { objectsIn, partiesIn, patientIn, type Json, type Party, wordIn } from './parties.ts';
 import type { Policy } from './policy.ts';
 import { DAY, firstMoment, momentAfter } from './times.ts';
 
@@ -125,7 +125,7 @@ const readers: ReadonlyMap<unknown, Reader> = new Map(
     },
     Appointment(appointment) {
       const { status, created, start, end } = appointment;
-      if (!['pending', 'booked', 'arrived', 'checked-in', 'fulfilled', 'waitlist'].includes(String(status)))
+      if (!['pending', 'booked', 'arrived', 'checked-in', 'fulfilled', 'waitlist'].includes(wordIn(status)))
         return undefined;
       const actors = objectsIn(appointment['participant']).flatMap(({ actor }) => objectsIn(actor));
       return {
@@ -172,7 +172,7 @@ function standing(
 /** Something that was done at one moment, by organisations that it names. */
 function act(resource: Json, subject: string, at: unknown, statuses: readonly string[]): Found | undefined {
   const moment = firstMoment(at);
-  if (moment === undefined || !statuses.includes(String(resource['status']))) return undefined;
+  if (moment === undefined || !statuses.includes(wordIn(resource['status']))) return undefined;
   const actors = objectsIn(resource['performer']).flatMap(({ actor }) => objectsIn(actor));
   const parties = actors.flatMap(partiesIn);
   return {

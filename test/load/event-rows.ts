@@ -74,7 +74,7 @@ async function streamRows(folder: string, scene: Scene, { say, lagSeconds }: Set
       const floors = await quiet(floorListeners);
       return runsOf(lags, floors);
     });
-    const cost = `${Math.round(memory / 1024)} KiB a listener, ${Math.round(processor)} µs of processor an event`;
+    const cost = costOf(memory, processor, 'listener');
     return rowsOf(`${name}${isKeptUp ? '' : ', overrun'} (${cost})`, cells, 'a bare `node:http` server that writes the same bytes to as many streams as often'); // prettier-ignore
   } finally {
     await Promise.all([listeners.end(), floorListeners.end(), floor.end(), server.end()]);
@@ -91,26 +91,34 @@ async function hookRows(folder: string, { say, lagSeconds }: Settings): Promise<
   const hooks = join(folder, 'hooks.json');
   writeFileSync(hooks, JSON.stringify({ hooks: [{ origin: endpoint.origin, allowPrivate: true, allowHttp: true }] })); // prettier-ignore
   const server = await startServer(join(folder, 'data'), { CARELOG_HOOKS: hooks });
+  let cost = '';
   try {
     const cells = await cellsOf(['p50', 'p99'], async () => {
       const ground = await populated(server, HOOKS);
+      const before = residentOf(server.process.pid!);
       for (const id of ground.people)
         await send(ground.base, ground.token, 'POST', '/Subscription', subscriptionTo(id, endpoint.origin));
       await endpoint.settled(HOOKS);
+      const memory = (residentOf(server.process.pid!) - before) / HOOKS;
       const pace = { bases: [ground.base], token: ground.token, bodies: ground.bodies, perSecond: perSecond / PACED }; // prettier-ignore
       await pacedPosts({ ...pace, seconds: Math.min(5, seconds) });
       await endpoint.quiet();
+      const began = processorOf(server.process.pid!);
       await pacedPosts({ ...pace, seconds });
       const lags = await endpoint.quiet();
+      cost = costOf(memory, (processorOf(server.process.pid!) - began) / (perSecond * seconds), 'hook');
       const floors = await endpoint.bare(perSecond / PACED, FLOOR_SECONDS);
       return runsOf(lags, floors);
     });
-    return rowsOf(name, cells, 'a bare `fetch` of the same endpoint with as many bytes, from sending to its coming'); // prettier-ignore
+    return rowsOf(`${name} (${cost})`, cells, 'a bare `fetch` of the same endpoint with as many bytes, from sending to its coming'); // prettier-ignore
   } finally {
     await server.end();
     endpoint.close();
   }
 }
+
+const costOf = (memory: number, processor: number, subscriber: string): string =>
+  `${Math.round(memory / 1024)} KiB a ${subscriber}, ${Math.round(processor)} µs of processor an event`;
 
 interface Ground {
   readonly base: string;

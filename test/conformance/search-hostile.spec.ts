@@ -8,6 +8,7 @@ import { someTransactions, startSearchedServer, type SearchedServer } from '../s
 const LIMIT_MS = 20_000;
 /** As docs/reference/search.md says of those who read meanwhile. */
 const READ_LIMIT_MS = 3_000;
+const READS = 100;
 const AT_ONCE = 16;
 
 let searched: SearchedServer;
@@ -29,8 +30,8 @@ it('lets others read while searches that mean harm run', async () => {
     .filter(({ resourceType }) => resourceType === 'Patient')
     .map(({ id }) => id);
   let isUnderAttack = true;
+  const waits: number[] = [];
   const reading = (async () => {
-    const waits: number[] = [];
     for (let i = 0; isUnderAttack; i++) {
       const id = people[i % people.length]!;
       for (const path of [`/Patient/${id}`, `/Observation?subject=Patient/${id}&_count=20`]) {
@@ -40,18 +41,20 @@ it('lets others read while searches that mean harm run', async () => {
         expect([path, status]).toEqual([path, 200]);
       }
     }
-    return waits;
   })();
-  const waiting = [...searches, ...searches, ...searches].values();
+  // Three times over, and for as long as it takes others to read often enough.
+  const waiting = (function* () {
+    for (let round = 0; round < 3 || waits.length <= READS; round += 1) yield* searches;
+  })();
   // By two callers: one alone may not have so many searches wait.
   const attack = async (as: string) => {
     for (const search of waiting) expectClear({ ...search, expected: 'either' }, await ask(search, as));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => attack(i % 2 === 0 ? 'publisher' : 'auditor')));
   isUnderAttack = false;
-  const waits = (await reading).sort((a, b) => a - b);
-  expect(waits.length).toBeGreaterThan(100);
-  expect(waits.at(-1)).toBeLessThan(READ_LIMIT_MS);
+  await reading;
+  expect(waits.length).toBeGreaterThan(READS);
+  expect(Math.max(...waits)).toBeLessThan(READ_LIMIT_MS);
 });
 
 interface Asked {

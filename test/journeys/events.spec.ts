@@ -214,15 +214,17 @@ describe('a page in a browser', () => {
   });
 });
 
-it.skipIf(isCluster)('goes on after the server was restarted', async () => {
-  const reader = await listen('?topic=flag');
-  await put(flag('before', 'own'));
-  await expect.poll(() => told(reader)).toEqual(['Flag/before']);
-  await put(flag('between', 'own'));
-  const { id } = reader.events[0]!;
-  stack = await stack.restart();
-  await expect.poll(() => reader.isEnded).toBe(true);
-  const again = await listen('?topic=flag', 'publisher', id);
-  await put(flag('after', 'own'));
-  await expect.poll(() => told(again), { timeout: 20_000 }).toEqual(['Flag/between', 'Flag/after']);
-});
+// Others ask a cluster meanwhile.
+if (!isCluster)
+  it('goes on after the server was restarted', async () => {
+    const reader = await listen('?topic=flag');
+    await put(flag('before', 'own'));
+    await expect.poll(() => told(reader)).toEqual(['Flag/before']);
+    await put(flag('between', 'own'));
+    const { id } = reader.events[0]!;
+    stack = await stack.restart();
+    await expect.poll(() => reader.isEnded).toBe(true);
+    const again = await listen('?topic=flag', 'publisher', id);
+    await put(flag('after', 'own'));
+    await expect.poll(() => told(again), { timeout: 20_000 }).toEqual(['Flag/between', 'Flag/after']);
+  });

@@ -384,7 +384,8 @@ describe('whatever the resource', () => {
     fc.assert(fc.property(fc.constantFrom(...resourceTypes()), resource, readAll), { numRuns: 500 });
   });
 
-  it.skipIf(!realDataPresent)('reads real resources, and real ones with a value replaced', () => {
+  const absent = realDataPresent ? '' : ' (skipped: ../shared/data is not there)';
+  it.skipIf(!realDataPresent)(`reads real resources, and real ones with a value replaced${absent}`, () => {
     const resources = realFiles()
       .filter((it) => it.text.length < 100_000)
       .map((it) => JSON.parse(it.text) as Record<string, unknown>)

@@ -92,6 +92,19 @@ describe('the feed', () => {
     );
   });
 
+  it('reads the log once for all who come back after a restart', async () => {
+    const store = createMemoryEventStore();
+    await record(store, ...Array.from({ length: 30 }, (_, at) => `Flag/${at}`));
+    const readAll = vi.fn(store.readAll.bind(store));
+    const feed = feedOver({ ...store, readAll });
+    hears(feed);
+    await vi.waitFor(async () => {
+      readAll.mockClear();
+      expect((await feed.read(7)).notices.map(({ position }) => position)).toEqual(Array.from({ length: 23 }, (_, at) => at + 8)); // prettier-ignore
+      expect(readAll).not.toHaveBeenCalled();
+    });
+  });
+
   it('waits while the views are behind, and tells of it then', async () => {
     const store = createMemoryEventStore();
     let isReached = false;

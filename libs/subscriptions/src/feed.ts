@@ -121,7 +121,27 @@ export class Feed {
     const { epoch, position } = this.#source.log.head();
     this.#epoch = epoch;
     this.#position = this.#floor = position;
-    this.#running = this.#run();
+    this.#running = Promise.all([this.#run(), this.#lookBack(epoch, position).catch(() => {})]).then(
+      () => {},
+    );
+  }
+
+  /** Fills the window with what came last: after a restart everybody comes back at once. */
+  async #lookBack(epoch: string, position: number): Promise<void> {
+    const floor = Math.max(0, position - WINDOW);
+    const notices: Notice[] = [];
+    for (let after = floor; after < position;) {
+      if (this.#closing.signal.aborted) return;
+      const limit = Math.min(BATCH, position - after);
+      const batch = await this.#batchOf(epoch, after, await this.#source.log.readAll({ after, limit }), []);
+      if (batch.upTo === after) return;
+      notices.push(...batch.notices);
+      after = batch.upTo;
+    }
+    // Unless so much came meanwhile that there is no room, or the log is another one.
+    if (this.#epoch !== epoch || this.#floor !== position) return;
+    this.#window.unshift(...notices);
+    this.#floor = floor;
   }
 
   async #run(): Promise<void> {

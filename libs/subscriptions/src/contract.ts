@@ -4,7 +4,16 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { describeNumbering } from './numbering-contract.ts';
-import { aNotice, aSubscription, keepOne, CLINIC, MINUTE, NOW, numbersOf, WARD } from './some-subscription.ts';
+import {
+  aNotice,
+  aSubscription,
+  keepOne,
+  CLINIC,
+  MINUTE,
+  NOW,
+  numbersOf,
+  WARD,
+} from './some-subscription.ts';
 import type { StoredSubscription, SubscriptionStore } from './subscription-store.ts';
 
 export type Place = () => SubscriptionStore;
@@ -50,10 +59,7 @@ export function describeSubscriptionStore(name: string, begin: () => Promise<Pla
     it('cannot be made under the id of another, which stays as it is', async () => {
       const store = await newStore();
       const first = await keepOne(store);
-      const both = [
-        keepOne(store, { id: first.id, owner: WARD }),
-        keepOne(store),
-      ];
+      const both = [keepOne(store, { id: first.id, owner: WARD }), keepOne(store)];
       expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
       expect(await store.read(first.id)).toEqual(first);
     });
@@ -202,7 +208,9 @@ export function describeSubscriptionStore(name: string, begin: () => Promise<Pla
       const store = await newStore();
       const ids: string[] = [];
       for (let count = 0; count < 3; count += 1)
-        ids.push((await keepOne(store, { resource: '{"channel":{"type":"websocket"}}', endsAt: NOW + 1e12 })).id);
+        ids.push(
+          (await keepOne(store, { resource: '{"channel":{"type":"websocket"}}', endsAt: NOW + 1e12 })).id,
+        );
       await store.lease('one', NOW, NOW + MINUTE, 10);
       const notices = Array.from({ length: 2_500 }, (_, at) => ({ ...aNotice(at + 1), recordedAt: days(at < 2_400 ? 1 : 3) })); // prettier-ignore
       await store.number('one', ids.map((id) => ({ id, position: 2_500, notices }))); // prettier-ignore

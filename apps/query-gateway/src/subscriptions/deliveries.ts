@@ -22,8 +22,6 @@ export interface DeliveriesOptions {
 /** A process that ends without a word is taken for gone after so long, milliseconds; it says that it is there three times as often. */
 const LEASE_MS = 15_000;
 const HELD_MAX = 10_000;
-/** Rest-hooks of one owner for which something is made or sent at once: nobody's slow endpoints keep others waiting. */
-const OF_OWNER_AT_ONCE = 16;
 const TICK_MS = 250;
 const AFTER_TROUBLE_MS = 1_000;
 /** What is being sent when this process stops may take so long. */
@@ -42,7 +40,6 @@ export class Deliveries {
   /** Of rest-hooks: when there is something to do, as `performance.now()`. */
   readonly #due = new Map<string, number>();
   readonly #delivering = new Map<string, Promise<void>>();
-  readonly #ofOwner = new Map<string, number>();
   readonly #listeners = new Set<(held: Held) => void>();
   #leasing: Promise<void> | undefined;
   #isAskedAgain = false;
@@ -167,15 +164,9 @@ export class Deliveries {
       if (at > now || this.#delivering.has(id)) continue;
       const held = this.#held.get(id);
       if (held === undefined) continue;
-      const { ownerKey } = held;
-      const others = this.#ofOwner.get(ownerKey) ?? 0;
-      if (others >= OF_OWNER_AT_ONCE) continue;
-      this.#ofOwner.set(ownerKey, others + 1);
+      // It takes its turn among those of its owner, and nothing is made for it before.
       const done = this.#deliver(held).finally(() => {
         this.#delivering.delete(id);
-        const left = this.#ofOwner.get(ownerKey)! - 1;
-        if (left === 0) this.#ofOwner.delete(ownerKey);
-        else this.#ofOwner.set(ownerKey, left);
         this.#deliverDue();
       });
       this.#delivering.set(id, done);

@@ -231,7 +231,10 @@ it('are all given, though more came than is kept waiting for them', async () => 
   const names = Array.from({ length: 120 }, (_, at) => String(at + 1));
   for (const name of names) {
     await record(name);
-    await vi.waitFor(() => expect(feed.listen({ hear() {}, restored() {} }).position).toBe(Number(name) + 1), { interval: 2 });
+    await vi.waitFor(
+      () => expect(feed.listen({ hear() {}, restored() {} }).position).toBe(Number(name) + 1),
+      { interval: 2 },
+    );
   }
   await letGo();
   await isTold(held, '0', ...names);

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Log } from '@carelog/service-kit';
-import type { StoredSubscription } from '@carelog/subscriptions';
+import type { StoredSubscription, SubscriptionProgress } from '@carelog/subscriptions';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Gateway } from '../gateway.ts';
 import { recordNotification } from './decide-notices.ts';
@@ -55,6 +55,9 @@ interface Bound {
   /** Nothing may be told of what has a number up to this, and was not sent. */
   withheldUpTo: number;
 }
+
+const isOpen = ({ status, endsAt }: SubscriptionProgress, now = Date.now()): boolean =>
+  status !== 'off' && endsAt > now;
 
 class Connection {
   readonly socket: WebSocket;
@@ -161,6 +164,8 @@ export class Websockets {
     for (const stored of found) {
       if (stored === undefined || socket.readyState !== socket.OPEN) continue;
       const terms = termsOf(stored.resource, topics);
+      // It may have changed since there was a token for it.
+      if (!isOpen(stored) || terms.channel.type !== 'websocket') continue;
       const its = { id: stored.id, stored, terms, events: stored.events, sent: stored.events, sentAt: Date.now(), withheldUpTo: 0 }; // prettier-ignore
       bound.set(stored.id, its);
       const others = this.#byId.get(stored.id) ?? new Set();
@@ -201,8 +206,8 @@ export class Websockets {
     const now = Date.now();
     for (const [id, connections] of this.#byId) {
       const progress = found.get(id);
-      const isOver = progress === undefined || progress.status === 'off' || progress.endsAt <= now;
-      if (isOver) for (const connection of [...connections]) this.#end(connection, id);
+      if (progress === undefined || !isOpen(progress, now))
+        for (const connection of [...connections]) this.#end(connection, id);
       else this.#numbered(id, progress.events);
     }
   }
@@ -254,12 +259,16 @@ export class Websockets {
       return false;
     // With whose token it is decided, and how much is told, as it stands now.
     const stored = await store.read(its.id);
-    if (stored === undefined || stored.status === 'off' || stored.endsAt <= Date.now()) {
+    if (stored === undefined || !isOpen(stored)) {
       this.#end(connection, its.id);
       return false;
     }
     if (stored.resource !== its.stored.resource) its.terms = termsOf(stored.resource, topics);
     its.stored = stored;
+    if (its.terms.channel.type !== 'websocket') {
+      this.#end(connection, its.id);
+      return false;
+    }
     its.events = Math.max(its.events, stored.events);
     const most = Math.min(COUNT_MAX, its.terms.channel.maxCount ?? COUNT_MAX);
     const numbered = await store.numbered(its.id, its.sent, most);

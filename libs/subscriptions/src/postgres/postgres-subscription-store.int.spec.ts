@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeSubscriptionStore } from '../contract.ts';
-import { aNotice, aSubscription, keepOne, MINUTE, NOW } from '../some-subscription.ts';
+import { aNotice, keepOne, MINUTE, NOW } from '../some-subscription.ts';
 import { checkAgainstModel } from '../store-model.ts';
 import type { SubscriptionStore } from '../subscription-store.ts';
 import { openPostgresSubscriptionStore } from './postgres-subscription-store.ts';

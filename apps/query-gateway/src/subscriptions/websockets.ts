@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Log } from '@carelog/service-kit';
-import type { StoredSubscription, SubscriptionProgress } from '@carelog/subscriptions';
+import type { StoredSubscription } from '@carelog/subscriptions';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Gateway } from '../gateway.ts';
 import { recordNotification } from './decide-notices.ts';
@@ -15,6 +15,7 @@ import type { Held } from './held.ts';
 import { decided } from './hook-delivery.ts';
 import { notificationText, type NotificationType } from './notification.ts';
 import { termsOf, type Terms } from './parse-subscription.ts';
+import { statusOf } from './served.ts';
 
 export interface WebsocketsOptions {
   readonly gateway: Gateway;
@@ -40,6 +41,7 @@ const COUNT_MAX = 100;
 const LOOK_EVERY_MS = 500;
 const PING_EVERY_MS = 30_000;
 
+const ENDED = 'The subscription has ended.';
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const CLOSED = { goingAway: 1001, policy: 1008, tryAgain: 1013 } as const;
 
@@ -55,9 +57,6 @@ interface Bound {
   /** Nothing may be told of what has a number up to this, and was not sent. */
   withheldUpTo: number;
 }
-
-const isOpen = ({ status, endsAt }: SubscriptionProgress, now = Date.now()): boolean =>
-  status !== 'off' && endsAt > now;
 
 class Connection {
   readonly socket: WebSocket;
@@ -161,19 +160,20 @@ export class Websockets {
       return false;
     }
     const found = await Promise.all(binding.ids.map((id) => store.read(id)));
-    for (const stored of found) {
-      if (stored === undefined || socket.readyState !== socket.OPEN) continue;
+    if (socket.readyState !== socket.OPEN) return false;
+    for (const stored of found.filter((it) => it !== undefined)) {
       const terms = termsOf(stored.resource, topics);
       // It may have changed since there was a token for it.
-      if (!isOpen(stored) || terms.channel.type !== 'websocket') continue;
+      if (statusOf(stored) === 'off' || terms.channel.type !== 'websocket') continue;
       const its = { id: stored.id, stored, terms, events: stored.events, sent: stored.events, sentAt: Date.now(), withheldUpTo: 0 }; // prettier-ignore
       bound.set(stored.id, its);
       const others = this.#byId.get(stored.id) ?? new Set();
       this.#byId.set(stored.id, others.add(connection));
       this.#send(connection, its, 'handshake');
     }
+    if (bound.size === 0) socket.close(CLOSED.policy, ENDED);
     this.#work(connection);
-    return true;
+    return bound.size > 0;
   }
 
   #unbind(connection: Connection, id: string): void {
@@ -203,10 +203,9 @@ export class Websockets {
   async #look(): Promise<void> {
     if (this.#byId.size === 0) return;
     const found = await this.#options.gateway.subscriptions.store.progress([...this.#byId.keys()]);
-    const now = Date.now();
     for (const [id, connections] of this.#byId) {
       const progress = found.get(id);
-      if (progress === undefined || !isOpen(progress, now))
+      if (progress === undefined || statusOf(progress) === 'off')
         for (const connection of [...connections]) this.#end(connection, id);
       else this.#numbered(id, progress.events);
     }
@@ -214,7 +213,7 @@ export class Websockets {
 
   #end(connection: Connection, id: string): void {
     this.#unbind(connection, id);
-    if (connection.bound.size === 0) connection.socket.close(CLOSED.policy, 'The subscription has ended.');
+    if (connection.bound.size === 0) connection.socket.close(CLOSED.policy, ENDED);
   }
 
   #ping(): void {
@@ -259,29 +258,25 @@ export class Websockets {
       return false;
     // With whose token it is decided, and how much is told, as it stands now.
     const stored = await store.read(its.id);
-    if (stored === undefined || !isOpen(stored)) {
+    if (stored !== undefined && stored.resource !== its.stored.resource)
+      its.terms = termsOf(stored.resource, topics);
+    if (stored === undefined || statusOf(stored) === 'off' || its.terms.channel.type !== 'websocket') {
       this.#end(connection, its.id);
       return false;
     }
-    if (stored.resource !== its.stored.resource) its.terms = termsOf(stored.resource, topics);
     its.stored = stored;
-    if (its.terms.channel.type !== 'websocket') {
-      this.#end(connection, its.id);
-      return false;
-    }
     its.events = Math.max(its.events, stored.events);
     const most = Math.min(COUNT_MAX, its.terms.channel.maxCount ?? COUNT_MAX);
     const numbered = await store.numbered(its.id, its.sent, most);
     if (numbered.length === 0) return false;
-    const { owner } = stored;
-    const { events, account } = await decided(gateway, { owner, terms: its.terms }, numbered);
+    const { events, account } = await decided(gateway, { owner: stored.owner, terms: its.terms }, numbered);
     const last = numbered.at(-1)!.number;
     if (last >= its.events && events.every(({ outcome }) => outcome.kind === 'withheld')) {
       its.withheldUpTo = its.events;
       return false;
     }
     if (account.shown.versions !== '') {
-      const to = { caller: owner, correlation: `${its.id}-${last}`, base: base(), subscription: its.id };
+      const to = { caller: stored.owner, correlation: `${its.id}-${last}`, base: base(), subscription: its.id };
       if (!(await recordNotification(gateway, to, account))) return false;
     }
     this.#send(connection, its, 'event-notification', events);

@@ -80,6 +80,7 @@ export class Websockets {
   #isLooking = false;
   readonly #timers: NodeJS.Timeout[];
   readonly #stopListening: () => void;
+  readonly #waits = (fault: unknown): void => this.#options.log.debug({ fault: (fault as Error).name }, 'websockets wait'); // prettier-ignore
 
   constructor(options: WebsocketsOptions) {
     this.#options = options;
@@ -195,7 +196,7 @@ export class Websockets {
   async #lookOnce(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    await this.#look().catch((fault: unknown) => this.#options.log.debug({ fault: (fault as Error).name }, 'websockets wait')); // prettier-ignore
+    await this.#look().catch(this.#waits);
     this.#isLooking = false;
   }
 
@@ -232,9 +233,7 @@ export class Websockets {
     }
     connection.isAskedAgain = false;
     connection.working = this.#tellAll(connection)
-      .catch((fault: unknown) =>
-        this.#options.log.debug({ fault: (fault as Error).name }, 'a websocket waits'),
-      )
+      .catch(this.#waits)
       .finally(() => {
         connection.working = undefined;
         if (connection.isAskedAgain) this.#work(connection);
@@ -269,14 +268,15 @@ export class Websockets {
     const most = Math.min(COUNT_MAX, its.terms.channel.maxCount ?? COUNT_MAX);
     const numbered = await store.numbered(its.id, its.sent, most);
     if (numbered.length === 0) return false;
-    const { events, account } = await decided(gateway, { owner: stored.owner, terms: its.terms }, numbered);
+    const { owner } = stored;
+    const { events, account } = await decided(gateway, { owner, terms: its.terms }, numbered);
     const last = numbered.at(-1)!.number;
     if (last >= its.events && events.every(({ outcome }) => outcome.kind === 'withheld')) {
       its.withheldUpTo = its.events;
       return false;
     }
     if (account.shown.versions !== '') {
-      const to = { caller: stored.owner, correlation: `${its.id}-${last}`, base: base(), subscription: its.id };
+      const to = { caller: owner, correlation: `${its.id}-${last}`, base: base(), subscription: its.id };
       if (!(await recordNotification(gateway, to, account))) return false;
     }
     this.#send(connection, its, 'event-notification', events);

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { openSqliteSubscriptionStore } from '@carelog/subscriptions';
 import { aPatient, anObservation, temporaryFolder } from '@carelog/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { aSubscription } from '../../libs/subscriptions/src/some-subscription.ts';
+import { keepOne } from '../../libs/subscriptions/src/some-subscription.ts';
 import { startServer, type ServerProcess } from '../support/server-process.ts';
 
 const CARELOG = fileURLToPath(new URL('../../apps/carelog/bin/carelog.mjs', import.meta.url));
@@ -234,7 +234,7 @@ test('replay lists the events of one patient in order, and opens them only when 
 test('a backup with its keys, put back, serves the same record', async () => {
   const [copy, restored] = [path.join(folder, 'copy'), path.join(folder, 'restored')];
   const subscriptions = openSqliteSubscriptionStore({ path: path.join(data, 'subscriptions.sqlite') });
-  const subscribed = await subscriptions.create(aSubscription({ status: 'off' }));
+  const subscribed = await keepOne(subscriptions, { status: 'off' });
   await subscriptions.close();
   const { code, stdout } = await carelog(['backup', restored, '--keys', copy]);
   expect(code).toBe(0);

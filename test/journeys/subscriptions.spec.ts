@@ -80,6 +80,12 @@ describe('a Subscription', () => {
       { body: websocket(), headers: { 'if-none-exist': 'status=active' } },
       400,
     ],
+    [
+      'a key to send it again by',
+      '/Subscription',
+      { body: websocket(), headers: { 'idempotency-key': 'one' } },
+      400,
+    ],
     ['no JSON', '/Subscription', { body: '{"resourceType":' }, 400],
     ['another resource', '/Subscription', { body: { resourceType: 'Patient' } }, 400],
     ['a topic that there is not', '/Subscription', { body: websocket({ topic: 'weather' }) }, 422],

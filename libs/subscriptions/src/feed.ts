@@ -32,6 +32,8 @@ export interface Batch {
   readonly after: number;
   /** Everything after `after`, up to here, is in it. */
   readonly upTo: number;
+  /** Worklists that it tells of. */
+  readonly lists: readonly string[];
   readonly notices: readonly Notice[];
 }
 
@@ -94,7 +96,7 @@ export class Feed {
     if (lists.length === 0 && epoch === this.#epoch && after >= this.#floor && after < this.#position) {
       const notices = this.#window.filter(({ position }) => position > after).slice(0, BATCH);
       const isAll = notices.length < BATCH;
-      return { epoch, after, upTo: isAll ? this.#position : notices.at(-1)!.position, notices };
+      return { epoch, after, upTo: isAll ? this.#position : notices.at(-1)!.position, lists, notices };
     }
     const events = await this.#source.log.readAll({ after, limit: BATCH });
     return this.#batchOf(epoch, after, events, lists);
@@ -206,7 +208,7 @@ export class Feed {
   ): Promise<Batch> {
     const upTo = events.at(-1)?.position ?? after;
     const told = events.filter(({ stream }) => isResourceType(stream.slice(0, stream.indexOf('/'))));
-    if (told.length === 0) return { epoch, after, upTo, notices: [] };
+    if (told.length === 0) return { epoch, after, upTo, lists, notices: [] };
     if (!(await this.#source.reached(upTo, REACHED_MS))) throw new ViewsBehind();
     const asked = told.map(({ stream, revision }) => ({ stream, version: revision }));
     const [patients, byPatient] = await Promise.all([
@@ -219,7 +221,7 @@ export class Feed {
       return ids === undefined ? [] : [noticeOf(event, ids)];
     });
     const named = await Promise.all(notices.map((it) => this.#named(it)));
-    return { epoch, after, upTo, notices: withWorklists(named, byPatient) };
+    return { epoch, after, upTo, lists, notices: withWorklists(named, byPatient) };
   }
 
   /** Some activities have a national name only in some cases, which their content tells. */

@@ -1,12 +1,12 @@
 /** The part of the contract that is about who numbers and delivers, and what is left when one of them stops. */
 import { describe, expect, it } from 'vitest';
-import { aNotice, aSubscription, MINUTE, NOW, numbersOf } from './some-subscription.ts';
+import { aNotice, keepOne, MINUTE, NOW, numbersOf } from './some-subscription.ts';
 import type { SubscriptionStore } from './subscription-store.ts';
 
 export function describeNumbering(name: string, newPlace: () => Promise<() => SubscriptionStore>): void {
   const newStore = async () => (await newPlace())();
   async function making(store: SubscriptionStore, count: number): Promise<string[]> {
-    const made = Array.from({ length: count }, () => store.create(aSubscription()));
+    const made = Array.from({ length: count }, () => keepOne(store));
     return (await Promise.all(made)).map(({ id }) => id).sort();
   }
   const idsOf = (held: readonly { readonly id: string }[]) => held.map(({ id }) => id);
@@ -107,7 +107,8 @@ export function describeNumbering(name: string, newPlace: () => Promise<() => Su
       const before = await other.read(id);
       expect(await one.number('one', [{ id, position: 9, notices: [aNotice(8)] }])).toEqual([id]);
       expect(await one.delivered('one', id, 1, NOW)).toBe(false);
-      expect(await one.failed('one', id, NOW, NOW, 'No answer.')).toBe(false);
+      expect(await one.failed('one', id, 1, NOW, NOW, 'No answer.')).toBe(false);
+      expect(await one.setStatus('one', id, 1, 'off', 'No answer.')).toBe(false);
       await one.enterEpoch('one', id, 'second', 0);
       expect(await other.read(id)).toEqual(before);
       expect(await numbersOf(other, id)).toEqual([1]);
@@ -150,13 +151,14 @@ export function describeNumbering(name: string, newPlace: () => Promise<() => Su
       const store = await newStore();
       const [off, ended, live] = (await making(store, 3)) as [string, string, string];
       await store.lease('me', NOW, NOW + MINUTE, 10);
-      await store.setStatus(off, 'off', 'Its owner said so.');
+      expect(await store.setStatus('me', off, 1, 'off', 'Its endpoint wants no more.')).toBe(true);
       expect(await store.delivered('me', off, 0, NOW)).toBe(false);
       const later = NOW + 60 * MINUTE;
       await store.renew(live, (await store.read(live))!.owner, later + 1);
       expect(idsOf(await store.lease('me', later, later + MINUTE, 10))).toEqual([live]);
       expect(await store.delivered('me', ended, 0, NOW)).toBe(false);
-      await store.setStatus(off, 'active', '');
+      const again = { ...(await store.read(off))!, status: 'requested' } as const;
+      await store.replace(off, again, 1);
       await store.renew(off, (await store.read(off))!.owner, later + 1);
       expect(idsOf(await store.lease('me', later, later + MINUTE, 10))).toEqual([off, live].sort());
     });
@@ -168,8 +170,8 @@ export function describeNumbering(name: string, newPlace: () => Promise<() => Su
       const [id] = (await making(store, 1)) as [string];
       await store.lease('me', NOW, NOW + MINUTE, 10);
       await store.number('me', [{ id, position: 3, notices: [1, 2, 3].map(aNotice) }]);
-      expect(await store.failed('me', id, NOW + 1, NOW + 5, 'Status 500.')).toBe(true);
-      expect(await store.failed('me', id, NOW + 5, NOW + 9, 'No answer.')).toBe(true);
+      expect(await store.failed('me', id, 1, NOW + 1, NOW + 5, 'Status 500.')).toBe(true);
+      expect(await store.failed('me', id, 1, NOW + 5, NOW + 9, 'No answer.')).toBe(true);
       expect(await store.read(id)).toMatchObject({ failures: 2, failingSince: NOW + 1, tryAt: NOW + 9, reason: 'No answer.' }); // prettier-ignore
       expect(await store.delivered('me', id, 2, NOW + 9)).toBe(true);
       expect(await store.delivered('me', id, 1, NOW + 10)).toBe(true);

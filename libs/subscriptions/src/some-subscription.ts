@@ -1,7 +1,7 @@
 /** For specs: subscriptions and notices as they come. */
 import { randomUUID } from 'node:crypto';
 import type { Notice } from './notice.ts';
-import type { NewSubscription, Owner, SubscriptionStore } from './subscription-store.ts';
+import type { NewSubscription, Owner, StoredSubscription, SubscriptionStore } from './subscription-store.ts';
 
 export const NOW = Date.parse('2026-11-21T09:00:00.000Z');
 export const MINUTE = 60_000;
@@ -35,6 +35,16 @@ export const aSubscription = (told: Partial<NewSubscription> = {}): NewSubscript
   position: 0,
   ...told,
 });
+
+/** Keeps one, where nobody has too many. */
+export async function keepOne(
+  store: SubscriptionStore,
+  told: Partial<NewSubscription> = {},
+): Promise<StoredSubscription> {
+  const stored = await store.create(aSubscription(told), 1_000);
+  if (stored === 'too-many') throw new Error('This owner has more than a spec makes.');
+  return stored;
+}
 
 export const aNotice = (position: number): Notice => ({
   position,

@@ -12,6 +12,7 @@ interface Known {
 }
 
 const IDS = ['a', 'b', 'c', 'd'];
+const MOST = 3;
 const HOLDERS = ['one', 'other'];
 type Doing = typeof doings extends fc.Arbitrary<(infer One)[]> ? One : never;
 
@@ -24,14 +25,14 @@ const doings = fc.array(
     fc.record({ does: fc.constant('replace' as const), id, version: fc.integer({ min: 1, max: 3 }), status: fc.constantFrom('requested' as const, 'off' as const) }), // prettier-ignore
     fc.record({ does: fc.constant('remove' as const), id }),
     fc.record({ does: fc.constant('renew' as const), id, minutes: fc.integer({ min: 1, max: 200 }) }),
-    fc.record({ does: fc.constant('setStatus' as const), id, status: fc.constantFrom('active' as const, 'off' as const, 'error' as const) }), // prettier-ignore
+    fc.record({ does: fc.constant('setStatus' as const), holder, id, version: fc.integer({ min: 1, max: 2 }), status: fc.constantFrom('active' as const, 'off' as const, 'error' as const) }), // prettier-ignore
     fc.record({ does: fc.constant('lease' as const), holder, minutes: fc.integer({ min: 0, max: 90 }), most: small }), // prettier-ignore
     fc.record({ does: fc.constant('release' as const), holder }),
     fc.record({ does: fc.constant('number' as const), holder, ids: fc.uniqueArray(id), past: small, notices: small }), // prettier-ignore
     fc.record({ does: fc.constant('delivered' as const), holder, id, upTo: small }),
-    fc.record({ does: fc.constant('failed' as const), holder, id }),
+    fc.record({ does: fc.constant('failed' as const), holder, id, version: fc.integer({ min: 1, max: 2 }) }),
     fc.record({ does: fc.constant('enterEpoch' as const), holder, id, position: small }),
-    fc.record({ does: fc.constant('forget' as const), before: small }),
+    fc.record({ does: fc.constant('forget' as const), before: fc.oneof(small, fc.constant(61)) }),
   ),
   { minLength: 1, maxLength: 40 },
 );
@@ -89,7 +90,7 @@ const madeAs = (id: string, type: string) => aSubscription({ id, resource: JSON.
 async function inStore(store: SubscriptionStore, it: Doing, position: number): Promise<unknown> {
   switch (it.does) {
     case 'create':
-      return store.create(madeAs(it.id, it.type)).catch(() => 'refused');
+      return store.create(madeAs(it.id, it.type), MOST).catch(() => 'refused');
     case 'replace':
       return store.replace(it.id, changeOf(it.status), it.version);
     case 'remove':
@@ -97,7 +98,7 @@ async function inStore(store: SubscriptionStore, it: Doing, position: number): P
     case 'renew':
       return store.renew(it.id, CLINIC, NOW + it.minutes * MINUTE);
     case 'setStatus':
-      return store.setStatus(it.id, it.status, it.status);
+      return store.setStatus(it.holder, it.id, it.version, it.status, it.status);
     case 'lease':
       return store.lease(it.holder, NOW + it.minutes * MINUTE, NOW + (it.minutes + 10) * MINUTE, it.most);
     case 'release':
@@ -107,7 +108,7 @@ async function inStore(store: SubscriptionStore, it: Doing, position: number): P
     case 'delivered':
       return store.delivered(it.holder, it.id, it.upTo, NOW);
     case 'failed':
-      return store.failed(it.holder, it.id, NOW, NOW + MINUTE, 'No answer.');
+      return store.failed(it.holder, it.id, it.version, NOW, NOW + MINUTE, 'No answer.');
     case 'enterEpoch':
       return store.enterEpoch(it.holder, it.id, 'second', it.position);
     case 'forget':
@@ -138,7 +139,7 @@ class Model {
       case 'renew':
         return this.#change(it.id, ({ endsAt }) => ({ endsAt: Math.max(endsAt, NOW + it.minutes * MINUTE) })); // prettier-ignore
       case 'setStatus':
-        return this.#change(it.id, () => ({ status: it.status, reason: it.status }));
+        return this.#isAt(it) && this.#ifHeld(it, () => ({ status: it.status, reason: it.status }));
       case 'lease':
         return this.#lease(it.holder, NOW + it.minutes * MINUTE, NOW + (it.minutes + 10) * MINUTE, it.most);
       case 'release':
@@ -149,7 +150,7 @@ class Model {
       case 'delivered':
         return this.#ifHeld(it, ({ delivered, events }) => ({ delivered: Math.max(delivered, Math.min(it.upTo, events)), failures: 0, failingSince: 0, tryAt: 0, reason: '', sentAt: NOW })); // prettier-ignore
       case 'failed':
-        return this.#ifHeld(it, ({ failures }) => ({ failures: failures + 1, failingSince: NOW, tryAt: NOW + MINUTE, reason: 'No answer.' })); // prettier-ignore
+        return this.#isAt(it) && this.#ifHeld(it, ({ failures }) => ({ failures: failures + 1, failingSince: NOW, tryAt: NOW + MINUTE, reason: 'No answer.' })); // prettier-ignore
       case 'enterEpoch':
         return void this.#ifHeld(it, () => ({ epoch: 'second', position: it.position }));
       case 'forget':
@@ -158,6 +159,7 @@ class Model {
   }
 
   #create(id: string, type: string): unknown {
+    if (this.#known.size >= MOST) return 'too-many';
     if (this.#known.has(id)) return 'refused';
     const none = { events: 0, delivered: 0, failures: 0, failingSince: 0, tryAt: 0, sentAt: 0 };
     const stored = { ...madeAs(id, type), ...none, secretGeneration: 1, version: 1, reason: '' };
@@ -202,13 +204,18 @@ class Model {
   }
 
   #forget(before: string): void {
-    for (const known of this.#known.values()) {
+    for (const [id, known] of this.#known) {
+      if (known.stored.endsAt < Date.parse(before)) this.#known.delete(id);
       const { status, endsAt, delivered, events, resource } = known.stored;
       const isAwaited = resource.includes('rest-hook') && status !== 'off' && endsAt >= Date.parse(before);
       const last = isAwaited ? delivered : events;
       const kept = known.numbered.findIndex(({ number, notice }) => number > last || notice.recordedAt >= before); // prettier-ignore
       known.numbered = kept < 0 ? [] : known.numbered.slice(kept);
     }
+  }
+
+  #isAt({ id, version }: { id: string; version: number }): boolean {
+    return this.#known.get(id)?.stored.version === version;
   }
 
   #ifHeld(

@@ -68,7 +68,8 @@ export interface SubscriptionPage {
 
 /** Times are milliseconds UTC of the caller's clock. Whatever gives `false` or nothing changed nothing. */
 export interface SubscriptionStore {
-  create(subscription: NewSubscription): Promise<StoredSubscription>;
+  /** `too-many` where its subject has `most` in its system already, also while several are made at once. */
+  create(subscription: NewSubscription, most: number): Promise<StoredSubscription | 'too-many'>;
   read(id: string): Promise<StoredSubscription | undefined>;
   /** In the order of their ids; all of them, or those of one subject in one system. */
   list(
@@ -77,8 +78,6 @@ export interface SubscriptionStore {
   ): Promise<readonly StoredSubscription[]>;
   /** How these stand, by id; those that there are. */
   progress(ids: readonly string[]): Promise<ReadonlyMap<string, SubscriptionProgress>>;
-  /** How many this subject has in this system. */
-  count(owner: Pick<Owner, 'subject' | 'system'>): Promise<number>;
   /** A new version of the resource. Failures are forgotten. `mismatch` where it is not at `expected` any more. */
   replace(
     id: string,
@@ -91,7 +90,6 @@ export interface SubscriptionStore {
   renew(id: string, owner: Owner, endsAt: number): Promise<void>;
   /** Makes the secrets before useless; gives the new generation. */
   nextSecret(id: string): Promise<number | undefined>;
-  setStatus(id: string, status: SubscriptionStatus, reason: string): Promise<void>;
 
   /**
    * Takes over, or keeps, the numbering and delivery of what nobody else holds, until `until`: its share among all whose leases
@@ -120,10 +118,26 @@ export interface SubscriptionStore {
   numbered(id: string, after: number, limit: number): Promise<readonly NumberedNotice[]>;
   /** The endpoint took all up to this number. False where the lease is lost. */
   delivered(holder: string, id: string, upTo: number, at: number): Promise<boolean>;
-  failed(holder: string, id: string, at: number, tryAt: number, reason: string): Promise<boolean>;
+  /** A try of this version failed. False where the lease is lost, or there is another version. */
+  failed(
+    holder: string,
+    id: string,
+    version: number,
+    at: number,
+    tryAt: number,
+    reason: string,
+  ): Promise<boolean>;
+  /** What became of this version. False as in `failed`: what its owner wants of it counts. */
+  setStatus(
+    holder: string,
+    id: string,
+    version: number,
+    status: SubscriptionStatus,
+    reason: string,
+  ): Promise<boolean>;
   /**
    * Forgets numbered ones that were recorded before this time (ISO 8601), but for those that a rest-hook which is not off, and had
-   * not ended by then, has not taken yet.
+   * not ended by then, has not taken yet. A subscription that had ended by then is removed.
    */
   forget(before: string): Promise<void>;
   close(): Promise<void>;

@@ -57,6 +57,5 @@ export class Channels {
   async stop(): Promise<void> {
     this.#websockets.close();
     await this.#deliveries.stop();
-    this.#hooks.close();
   }
 }

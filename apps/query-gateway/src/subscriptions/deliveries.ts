@@ -22,12 +22,12 @@ export interface DeliveriesOptions {
 /** A process that ends without a word is taken for gone after so long, milliseconds; it says that it is there three times as often. */
 const LEASE_MS = 15_000;
 const HELD_MAX = 10_000;
-/** Rest-hooks of one owner for which something is made or sent at once: nobody's slow endpoints keep others waiting. */
-const OF_OWNER_AT_ONCE = 16;
 const TICK_MS = 250;
 const AFTER_TROUBLE_MS = 1_000;
+/** What is being sent when this process stops may take so long. */
+const LAST_SENDS_MS = 2_000;
 const DAY_MS = 86_400_000;
-/** What was told is kept for so long, for `$events`. */
+/** What was told is kept for so long, for `$events`, and a subscription that has ended. */
 const KEPT_MS = 31 * DAY_MS;
 const FORGET_EVERY_MS = 3_600_000;
 
@@ -40,7 +40,6 @@ export class Deliveries {
   /** Of rest-hooks: when there is something to do, as `performance.now()`. */
   readonly #due = new Map<string, number>();
   readonly #delivering = new Map<string, Promise<void>>();
-  readonly #ofOwner = new Map<string, number>();
   readonly #listeners = new Set<(held: Held) => void>();
   #leasing: Promise<void> | undefined;
   #isAskedAgain = false;
@@ -91,9 +90,15 @@ export class Deliveries {
     this.#closing.abort();
     await this.#running;
     await this.#leasing;
-    for (const held of this.#held.values()) held.isGone = true;
-    await Promise.all(this.#delivering.values());
+    // First, while they are still looked after here: how far they are is kept.
     await this.#numbering.close();
+    for (const held of this.#held.values()) held.isGone = true;
+    // What is under way may end; what waits for its turn is not begun any more.
+    const { hooks } = this.#options;
+    const overdue = setTimeout(() => hooks.close(), LAST_SENDS_MS);
+    await Promise.all(this.#delivering.values());
+    clearTimeout(overdue);
+    hooks.close();
     await this.#options.gateway.subscriptions.store.release(this.#holder).catch(() => {});
   }
 
@@ -124,11 +129,13 @@ export class Deliveries {
       const ids = new Set(leased.map(({ id }) => id));
       for (const held of [...this.#held.values()]) if (!ids.has(held.id)) this.#drop(held);
       for (const stored of leased) {
-        const known = this.#held.get(stored.id);
+        const last = this.#held.get(stored.id);
+        // The lease was lost and found again.
+        const known = last?.isGone === true ? undefined : last;
         const isChanged = known?.stored.version !== stored.version || known.stored.status !== stored.status;
         if (isChanged) this.#due.set(stored.id, 0);
         if (known === undefined) this.#held.set(stored.id, new Held(stored));
-        else if (!this.#delivering.has(stored.id)) known.refresh(stored);
+        else known.refresh(stored);
       }
       this.#numbering.take([...this.#held.values()]);
       this.#deliverDue();
@@ -146,6 +153,7 @@ export class Deliveries {
 
   #drop(held: Held): void {
     held.isGone = true;
+    if (this.#held.get(held.id) !== held) return;
     this.#held.delete(held.id);
     this.#due.delete(held.id);
   }
@@ -156,15 +164,9 @@ export class Deliveries {
       if (at > now || this.#delivering.has(id)) continue;
       const held = this.#held.get(id);
       if (held === undefined) continue;
-      const { ownerKey } = held;
-      const others = this.#ofOwner.get(ownerKey) ?? 0;
-      if (others >= OF_OWNER_AT_ONCE) continue;
-      this.#ofOwner.set(ownerKey, others + 1);
+      // It takes its turn among those of its owner, and nothing is made for it before.
       const done = this.#deliver(held).finally(() => {
         this.#delivering.delete(id);
-        const left = this.#ofOwner.get(ownerKey)! - 1;
-        if (left === 0) this.#ofOwner.delete(ownerKey);
-        else this.#ofOwner.set(ownerKey, left);
         this.#deliverDue();
       });
       this.#delivering.set(id, done);

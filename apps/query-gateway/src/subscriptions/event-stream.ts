@@ -8,7 +8,7 @@ import { isWanted, signalText, type Feed, type Filter, type Notice } from '@care
 import { answeredOf } from '../account.ts';
 import type { FhirRequest, Gateway } from '../gateway.ts';
 import { decideNotices, type NoticeOutcome } from './decide-notices.ts';
-import { seesWork } from './sees-work.ts';
+import { asSeen } from './sees-work.ts';
 
 export interface StreamOptions {
   readonly gateway: Gateway;
@@ -76,6 +76,13 @@ export class EventStream {
     this.#work();
   }
 
+  /** A batch up to a position was made without worklists that this one asks for: it is read again. */
+  missed(upTo: number): void {
+    this.#heardUpTo = upTo;
+    this.#heard = undefined;
+    this.#work();
+  }
+
   /** The log was restored: what came after this position comes anew. */
   restored(epoch: string, position: number): void {
     this.#epoch = epoch;
@@ -86,12 +93,13 @@ export class EventStream {
 
   /** Says that it is there, and how far; ends it where the caller may not be here any more. `upTo`: what was heard up to. */
   async beat(upTo: number): Promise<void> {
+    const epoch = this.#epoch;
     const caller = await this.#options.recheck();
     if (caller === undefined) return this.end();
     if (this.#isEnded) return;
     const { raw } = this.#options;
     if (raw.writableLength > WAITING_BYTES_MAX) return;
-    if (this.#heard?.length === 0 && this.#working === undefined)
+    if (epoch === this.#epoch && this.#heard?.length === 0 && this.#working === undefined)
       this.#position = Math.max(this.#position, upTo);
     // An id without data is no event, but where the client goes on.
     raw.write(`:\nid: ${this.#epoch}-${this.#position}\n\n`);
@@ -130,10 +138,8 @@ export class EventStream {
       if (this.#heard === undefined && !(await this.#readOn())) continue;
       const turn = this.#heard!.splice(0, TURN_MAX);
       if (turn.length === 0) return;
-      const epoch = this.#epoch;
       // What was read from the log may have been heard as well.
-      await this.#deliver(turn.filter(({ position }) => position > this.#position));
-      if (epoch === this.#epoch) this.#position = Math.max(this.#position, turn.at(-1)!.position);
+      await this.#deliver(turn.filter(({ position }) => position > this.#position), turn.at(-1)!.position); // prettier-ignore
     }
   }
 
@@ -143,55 +149,65 @@ export class EventStream {
       this.#heard = [];
       return true;
     }
-    const epoch = this.#epoch;
-    const batch = await this.#options.feed.read(this.#position, this.lists);
-    if (epoch !== this.#epoch) return false;
+    const after = this.#position;
+    const batch = await this.#options.feed.read(after, this.lists);
+    if (after !== this.#position) return false;
+    if (batch.epoch !== this.#epoch || batch.upTo === after) throw new LogChanges();
     const wanted = batch.notices.filter((it) => isWanted(it, this.filter));
-    for (let from = 0; from < wanted.length; from += TURN_MAX) await this.#deliver(wanted.slice(from, from + TURN_MAX)); // prettier-ignore
-    if (epoch === this.#epoch) this.#position = Math.max(this.#position, batch.upTo);
+    for (let from = 0; from < wanted.length; from += TURN_MAX) {
+      const turn = wanted.slice(from, from + TURN_MAX);
+      if (!(await this.#deliver(turn, turn.at(-1)!.position))) return false;
+    }
+    await this.#deliver([], batch.upTo);
     return false;
   }
 
-  async #deliver(notices: readonly Notice[]): Promise<void> {
-    if (notices.length === 0) return;
-    const { gateway, asked, recheck, raw } = this.#options;
+  /** With the last of them it is up to `upTo`. False where the log was restored meanwhile: then nothing of it was told. */
+  async #deliver(notices: readonly Notice[], upTo: number): Promise<boolean> {
+    const epoch = this.#epoch;
+    const told = notices.length === 0 ? [] : await this.#textsOf(notices);
+    if (epoch !== this.#epoch) return false;
+    if (this.#isEnded) return true;
+    // Nothing comes between what is written and how far it is.
+    if (told.length > 0) this.#options.raw.write(told.join(''));
+    this.#options.gateway.told.stream += told.length;
+    this.#position = Math.max(this.#position, upTo);
+    return true;
+  }
+
+  /** What may be told of these, with account of it. */
+  async #textsOf(notices: readonly Notice[]): Promise<readonly string[]> {
+    const { gateway, asked, recheck } = this.#options;
     const caller = await recheck();
-    if (caller === undefined) return this.end();
-    const wanted = await this.#withWorkSeen(caller, notices);
+    if (caller === undefined) this.end();
+    if (caller === undefined || this.#isEnded) return [];
+    const seen = await asSeen(gateway, caller, this.filter, notices);
+    const wanted = seen.filter((it) => it !== undefined);
     const { outcomes, shown, basis } = await decideNotices(gateway, caller, wanted, false);
-    const told = wanted.flatMap((notice, at) => this.#textsOf(notice, outcomes[at]!));
-    if (told.length === 0 || this.#isEnded) return;
+    const told = wanted.flatMap((notice, at) => this.#textOf(notice, outcomes[at]!));
+    if (told.length === 0 || this.#isEnded) return [];
     const answer = { status: 200, shown, ...(basis !== '' && { basis }) };
     const sent = { interaction: 'notification', status: 200 };
     const answered = answeredOf(gateway, { ...asked, caller }, answer, sent);
     const isKept = await new Promise<boolean>((resolve) => gateway.accessLog.record(caller, answered, false, resolve)); // prettier-ignore
     // What no account can be kept of is not told; it is tried again from the log.
     if (!isKept) throw new Error('No account can be kept of what is told.');
-    if (this.#isEnded) return;
-    gateway.told.stream += told.length;
-    raw.write(told.join(''));
+    return told;
   }
 
-  /** Without those that are wanted for a worklist alone on which the caller may not know the person to be. */
-  async #withWorkSeen(caller: Caller, notices: readonly Notice[]): Promise<readonly Notice[]> {
-    if (this.lists.length === 0) return notices;
-    const seen: Notice[] = [];
-    for (const notice of notices) {
-      const { worklists = [], ...plain } = notice;
-      const asked = this.lists.filter((name) => worklists.includes(name));
-      const sees = asked.length > 0 && (await seesWork(this.#options.gateway, caller, asked, notice.patients)); // prettier-ignore
-      if (sees) seen.push({ ...plain, worklists: asked });
-      else if (isWanted(plain, this.filter)) seen.push(plain);
-    }
-    return seen;
-  }
-
-  #textsOf(notice: Notice, outcome: NoticeOutcome): readonly string[] {
+  #textOf(notice: Notice, outcome: NoticeOutcome): readonly string[] {
     if (outcome.kind === 'withheld') return [];
     const { gateway, asked } = this.#options;
     const unplaced = outcome.hidesPlaces && { unplacedId: gateway.digest(notice.eventId) };
     const signal = signalText(notice, { base: asked.base, ...unplaced });
     return [`id: ${this.#epoch}-${notice.position}\ndata: ${signal}\n\n`];
+  }
+}
+
+class LogChanges extends Error {
+  override readonly name = 'LogChanges';
+  constructor() {
+    super('The log is being restored. It is read again in a moment.');
   }
 }
 

@@ -89,11 +89,17 @@ export class EventStreams {
     });
   }
 
-  #hear({ notices, upTo }: Batch): void {
+  #hear({ notices, upTo, lists }: Batch): void {
     this.#position = upTo;
+    const missed = new Set<EventStream>();
+    // Somebody asked for it while the batch was made.
+    if ([...this.#lists.keys()].some((name) => !lists.includes(name)))
+      for (const stream of this.#streams.keys())
+        if (stream.lists.some((name) => !lists.includes(name))) missed.add(stream);
+    for (const stream of missed) stream.missed(upTo);
     const wanted = new Map<EventStream, Notice[]>();
     const tell = (stream: EventStream, notice: Notice): void => {
-      if (!isWanted(notice, stream.filter)) return;
+      if (missed.has(stream) || !isWanted(notice, stream.filter)) return;
       const its = wanted.get(stream);
       if (its === undefined) wanted.set(stream, [notice]);
       else if (its.at(-1) !== notice) its.push(notice);

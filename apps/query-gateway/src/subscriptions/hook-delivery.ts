@@ -1,6 +1,6 @@
 /**
  * Sends one rest-hook what it has not taken yet: in the order of the numbers, one notification after the other, again until it is
- * taken or given up. Everything is decided when it is sent.
+ * taken or given up. Everything is decided, and accounted for, when its turn to be sent has come.
  */
 import {
   nextTry,
@@ -9,6 +9,7 @@ import {
   type HookOutcome,
   type HookSender,
   type NumberedNotice,
+  type SubscriptionStatus,
   type SubscriptionStore,
 } from '@carelog/subscriptions';
 import type { Gateway } from '../gateway.ts';
@@ -30,32 +31,116 @@ export interface HookDeliveryOptions {
 /** Most events in one notification, unless its subscriber asks for fewer. */
 const COUNT_MAX = 100;
 const NOTHING: Decided = { events: [], account: { shown: { versions: '', patients: [] }, basis: '' } };
+const AGAIN_MS = 1_000;
 
 /** Milliseconds from now on after which there is something to do; undefined where that is when something comes. */
 export async function deliver(options: HookDeliveryOptions, held: Held): Promise<number | undefined> {
   for (;;) {
-    const { stored, terms } = held;
-    const now = Date.now();
-    const isSent = stored.status === 'requested' || stored.status === 'active';
-    if (held.isOver || !isSent || terms.channel.type !== 'rest-hook') return undefined;
-    if (stored.tryAt > now) return stored.tryAt - now;
-    if (stored.status === 'requested') {
-      if (!(await send(options, held, 'handshake', NOTHING))) continue;
-      await options.store.setStatus(held.id, 'active', '');
-      held.stored = { ...held.stored, status: 'active', reason: '' };
-      continue;
-    }
-    const due = await eventsDue(options, held);
-    if (due !== undefined) {
-      await send(options, held, 'event-notification', due);
-      continue;
-    }
-    const { heartbeatSeconds } = terms.channel;
-    if (heartbeatSeconds === undefined) return undefined;
-    const left = stored.sentAt + heartbeatSeconds * 1_000 - now;
-    if (left > 0) return left;
-    await send(options, held, 'heartbeat', NOTHING);
+    const due = dueOf(held);
+    if (typeof due !== 'string') return due;
+    const isSettled = await send(options, held);
+    if (!isSettled) return AGAIN_MS;
   }
+}
+
+/** What is to be sent now; or in how many milliseconds something is; or undefined where nothing is. */
+function dueOf({ stored, terms, events, withheldUpTo, isOver }: Held): NotificationType | number | undefined {
+  const now = Date.now();
+  const isSent = stored.status === 'requested' || stored.status === 'active';
+  if (isOver || !isSent || terms.channel.type !== 'rest-hook') return undefined;
+  if (stored.tryAt > now) return stored.tryAt - now;
+  if (stored.status === 'requested') return 'handshake';
+  if (events > Math.max(stored.delivered, withheldUpTo)) return 'event-notification';
+  const { heartbeatSeconds } = terms.channel;
+  if (heartbeatSeconds === undefined) return undefined;
+  const left = stored.sentAt + heartbeatSeconds * 1_000 - now;
+  return left > 0 ? left : 'heartbeat';
+}
+
+/** What goes out at its turn. */
+interface Sending {
+  readonly type: NotificationType;
+  readonly events: readonly ToldEvent[];
+  readonly body: string;
+  /** The last number that the endpoint has with it. */
+  readonly upTo: number;
+  readonly messageId: string;
+  /** Milliseconds UTC. */
+  readonly at: number;
+}
+
+/** False where nothing became of it, for no reason of the subscription or its endpoint. */
+async function send(options: HookDeliveryOptions, held: Held): Promise<boolean> {
+  const { gateway, store, hooks, key, holder } = options;
+  const { id, stored, terms } = held;
+  const { version } = stored;
+  let hasTurn = false;
+  let sending: Sending | undefined;
+  const outcome = await hooks.send({
+    owner: held.ownerKey,
+    endpoint: terms.channel.endpoint!,
+    body: async () => {
+      hasTurn = true;
+      sending = await sendingNow(options, held, version);
+      return sending?.body;
+    },
+    contentType: 'application/fhir+json',
+    headers: Object.fromEntries(openHeaders(key, id, stored.secrets).map(nameAndValue)),
+    signing: () => ({
+      secret: signingSecret(key, id, held.stored.secretGeneration),
+      messageId: sending!.messageId,
+      timestamp: Math.floor(Date.now() / 1_000),
+    }),
+  });
+  switch (outcome.kind) {
+    case 'unsent':
+      return hasTurn && sending === undefined;
+    case 'failed':
+      await failed(options, held, version, outcome);
+      return true;
+    case 'taken': {
+      const { type, events, upTo, at } = sending!;
+      gateway.told['rest-hook'] += events.length;
+      if (!(await store.delivered(holder, id, upTo, at))) held.isGone = true;
+      held.stored = { ...held.stored, delivered: upTo, failures: 0, failingSince: 0, tryAt: 0, reason: '', sentAt: at }; // prettier-ignore
+      if (type === 'handshake') await setStatus(options, held, version, 'active', '');
+      return true;
+    }
+  }
+}
+
+/** Undefined where nothing of this version of the subscription is to be sent any more: how it stands is looked up once more. */
+async function sendingNow(
+  options: HookDeliveryOptions,
+  held: Held,
+  version: number,
+): Promise<Sending | undefined> {
+  const { gateway, store, base } = options;
+  const { id } = held;
+  const stored = await store.read(id);
+  if (stored === undefined) {
+    held.isGone = true;
+    return undefined;
+  }
+  held.refresh(stored);
+  const type = stored.version === version ? dueOf(held) : undefined;
+  if (typeof type !== 'string') return undefined;
+  const told = type === 'event-notification' ? await eventsDue(options, held) : NOTHING;
+  if (told === undefined || held.isOver) return undefined;
+  const { events, account } = told;
+  const { delivered, sentAt } = held.stored;
+  const upTo = events.at(-1)?.number ?? delivered;
+  if (account.shown.versions !== '') {
+    const to = { caller: held.owner, correlation: `${id}-${upTo}`, base: base(), subscription: id };
+    // Tried again from the store: what no account can be kept of is not told.
+    if (!(await recordNotification(gateway, to, account))) throw new Error('No account can be kept of what is told.'); // prettier-ignore
+  }
+  // The same for each try of the same, and for nothing else.
+  const which = type === 'handshake' ? version : type === 'heartbeat' ? sentAt : upTo;
+  const { channel, topic } = held.terms;
+  const subscription = { ...held.stored, events: held.events, topic };
+  const body = notificationText({ type, subscription, base: base(), content: channel.content, events });
+  return { type, events, body, upTo, messageId: `${id}-${type}-${which}`, at: Date.now() };
 }
 
 /**
@@ -63,14 +148,13 @@ export async function deliver(options: HookDeliveryOptions, held: Held): Promise
  * after them.
  */
 async function eventsDue({ gateway, store }: HookDeliveryOptions, held: Held): Promise<Decided | undefined> {
-  const { stored, terms } = held;
-  if (held.events <= Math.max(stored.delivered, held.withheldUpTo)) return undefined;
+  const { stored, terms, events: last } = held;
   const most = Math.min(COUNT_MAX, terms.channel.maxCount ?? COUNT_MAX);
   const numbered = await store.numbered(held.id, stored.delivered, most);
   const told = await decided(gateway, held, numbered);
-  const isLast = numbered.length < most || numbered.at(-1)!.number >= held.events;
+  const isLast = numbered.length < most || numbered.at(-1)!.number >= last;
   if (!isLast || told.events.some(({ outcome }) => outcome.kind !== 'withheld')) return told;
-  held.withheldUpTo = held.events;
+  held.withheldUpTo = last;
   return undefined;
 }
 
@@ -97,70 +181,40 @@ export async function decided(
   return { events: numbered.map((it, at) => ({ ...it, outcome: outcomes[at]! })), account };
 }
 
-/** True where the endpoint took it. */
-async function send(
+async function failed(
   options: HookDeliveryOptions,
   held: Held,
-  type: NotificationType,
-  { events, account }: Decided,
-): Promise<boolean> {
-  const { gateway, store, hooks, key, holder, base } = options;
-  const { id, stored, terms } = held;
-  const { channel, topic } = terms;
-  const body = notificationText({
-    type,
-    subscription: { ...stored, status: stored.status, events: held.events, topic },
-    base: base(),
-    content: channel.content,
-    events,
-  });
-  const upTo = events.at(-1)?.number ?? stored.delivered;
-  if (account.shown.versions !== '') {
-    const to = { caller: held.owner, correlation: `${id}-${upTo}`, base: base(), subscription: id };
-    // Tried again from the store: what no account can be kept of is not told.
-    if (!(await recordNotification(gateway, to, account))) throw new Error('No account can be kept of what is told.'); // prettier-ignore
-  }
-  const at = Date.now();
-  const outcome = await hooks.send({
-    owner: held.ownerKey,
-    endpoint: channel.endpoint!,
-    body,
-    contentType: 'application/fhir+json',
-    headers: Object.fromEntries(openHeaders(key, id, stored.secrets).map(nameAndValue)),
-    signing: () => ({
-      secret: signingSecret(key, id, stored.secretGeneration),
-      messageId: `${id}-${type}-${upTo}`,
-      timestamp: Math.floor(Date.now() / 1_000),
-    }),
-  });
-  if (outcome.kind === 'taken') {
-    gateway.told['rest-hook'] += events.length;
-    held.isGone ||= !(await store.delivered(holder, id, upTo, at));
-    held.stored = { ...held.stored, delivered: upTo, failures: 0, failingSince: 0, tryAt: 0, reason: '', sentAt: at }; // prettier-ignore
-    return true;
-  }
-  await failed(options, held, outcome);
-  return false;
-}
-
-async function failed(
-  { store, holder }: HookDeliveryOptions,
-  held: Held,
+  version: number,
   { reason, retryAfterMs = 0, gone }: HookOutcome & { readonly kind: 'failed' },
 ): Promise<void> {
+  const { store, holder } = options;
   const now = Date.now();
   const failures = held.stored.failures + 1;
   const failingSince = held.stored.failures === 0 ? now : held.stored.failingSince;
   const next = gone === true ? undefined : nextTry(failures, failingSince, now);
-  if (next === undefined) {
-    const status = gone === true ? 'off' : 'error';
-    await store.setStatus(held.id, status, reason);
-    held.stored = { ...held.stored, status, reason };
-    return;
-  }
+  if (next === undefined) return setStatus(options, held, version, gone === true ? 'off' : 'error', reason);
   const tryAt = Math.max(next, now + retryAfterMs);
-  held.isGone ||= !(await store.failed(holder, held.id, now, tryAt, reason));
+  if (!(await store.failed(holder, held.id, version, now, tryAt, reason))) return lookAgain(options, held, version); // prettier-ignore
   held.stored = { ...held.stored, failures, failingSince, tryAt, reason };
+}
+
+async function setStatus(
+  options: HookDeliveryOptions,
+  held: Held,
+  version: number,
+  status: SubscriptionStatus,
+  reason: string,
+): Promise<void> {
+  const { store, holder } = options;
+  if (!(await store.setStatus(holder, held.id, version, status, reason))) return lookAgain(options, held, version); // prettier-ignore
+  held.stored = { ...held.stored, status, reason };
+}
+
+/** What became of it is not kept: its owner changed it meanwhile, or somebody else looks after it. */
+async function lookAgain({ store }: HookDeliveryOptions, held: Held, version: number): Promise<void> {
+  const stored = await store.read(held.id);
+  if (stored === undefined || stored.version === version) held.isGone = true;
+  else held.refresh(stored);
 }
 
 function nameAndValue(line: string): [string, string] {

@@ -13,7 +13,6 @@ import { allOwnedBy, allowWhole, leaveToSubscribe, owned, ownerOf, type Leave, t
 import { parseSubscription, termsOf, type Parsed } from './parse-subscription.ts';
 import { answerOf, servedText, statusOf } from './served.ts';
 import { topics } from './event-filter.ts';
-import { inTurn } from './turns.ts';
 
 export async function createSubscription(
   gateway: Gateway,
@@ -23,26 +22,19 @@ export async function createSubscription(
   const leave = await leaveToSubscribe(gateway, request, 'create');
   if (leave instanceof Refusal) return leave;
   if (request.headers['if-none-exist'] !== undefined) return UNCONDITIONAL;
+  if (request.headers['idempotency-key'] !== undefined) return UNREPEATABLE;
   const { store, key, changed } = subscriptions;
   const parsed = parsedOf(subscriptions, request, leave);
   if (parsed instanceof Refusal) return parsed;
   const owner = ownerOf(request.caller);
   const id = randomUUID();
-  // One after the other, so that many at once are not more than one owner may have.
-  return inTurn(`${owner.system} ${owner.subject}`, async () => {
-    if ((await store.count(owner)) >= leave.most) return tooMany(leave.most);
-    const { epoch } = gateway.feed;
-    const made: NewSubscription = {
-      id,
-      owner,
-      ...keptOf(parsed, key, id, leave),
-      epoch,
-      position: await gateway.head(),
-    };
-    const stored = await store.create(made);
-    changed?.();
-    return representation(request, answerOf(request, 201, stored), leave);
-  });
+  const { epoch } = gateway.feed;
+  const kept = keptOf(parsed, key, id, leave);
+  const made: NewSubscription = { id, owner, ...kept, epoch, position: await gateway.head() };
+  const stored = await store.create(made, leave.most);
+  if (stored === 'too-many') return tooMany(leave.most);
+  changed?.();
+  return representation(request, answerOf(request, 201, stored), leave);
 }
 
 export async function readSubscription(
@@ -198,6 +190,13 @@ const UNCONDITIONAL = refuse({
   code: 'not-supported',
   message:
     'A Subscription is made unconditionally. Leave If-None-Exist out; GET [base]/Subscription lists yours.',
+});
+
+const UNREPEATABLE = refuse({
+  category: 'incorrect',
+  code: 'not-supported',
+  message:
+    'Each POST makes another Subscription, so an Idempotency-Key cannot be kept to. Leave it out; where an answer was lost, GET [base]/Subscription lists yours.',
 });
 
 const stale = (version: number): Refusal =>

@@ -3,18 +3,12 @@
  * that what single ones missed. A number is given to what may be told when it is given; what is sent is decided again.
  */
 import type { Log } from '@carelog/service-kit';
-import type {
-  Batch,
-  Feed,
-  Listening,
-  Notice,
-  NumberedNotice,
-  SubscriptionStore,
-} from '@carelog/subscriptions';
+import { isWanted, type Batch, type Feed, type Listening, type Notice, type SubscriptionStore } from '@carelog/subscriptions'; // prettier-ignore
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Gateway } from '../gateway.ts';
 import { decideNotices } from './decide-notices.ts';
-import { wantedOf, type Held } from './held.ts';
+import type { Held } from './held.ts';
+import { asSeen } from './sees-work.ts';
 
 export interface NumberingOptions {
   readonly gateway: Gateway;
@@ -23,8 +17,8 @@ export interface NumberingOptions {
   /** Of this process. */
   readonly holder: string;
   readonly log: Pick<Log, 'warn'>;
-  /** These got numbers. */
-  readonly onNumbered: (held: Held, numbered: readonly NumberedNotice[]) => void;
+  /** It got numbers. */
+  readonly onNumbered: (held: Held) => void;
   /** Somebody else looks after it now. */
   readonly onLost: (held: Held) => void;
 }
@@ -32,27 +26,31 @@ export interface NumberingOptions {
 const AGAIN_MS = 1_000;
 /** Positions of those that nothing was for are kept so often: what is looked at again after a crash is no more than that. */
 const WRITTEN_EVERY_MS = 30_000;
+/** So many batches wait at most; where numbers cannot be given for long, everything is read again from the log. */
+const HEARD_MAX = 40;
 
 export class Numbering {
   readonly #options: NumberingOptions;
   readonly #held = new Map<string, Held>();
   #index: Index | undefined;
-  /** Counts the lives of the log. */
+  /** Counts how often what was heard no longer counted. */
   #life = 0;
   readonly #closing = new AbortController();
   #heard: Batch[] = [];
   #listening: Listening | undefined;
   #position = 0;
   #working: Promise<void> | undefined;
+  #isAsked = false;
   #writtenAt = performance.now();
 
   constructor(options: NumberingOptions) {
     this.#options = options;
   }
 
-  /** Looks after these and no others. */
+  /** Looks after these and no others. Those that were there before keep their turn. */
   take(held: readonly Held[]): void {
-    this.#held.clear();
+    const taken = new Set(held);
+    for (const it of [...this.#held.values()]) if (!taken.has(it)) this.#held.delete(it.id);
     for (const it of held) this.#held.set(it.id, it);
     this.#index = undefined;
     if (held.length > 0) this.#listen();
@@ -71,23 +69,32 @@ export class Numbering {
     this.#listening = this.#options.feed.listen({
       lists: () => [...new Set([...this.#held.values()].flatMap((it) => it.lists))],
       hear: (batch) => {
+        if (this.#heard.length >= HEARD_MAX) return this.#readAgain(batch.upTo);
         this.#heard.push(batch);
         this.#work();
       },
-      restored: (_, position) => {
-        this.#life += 1;
-        this.#heard = [];
-        this.#position = position;
-        for (const held of this.#held.values()) held.isLive = false;
-        this.#work();
-      },
+      restored: (_, position) => this.#readAgain(position),
     });
     this.#position = this.#listening.position;
   }
 
+  /** Nothing that was heard counts, and everybody catches up to this position. */
+  #readAgain(upTo: number): void {
+    this.#life += 1;
+    this.#heard = [];
+    this.#position = upTo;
+    for (const held of this.#held.values()) held.isLive = false;
+    this.#work();
+  }
+
   #work(): void {
+    this.#isAsked = true;
     if (this.#working !== undefined || this.#closing.signal.aborted) return;
-    this.#working = this.#workOn().finally(() => (this.#working = undefined));
+    this.#working = this.#workOn().finally(() => {
+      this.#working = undefined;
+      // Something came after the last look and before this.
+      if (this.#isAsked) this.#work();
+    });
   }
 
   async #workOn(): Promise<void> {
@@ -95,6 +102,7 @@ export class Numbering {
     let isTroubled = false;
     while (!signal.aborted) {
       try {
+        this.#isAsked = false;
         const isDone = !(await this.#step());
         isTroubled = false;
         if (isDone) return;
@@ -109,76 +117,111 @@ export class Numbering {
   /** False where there is nothing to do. */
   async #step(): Promise<boolean> {
     if (performance.now() - this.#writtenAt >= WRITTEN_EVERY_MS) await this.#write();
-    const heard = this.#heard.length;
-    if (heard > 0) {
-      const life = this.#life;
-      const batches = this.#heard.slice(0, heard);
-      const notices = batches.flatMap((it) => it.notices);
-      const upTo = batches.at(-1)!.upTo;
-      this.#index ??= indexOf([...this.#held.values()]);
-      await this.#number(candidatesOf(this.#index, notices).filter(([held]) => held.isLive), upTo); // prettier-ignore
-      // Where the log was restored meanwhile nothing of this is true any more.
-      if (life !== this.#life) return true;
-      for (const held of this.#held.values()) if (held.isLive) held.position = Math.max(held.position, upTo);
-      this.#heard.splice(0, heard);
-      this.#position = Math.max(this.#position, upTo);
-      return true;
-    }
-    const behind = this.#held.values().find((it) => !it.isLive);
-    if (behind === undefined) return false;
-    await this.#catchUp(behind);
+    return this.#heard.length > 0 ? this.#numberHeard() : this.#catchUp();
+  }
+
+  async #numberHeard(): Promise<boolean> {
+    const life = this.#life;
+    const batches = [...this.#heard];
+    const notices = batches.flatMap((it) => it.notices);
+    const upTo = batches.at(-1)!.upTo;
+    for (const held of this.#held.values()) if (!isToldBy(held, batches)) held.isLive = false;
+    this.#index ??= indexOf([...this.#held.values()]);
+    const passed = await this.#number(candidatesOf(this.#index, notices).filter(([held]) => held.isLive), upTo); // prettier-ignore
+    if (life !== this.#life) return true;
+    for (const held of passed) held.isLive = false;
+    for (const held of this.#held.values()) if (held.isLive) held.position = Math.max(held.position, upTo);
+    this.#heard.splice(0, batches.length);
+    this.#position = Math.max(this.#position, upTo);
     return true;
   }
 
-  /** One page of what it missed; those that are behind take turns. */
-  async #catchUp(held: Held): Promise<void> {
-    const { feed, store, holder } = this.#options;
+  /** One page of what was missed, for all that missed it from the same position on; those that are behind take turns. */
+  async #catchUp(): Promise<boolean> {
+    const { feed } = this.#options;
     const { epoch } = feed;
-    if (held.stored.epoch !== epoch) {
-      // Where the log never had its epoch, nothing is known of what it was told: it is told of everything.
-      const position = (await feed.resume(held.stored.epoch, held.position)) ?? 0;
-      await store.enterEpoch(holder, held.id, epoch, position);
-      held.stored = { ...held.stored, epoch };
-      held.position = held.written = position;
+    const behind = [...this.#held.values()].filter((it) => !it.isLive && !it.isOver);
+    const [first] = behind;
+    if (first === undefined) return false;
+    if (first.epoch !== epoch) {
+      await this.#enter(first, epoch);
+      return true;
     }
-    if (held.position >= this.#position) {
-      held.isLive = true;
-      return;
+    const after = first.position;
+    const group = behind.filter((it) => it.epoch === epoch && it.position === after);
+    if (after >= this.#position) {
+      for (const held of group) held.isLive = true;
+      return true;
     }
-    const batch = await feed.read(held.position, held.lists);
-    await this.#number(candidatesOf(indexOf([held]), batch.notices), batch.upTo);
-    held.position = Math.max(held.position, batch.upTo);
-    this.#held.delete(held.id);
-    if (!held.isGone) this.#held.set(held.id, held);
+    const batch = await feed.read(after, [...new Set(group.flatMap(({ lists }) => lists))]);
+    if (batch.epoch !== epoch) return true;
+    // The log ends before what was heard of: it is being restored, which is heard of in a moment.
+    if (batch.upTo === after) return false;
+    const passed = await this.#number(candidatesOf(indexOf(group), batch.notices), batch.upTo);
+    for (const held of group) {
+      if (passed.has(held) || this.#held.get(held.id) !== held) continue;
+      if (held.epoch === epoch) held.position = Math.max(held.position, batch.upTo);
+      this.#held.delete(held.id);
+      this.#held.set(held.id, held);
+    }
+    return true;
   }
 
-  async #number(candidates: Candidates, upTo: number): Promise<void> {
-    const { gateway, store, holder, onNumbered, onLost } = this.#options;
-    const wanted = await Promise.all(candidates.map(([held, its]) => this.#permitted(gateway, held, its)));
-    const looked = wanted.filter((it) => it.notices.length > 0);
-    const asked = looked.map(({ held, notices: its }) => ({ id: held.id, position: upTo, notices: its }));
+  /** Goes on in this epoch, unless somebody who looked after it meanwhile has done so already. */
+  async #enter(held: Held, epoch: string): Promise<void> {
+    const { feed, store, holder } = this.#options;
+    const stored = await store.read(held.id);
+    if (stored === undefined) return this.#lose(held);
+    if (stored.epoch !== epoch) {
+      const at = stored.epoch === held.epoch ? Math.max(held.position, stored.position) : stored.position;
+      // Where the log never had its epoch, nothing is known of what it was told: it is told of everything.
+      const position = (await feed.resume(stored.epoch, at)) ?? 0;
+      await store.enterEpoch(holder, held.id, epoch, position);
+      held.position = held.written = position;
+    } else held.position = held.written = stored.position;
+    held.epoch = epoch;
+  }
+
+  /** Gives those that could not be looked at: these stay where they are. */
+  async #number(candidates: Candidates, upTo: number): Promise<ReadonlySet<Held>> {
+    const { store, holder, onNumbered } = this.#options;
+    const permitted = await Promise.all(candidates.map(([held, its]) => this.#permitted(held, its)));
+    // Deciding takes a while: some may be somebody else's by now, or over.
+    const isHere = ({ held }: { held: Held }) => !held.isOver && this.#held.get(held.id) === held;
+    const passed = new Set(permitted.filter((it) => !isHere(it)).map(({ held }) => held));
+    const told = permitted.filter((it) => it.notices.length > 0 && isHere(it));
+    const asked = told.map(({ held, notices: its }) => ({ id: held.id, position: upTo, notices: its }));
     const lost = new Set(asked.length === 0 ? [] : await store.number(holder, asked));
-    for (const { held, notices: its } of looked) {
+    for (const { held, notices: its } of told) {
       if (lost.has(held.id)) {
-        held.isGone = true;
-        this.#held.delete(held.id);
-        this.#index = undefined;
-        onLost(held);
+        passed.add(held);
+        this.#lose(held);
         continue;
       }
-      const numbered = its.map((notice, at) => ({ number: held.events + at + 1, notice }));
       held.events += its.length;
       held.position = held.written = Math.max(held.position, upTo);
-      onNumbered(held, numbered);
+      onNumbered(held);
     }
+    return passed;
   }
 
-  async #permitted(gateway: Gateway, held: Held, notices: readonly Notice[]) {
-    const fresh = notices.filter(({ position }) => position > held.position);
-    const wanted = held.isOver ? [] : await wantedOf(gateway, held, fresh);
+  async #permitted(held: Held, notices: readonly Notice[]) {
+    const { gateway } = this.#options;
+    const { filter } = held.terms;
+    const fresh = notices.filter((it) => it.position > held.position && isWanted(it, filter));
+    if (held.isOver || fresh.length === 0) return { held, notices: [] };
+    const seen = await asSeen(gateway, held.owner, filter, fresh);
+    const wanted = seen.filter((it) => it !== undefined);
     if (wanted.length === 0) return { held, notices: [] };
     const { outcomes } = await decideNotices(gateway, held.owner, wanted, false);
     return { held, notices: wanted.filter((_, at) => outcomes[at]!.kind !== 'withheld') };
+  }
+
+  #lose(held: Held): void {
+    held.isGone = true;
+    this.#index = undefined;
+    if (this.#held.get(held.id) === held) this.#held.delete(held.id);
+    this.#options.onLost(held);
   }
 
   async #write(): Promise<void> {
@@ -190,6 +233,10 @@ export class Numbering {
     for (const it of moved) it.written = it.position;
   }
 }
+
+/** Whether these tell of all that it asks for. What it asks for may have changed while they were made. */
+const isToldBy = ({ isOver, lists }: Held, batches: readonly Batch[]): boolean =>
+  !isOver && lists.every((name) => batches.every((batch) => batch.lists.includes(name)));
 
 /** Of most subscriptions it is known whose record they are of. */
 interface Index {

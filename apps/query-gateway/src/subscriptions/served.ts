@@ -10,8 +10,11 @@ export const PROFILE =
   'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription';
 
 /** What is over is off, before anybody noted it. */
-export const statusOf = ({ status, endsAt }: StoredSubscription, now = Date.now()): SubscriptionStatus =>
-  endsAt <= now ? 'off' : status;
+export const statusOf = ({
+  status,
+  endsAt,
+}: Pick<StoredSubscription, 'status' | 'endsAt'>): SubscriptionStatus =>
+  endsAt <= Date.now() ? 'off' : status;
 
 export function servedText(stored: StoredSubscription): string {
   const { resourceType, ...rest } = JSON.parse(stored.resource) as Json;

@@ -15,6 +15,7 @@ import type { Held } from './held.ts';
 import { decided } from './hook-delivery.ts';
 import { notificationText, type NotificationType } from './notification.ts';
 import { termsOf, type Terms } from './parse-subscription.ts';
+import { statusOf } from './served.ts';
 
 export interface WebsocketsOptions {
   readonly gateway: Gateway;
@@ -40,6 +41,7 @@ const COUNT_MAX = 100;
 const LOOK_EVERY_MS = 500;
 const PING_EVERY_MS = 30_000;
 
+const ENDED = 'The subscription has ended.';
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const CLOSED = { goingAway: 1001, policy: 1008, tryAgain: 1013 } as const;
 
@@ -78,6 +80,7 @@ export class Websockets {
   #isLooking = false;
   readonly #timers: NodeJS.Timeout[];
   readonly #stopListening: () => void;
+  readonly #waits = (fault: unknown): void => this.#options.log.debug({ fault: (fault as Error).name }, 'websockets wait'); // prettier-ignore
 
   constructor(options: WebsocketsOptions) {
     this.#options = options;
@@ -158,17 +161,20 @@ export class Websockets {
       return false;
     }
     const found = await Promise.all(binding.ids.map((id) => store.read(id)));
-    for (const stored of found) {
-      if (stored === undefined || socket.readyState !== socket.OPEN) continue;
+    if (socket.readyState !== socket.OPEN) return false;
+    for (const stored of found.filter((it) => it !== undefined)) {
       const terms = termsOf(stored.resource, topics);
+      // It may have changed since there was a token for it.
+      if (statusOf(stored) === 'off' || terms.channel.type !== 'websocket') continue;
       const its = { id: stored.id, stored, terms, events: stored.events, sent: stored.events, sentAt: Date.now(), withheldUpTo: 0 }; // prettier-ignore
       bound.set(stored.id, its);
       const others = this.#byId.get(stored.id) ?? new Set();
       this.#byId.set(stored.id, others.add(connection));
       this.#send(connection, its, 'handshake');
     }
+    if (bound.size === 0) socket.close(CLOSED.policy, ENDED);
     this.#work(connection);
-    return true;
+    return bound.size > 0;
   }
 
   #unbind(connection: Connection, id: string): void {
@@ -190,7 +196,7 @@ export class Websockets {
   async #lookOnce(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    await this.#look().catch((fault: unknown) => this.#options.log.debug({ fault: (fault as Error).name }, 'websockets wait')); // prettier-ignore
+    await this.#look().catch(this.#waits);
     this.#isLooking = false;
   }
 
@@ -198,18 +204,17 @@ export class Websockets {
   async #look(): Promise<void> {
     if (this.#byId.size === 0) return;
     const found = await this.#options.gateway.subscriptions.store.progress([...this.#byId.keys()]);
-    const now = Date.now();
     for (const [id, connections] of this.#byId) {
       const progress = found.get(id);
-      const isOver = progress === undefined || progress.status === 'off' || progress.endsAt <= now;
-      if (isOver) for (const connection of [...connections]) this.#end(connection, id);
+      if (progress === undefined || statusOf(progress) === 'off')
+        for (const connection of [...connections]) this.#end(connection, id);
       else this.#numbered(id, progress.events);
     }
   }
 
   #end(connection: Connection, id: string): void {
     this.#unbind(connection, id);
-    if (connection.bound.size === 0) connection.socket.close(CLOSED.policy, 'The subscription has ended.');
+    if (connection.bound.size === 0) connection.socket.close(CLOSED.policy, ENDED);
   }
 
   #ping(): void {
@@ -228,9 +233,7 @@ export class Websockets {
     }
     connection.isAskedAgain = false;
     connection.working = this.#tellAll(connection)
-      .catch((fault: unknown) =>
-        this.#options.log.debug({ fault: (fault as Error).name }, 'a websocket waits'),
-      )
+      .catch(this.#waits)
       .finally(() => {
         connection.working = undefined;
         if (connection.isAskedAgain) this.#work(connection);
@@ -254,11 +257,12 @@ export class Websockets {
       return false;
     // With whose token it is decided, and how much is told, as it stands now.
     const stored = await store.read(its.id);
-    if (stored === undefined || stored.status === 'off' || stored.endsAt <= Date.now()) {
+    if (stored !== undefined && stored.resource !== its.stored.resource)
+      its.terms = termsOf(stored.resource, topics);
+    if (stored === undefined || statusOf(stored) === 'off' || its.terms.channel.type !== 'websocket') {
       this.#end(connection, its.id);
       return false;
     }
-    if (stored.resource !== its.stored.resource) its.terms = termsOf(stored.resource, topics);
     its.stored = stored;
     its.events = Math.max(its.events, stored.events);
     const most = Math.min(COUNT_MAX, its.terms.channel.maxCount ?? COUNT_MAX);

@@ -279,6 +279,23 @@ describe('endpoints that are slow, broken or hostile', () => {
   });
 });
 
+it('nothing is sent where there is nothing to send any more when its turn has come', async () => {
+  let requests = 0;
+  const port = await at(
+    startEndpoint((response) => {
+      requests += 1;
+      response.writeHead(500).end();
+    }),
+  );
+  const sender = senderFor([plain(port)]);
+  const send = (told: Partial<HookDelivery> = {}) => sender.send(delivery(`http://hook.example:${port}/`, told)); // prettier-ignore
+  for (let count = 0; count < 5; count += 1) await send();
+  expect(await send({ body: () => Promise.resolve(undefined) })).toEqual({ kind: 'unsent' });
+  expect(requests).toBe(5);
+  // It says nothing of the endpoint, which is in trouble as before.
+  expect(sender.load().inTrouble).toBe(1);
+});
+
 it('nothing is sent by a sender that was closed, and what it was sending ends', async () => {
   let requests = 0;
   const port = await at(startEndpoint(() => void (requests += 1)));
@@ -286,7 +303,8 @@ it('nothing is sent by a sender that was closed, and what it was sending ends', 
   const all = Array.from({ length: 20 }, () => sender.send(delivery(`http://hook.example:${port}/`)));
   await expect.poll(() => requests).toBe(4);
   sender.close();
-  for (const outcome of await Promise.all(all)) expect(outcome).toMatchObject({ kind: 'failed' });
+  // That is no failure of the endpoint.
+  for (const outcome of await Promise.all(all)) expect(outcome).toEqual({ kind: 'unsent' });
   expect(requests).toBe(4);
 });
 

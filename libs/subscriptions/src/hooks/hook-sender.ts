@@ -27,8 +27,8 @@ export interface HookDelivery {
   /** Who is to share what room there is with others: the same for all subscriptions of one owner. */
   readonly owner: string;
   readonly endpoint: string;
-  /** Where it is a function it is made when its turn comes, so that what may be shown is decided then. */
-  readonly body: string | (() => Promise<string>);
+  /** Where it is a function it is made when its turn comes, so that what may be shown is decided then; nothing is sent where it gives nothing. */
+  readonly body: string | (() => Promise<string | undefined>);
   readonly contentType: string;
   /** Of the subscriber; those that this sender makes itself are left out. */
   readonly headers: Readonly<Record<string, string>>;
@@ -38,6 +38,8 @@ export interface HookDelivery {
 
 export type HookOutcome =
   | { readonly kind: 'taken' }
+  /** There was nothing to send when its turn came, or this sender was closed; it says nothing of the endpoint. */
+  | { readonly kind: 'unsent' }
   | {
       readonly kind: 'failed';
       /** A sentence for the subscriber: nothing of what the endpoint said, and nothing of the site's network. */
@@ -54,7 +56,7 @@ export interface HookSender {
   /** Why nothing will ever be sent to this address, as far as the address alone says; undefined where nothing speaks against it. */
   refusalOf(endpoint: string): string | undefined;
   load(): TurnsLoad;
-  /** What is under way and what waits fails at once. */
+  /** What is under way is broken off at once, and what waits is not begun: both are unsent. */
   close(): void;
 }
 
@@ -79,11 +81,15 @@ export function openHookSender({ origins, resolve }: HookSenderOptions = {}): Ho
     }; // prettier-ignore
 
   async function work(delivery: HookDelivery, to: Allowed): Promise<Worked<HookOutcome>> {
-    if (isClosed) return { outcome: { kind: 'failed', reason: 'This server is stopping.' }, isStrike: false };
-    const body = Buffer.from(typeof delivery.body === 'string' ? delivery.body : await delivery.body());
+    if (isClosed) return UNSENT;
+    const text = typeof delivery.body === 'string' ? delivery.body : await delivery.body();
+    if (text === undefined || isClosed) return UNSENT;
+    const body = Buffer.from(text);
     // What came before is not the endpoint's fault.
     const began = performance.now();
     const outcome = await deliver(delivery, body, to, began + TOTAL_MS);
+    // What was broken off here failed by nobody's fault.
+    if (isClosed && outcome.kind === 'failed') return UNSENT;
     return { outcome, isStrike: outcome.kind === 'failed' || performance.now() - began > SLOW_MS };
   }
 
@@ -133,6 +139,8 @@ export function openHookSender({ origins, resolve }: HookSenderOptions = {}): Ho
     },
   };
 }
+
+const UNSENT = { outcome: { kind: 'unsent' }, isStrike: undefined } as const;
 
 /** What would change where a request goes, how long it is or who is believed to have sent it, is this sender's own. */
 const OWN_HEADER =

@@ -31,8 +31,8 @@ interface Owner {
 
 export interface Worked<Outcome> {
   readonly outcome: Outcome;
-  /** It failed, or its origin took long. */
-  readonly isStrike: boolean;
+  /** It failed, or its origin took long; undefined where it says nothing of the origin. */
+  readonly isStrike: boolean | undefined;
 }
 
 export interface TurnsLoad {
@@ -75,7 +75,7 @@ export class Turns {
     const wasInTrouble = await turn;
     try {
       const { outcome, isStrike } = await work();
-      this.#strike(key, isStrike);
+      if (isStrike !== undefined) this.#strike(key, isStrike);
       return outcome;
     } finally {
       this.#active -= 1;

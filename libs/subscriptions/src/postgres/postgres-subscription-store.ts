@@ -50,6 +50,8 @@ const numbersAsNumbers = ((type: number, format: 'text') =>
   type === BIGINT ? Number : types.getTypeParser(type, format)) as CustomTypesConfig['getTypeParser'];
 
 const BOTH = 'subscription JOIN progress USING (id)';
+/** `$2` while its version is `$3`, which stays so until what follows is done. */
+const AT_VERSION = 'WITH current AS (SELECT id FROM subscription WHERE id = $2 AND version = $3 FOR SHARE)';
 /** Subscriptions that are looked through in one statement, and numbers that it forgets of each at most. */
 const FORGOTTEN_AT_ONCE = { subscriptions: 200, numbers: 250 };
 
@@ -60,14 +62,23 @@ class PostgresSubscriptionStore implements SubscriptionStore {
     this.#pool = pool;
   }
 
-  async create(made: NewSubscription): Promise<StoredSubscription> {
+  async create(made: NewSubscription, most: number): Promise<StoredSubscription | 'too-many'> {
     const { id, owner, resource, secrets, lastUpdated, status, endsAt, epoch, position } = made;
+    const whose = [owner.subject, owner.system];
+    const counting = 'SELECT count(*) FROM subscription WHERE subject = $1 AND system = $2';
     const text = `WITH made AS (INSERT INTO subscription VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7) RETURNING *),
       progress AS (INSERT INTO progress VALUES ($1, $8, '', $9, $10, $11, $12, 0, 0, 0, 0, 0, 0, '') RETURNING *)
       SELECT ${COLUMNS} FROM made JOIN progress USING (id)`;
     const values = [id, owner.subject, owner.system, JSON.stringify(owner), resource, secrets, lastUpdated]; // prettier-ignore
-    const [row] = await this.#ask<StoredRow>('create', text, [...values, status, endsAt, isDelivered(resource), epoch, position]); // prettier-ignore
-    return storedOf(row!);
+    values.push(...[status, endsAt, isDelivered(resource), epoch, position].map(String));
+    return this.#transaction(async (client) => {
+      // Those that are made at other gateways at the same time wait, and are counted.
+      await client.query('SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))', whose);
+      const { rows: counted } = await client.query<{ count: number }>(counting, whose);
+      if (counted[0]!.count >= most) return 'too-many';
+      const { rows } = await client.query<StoredRow>(text, values);
+      return storedOf(rows[0]!);
+    });
   }
 
   async read(id: string): Promise<StoredSubscription | undefined> {
@@ -92,12 +103,6 @@ class PostgresSubscriptionStore implements SubscriptionStore {
     return progressById(await this.#ask<ProgressRow>('progress', text, [ids]));
   }
 
-  async count({ subject, system }: Pick<Owner, 'subject' | 'system'>): Promise<number> {
-    const text = 'SELECT count(*) FROM subscription WHERE subject = $1 AND system = $2';
-    const [row] = await this.#ask<{ count: number }>('count', text, [subject, system]);
-    return row!.count;
-  }
-
   async replace(
     id: string,
     change: Pick<StoredSubscription, 'resource' | 'secrets' | 'lastUpdated' | 'status' | 'endsAt' | 'owner'>,
@@ -118,14 +123,7 @@ class PostgresSubscriptionStore implements SubscriptionStore {
   }
 
   async remove(id: string): Promise<boolean> {
-    return this.#transaction(async (client) => {
-      await client.query(`SELECT pg_advisory_xact_lock(${FORGETTING})`);
-      const { rowCount } = await client.query('DELETE FROM subscription WHERE id = $1', [id]);
-      await client.query('DELETE FROM progress WHERE id = $1', [id]);
-      // By now nobody gives it numbers any more.
-      await client.query('DELETE FROM numbered WHERE id = $1', [id]);
-      return rowCount === 1;
-    });
+    return this.#transaction((client) => remove(client, id));
   }
 
   async renew(id: string, owner: Owner, endsAt: number): Promise<void> {
@@ -140,12 +138,6 @@ class PostgresSubscriptionStore implements SubscriptionStore {
       RETURNING secret_generation`;
     const [row] = await this.#ask<{ secret_generation: number }>('next secret', text, [id]);
     return row?.secret_generation;
-  }
-
-  async setStatus(id: string, status: SubscriptionStatus, reason: string): Promise<void> {
-    const text = `UPDATE progress SET status = $2, reason = $3, holder = CASE $2 WHEN 'off' THEN '' ELSE holder END
-      WHERE id = $1`;
-    await this.#ask('set status', text, [id, status, reason]);
   }
 
   async lease(
@@ -209,10 +201,29 @@ class PostgresSubscriptionStore implements SubscriptionStore {
     return (await this.#ask('delivered', text, [holder, id, upTo, at])).length === 1;
   }
 
-  async failed(holder: string, id: string, at: number, tryAt: number, reason: string): Promise<boolean> {
-    const text = `UPDATE progress SET failing_since = CASE failures WHEN 0 THEN $3 ELSE failing_since END,
-      failures = failures + 1, try_at = $4, reason = $5 WHERE id = $2 AND holder = $1 RETURNING id`;
-    return (await this.#ask('failed', text, [holder, id, at, tryAt, reason])).length === 1;
+  async failed(
+    holder: string,
+    id: string,
+    version: number,
+    at: number,
+    tryAt: number,
+    reason: string,
+  ): Promise<boolean> {
+    const text = `${AT_VERSION} UPDATE progress p SET failing_since = CASE failures WHEN 0 THEN $4 ELSE failing_since END,
+      failures = failures + 1, try_at = $5, reason = $6 FROM current WHERE p.id = current.id AND holder = $1 RETURNING p.id`;
+    return (await this.#ask('failed', text, [holder, id, version, at, tryAt, reason])).length === 1;
+  }
+
+  async setStatus(
+    holder: string,
+    id: string,
+    version: number,
+    status: SubscriptionStatus,
+    reason: string,
+  ): Promise<boolean> {
+    const text = `${AT_VERSION} UPDATE progress p SET status = $4, reason = $5, holder = CASE $4 WHEN 'off' THEN '' ELSE holder END
+      FROM current WHERE p.id = current.id AND holder = $1 RETURNING p.id`;
+    return (await this.#ask('set status', text, [holder, id, version, status, reason])).length === 1;
   }
 
   async forget(before: string): Promise<void> {
@@ -220,12 +231,29 @@ class PostgresSubscriptionStore implements SubscriptionStore {
     for (let after: string | undefined = ''; after !== undefined;) {
       const ids: string[] = (await this.#ask<{ id: string }>('page', page, [after])).map(({ id }) => id);
       while (ids.length > 0 && (await this.#forgetOf(ids, before)));
+      for (const id of await this.#endedAmong(ids, before)) await this.#removeEnded(id, before);
       after = ids.at(-1);
     }
   }
 
   async close(): Promise<void> {
     if (!this.#pool.ended) await this.#pool.end();
+  }
+
+  async #endedAmong(ids: readonly string[], before: string): Promise<readonly string[]> {
+    const text = 'SELECT id FROM progress WHERE id = ANY ($1) AND ends_at < $2';
+    return (await this.#ask<{ id: string }>('ended', text, [ids, Date.parse(before)])).map(({ id }) => id);
+  }
+
+  #removeEnded(id: string, before: string): Promise<boolean> {
+    return this.#transaction(async (client) => {
+      await client.query(`SELECT pg_advisory_xact_lock(${FORGETTING})`);
+      // In the order of locks; it may have been renewed since.
+      await client.query('SELECT FROM subscription WHERE id = $1 FOR UPDATE', [id]);
+      const text = 'SELECT FROM progress WHERE id = $1 AND ends_at < $2 FOR UPDATE';
+      const { rowCount } = await client.query(text, [id, Date.parse(before)]);
+      return rowCount === 1 && remove(client, id);
+    });
   }
 
   /** Whether there may be more to forget of these. */
@@ -258,6 +286,16 @@ class PostgresSubscriptionStore implements SubscriptionStore {
       throw fault;
     }
   }
+}
+
+/** False where it was not there. */
+async function remove(client: PoolClient, id: string): Promise<boolean> {
+  await client.query(`SELECT pg_advisory_xact_lock(${FORGETTING})`);
+  const { rowCount } = await client.query('DELETE FROM subscription WHERE id = $1', [id]);
+  await client.query('DELETE FROM progress WHERE id = $1', [id]);
+  // By now nobody gives it numbers any more.
+  await client.query('DELETE FROM numbered WHERE id = $1', [id]);
+  return rowCount === 1;
 }
 
 /**

@@ -1,10 +1,10 @@
 /** For the crash test: numbers and delivers until it is killed, and says on stdout what was answered. */
-import { aNotice, aSubscription, MINUTE, NOW } from '../some-subscription.ts';
+import { aNotice, aSubscription, keepOne, MINUTE, NOW } from '../some-subscription.ts';
 import { openSqliteSubscriptionStore } from './sqlite-subscription-store.ts';
 
 const store = openSqliteSubscriptionStore({ path: process.argv[2]! });
 const [known] = await store.list({ count: 1 });
-const { id, events, delivered } = known ?? (await store.create(aSubscription()));
+const { id, events, delivered } = known ?? (await keepOne(store));
 const holder = `${process.pid}`;
 // The one that was killed never gave its lease back.
 const now = NOW + (events + 1) * MINUTE;

@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, it } from 'vitest';
 import { describeSubscriptionStore } from '../contract.ts';
 import { checkAgainstModel } from '../store-model.ts';
-import { aNotice, aSubscription, MINUTE, NOW, numbersOf } from '../some-subscription.ts';
+import { aNotice, keepOne, MINUTE, NOW, numbersOf } from '../some-subscription.ts';
 import { backupSubscriptions } from './open-database.ts';
 import { openSqliteSubscriptionStore } from './sqlite-subscription-store.ts';
 
@@ -55,10 +55,10 @@ describe('the file of subscriptions', () => {
   it('is for its owner only, and refuses to be something else', async () => {
     const path = newPath();
     const store = openSqliteSubscriptionStore({ path });
-    await store.create(aSubscription());
+    await keepOne(store);
     expect([path, `${path}-wal`].map((file) => statSync(file).mode & 0o077)).toEqual([0, 0]);
     await store.close();
-    await expect(store.create(aSubscription())).rejects.toMatchObject({ code: 'closed' });
+    await expect(keepOne(store)).rejects.toMatchObject({ code: 'closed' });
     const other = join(root, 'other.sqlite');
     const db = new DatabaseSync(other);
     db.exec('CREATE TABLE event (a)');
@@ -73,7 +73,7 @@ describe('the file of subscriptions', () => {
   it('is copied as it was at one moment while it is written, never over another, and nobody holds a lease in the copy', async () => {
     const path = newPath();
     const store = openSqliteSubscriptionStore({ path });
-    const { id } = await store.create(aSubscription());
+    const { id } = await keepOne(store);
     await store.lease('me', NOW, NOW + MINUTE, 10);
     let position = 0;
     let isCopied = false;

@@ -55,9 +55,11 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     this.#statements = prepare(db);
   }
 
-  create(made: NewSubscription): Promise<StoredSubscription> {
+  create(made: NewSubscription, most: number): Promise<StoredSubscription | 'too-many'> {
     return this.#write(() => {
       const { subject, system } = made.owner;
+      const { count } = this.#statements.count.get(subject, system) as { count: number };
+      if (count >= most) return 'too-many';
       const owner = JSON.stringify(made.owner);
       const { id, resource, secrets, lastUpdated, status, endsAt, epoch, position } = made;
       this.#statements.addSubscription.run(id, subject, system, owner, resource, secrets, lastUpdated);
@@ -86,10 +88,6 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     return this.#read(() => progressById(this.#statements.progress.all(asked) as unknown as ProgressRow[]));
   }
 
-  async count({ subject, system }: Pick<Owner, 'subject' | 'system'>): Promise<number> {
-    return this.#read(() => (this.#statements.count.get(subject, system) as { count: number }).count);
-  }
-
   replace(
     id: string,
     change: Pick<StoredSubscription, 'resource' | 'secrets' | 'lastUpdated' | 'status' | 'endsAt' | 'owner'>,
@@ -108,12 +106,7 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   }
 
   remove(id: string): Promise<boolean> {
-    return this.#write(() => {
-      const { changes } = this.#statements.remove.run(id);
-      this.#statements.removeProgress.run(id);
-      this.#statements.removeNumbered.run(id);
-      return changes === 1;
-    });
+    return this.#write(() => this.#removed(id));
   }
 
   renew(id: string, owner: Owner, endsAt: number): Promise<void> {
@@ -129,10 +122,6 @@ class SqliteSubscriptionStore implements SubscriptionStore {
       const row = this.#statements.nextSecret.get(id) as { secret_generation: number } | undefined;
       return row?.secret_generation;
     });
-  }
-
-  setStatus(id: string, status: SubscriptionStatus, reason: string): Promise<void> {
-    return this.#write(() => void this.#statements.setStatus.run(status, reason, status, id));
   }
 
   lease(holder: string, now: number, until: number, most: number): Promise<readonly StoredSubscription[]> {
@@ -196,19 +185,40 @@ class SqliteSubscriptionStore implements SubscriptionStore {
     return this.#write(() => this.#statements.delivered.run(upTo, at, id, holder).changes === 1);
   }
 
-  failed(holder: string, id: string, at: number, tryAt: number, reason: string): Promise<boolean> {
-    return this.#write(() => this.#statements.failed.run(at, tryAt, reason, id, holder).changes === 1);
+  failed(
+    holder: string,
+    id: string,
+    version: number,
+    at: number,
+    tryAt: number,
+    reason: string,
+  ): Promise<boolean> {
+    const { failed } = this.#statements;
+    return this.#write(() => failed.run(at, tryAt, reason, id, holder, version).changes === 1);
+  }
+
+  setStatus(
+    holder: string,
+    id: string,
+    version: number,
+    status: SubscriptionStatus,
+    reason: string,
+  ): Promise<boolean> {
+    return this.#write(() => this.#statements.setStatus.run(status, reason, id, holder, version).changes === 1); // prettier-ignore
   }
 
   async forget(before: string): Promise<void> {
-    const ids = this.#read(() => this.#statements.ids.all() as { id: string }[]);
+    const ids = this.#read(() => this.#statements.ids.all() as { id: string; ends_at: number }[]);
     const endedBefore = Date.parse(before);
-    for (const [index, { id }] of ids.entries()) {
+    for (const [index, { id, ends_at: endsAt }] of ids.entries()) {
       if (index % LOOKED_THROUGH_AT_ONCE === 0) await setImmediate();
       const forgetSome = () => this.#forgetOf(id, before, endedBefore);
       // A look that finds nothing writes nothing.
-      if (this.#read(() => this.#kept(id, before, endedBefore)) === undefined) continue;
-      while ((await this.#write(forgetSome)) === FORGOTTEN_AT_ONCE);
+      if (this.#read(() => this.#kept(id, before, endedBefore)) !== undefined)
+        while ((await this.#write(forgetSome)) === FORGOTTEN_AT_ONCE);
+      // It may have been renewed since.
+      const isOver = () => this.#statements.ended.get(id, endedBefore) !== undefined;
+      if (endsAt < endedBefore) await this.#write(() => isOver() && this.#removed(id));
     }
   }
 
@@ -220,6 +230,13 @@ class SqliteSubscriptionStore implements SubscriptionStore {
   #stored(id: string): StoredSubscription | undefined {
     const row = this.#statements.read.get(id) as unknown as StoredRow | undefined;
     return row && storedOf(row);
+  }
+
+  #removed(id: string): boolean {
+    const { changes } = this.#statements.remove.run(id);
+    this.#statements.removeProgress.run(id);
+    this.#statements.removeNumbered.run(id);
+    return changes === 1;
   }
 
   /** The first number that is kept, and the first that is there; undefined where all of them are kept. */

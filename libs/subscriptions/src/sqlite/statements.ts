@@ -4,6 +4,7 @@ import { COLUMNS } from '../stored-row.ts';
 
 const BOTH = 'subscription JOIN progress USING (id)';
 const HELD = 'id = ? AND holder = ?';
+const AT_VERSION = 'EXISTS (SELECT 1 FROM subscription s WHERE s.id = progress.id AND s.version = ';
 /** Neither off nor ended: somebody has to look after it. */
 const DUE = "status <> 'off' AND ends_at > ?";
 /** Of what is delivered by an endpoint and has not ended long ago, only what the endpoint has taken may be forgotten. */
@@ -34,7 +35,8 @@ export function prepare(db: DatabaseSync) {
     renew: db.prepare('UPDATE progress SET ends_at = ? WHERE id = ? AND ends_at < ?'),
     nextSecret: db.prepare(`UPDATE subscription SET secret_generation = secret_generation + 1 WHERE id = ?
       RETURNING secret_generation`),
-    setStatus: db.prepare("UPDATE progress SET status = ?, reason = ?, holder = iif(? = 'off', '', holder) WHERE id = ?"), // prettier-ignore
+    setStatus: db.prepare(`UPDATE progress SET status = ?1, reason = ?2, holder = iif(?1 = 'off', '', holder)
+      WHERE id = ?3 AND holder = ?4 AND ${AT_VERSION}?5)`),
     hold: db.prepare('INSERT INTO holder VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET until = excluded.until'), // prettier-ignore
     runOut: db.prepare('DELETE FROM holder WHERE until <= ?'),
     shares: db.prepare(`SELECT (SELECT count(*) FROM progress WHERE ${DUE}) AS due,
@@ -55,9 +57,10 @@ export function prepare(db: DatabaseSync) {
     numbered: db.prepare('SELECT number, notice FROM numbered WHERE id = ? AND number > ? ORDER BY number LIMIT ?'), // prettier-ignore
     delivered: db.prepare(`UPDATE progress SET delivered = max(delivered, min(?, events)), failures = 0,
       failing_since = 0, try_at = 0, reason = '', sent_at = ? WHERE ${HELD}`),
-    failed: db.prepare(`UPDATE progress SET failing_since = iif(failures = 0, ?, failing_since),
-      failures = failures + 1, try_at = ?, reason = ? WHERE ${HELD}`),
-    ids: db.prepare('SELECT id FROM progress'),
+    failed: db.prepare(`UPDATE progress SET failing_since = iif(failures = 0, ?1, failing_since),
+      failures = failures + 1, try_at = ?2, reason = ?3 WHERE id = ?4 AND holder = ?5 AND ${AT_VERSION}?6)`),
+    ids: db.prepare('SELECT id, ends_at FROM progress'),
+    ended: db.prepare('SELECT 1 FROM progress WHERE id = ? AND ends_at < ?'),
     // Numbers were recorded in their order, so looking from the first one on ends at the first that is kept.
     kept: db.prepare(`SELECT (SELECT min(number) FROM numbered n WHERE n.id = p.id) AS first,
       coalesce((SELECT number FROM numbered n WHERE n.id = p.id AND number <= ${FORGETTABLE} AND recorded_at >= ?1

@@ -47,10 +47,11 @@ export async function startClientSubscribers(
       wanted,
       has: () => told().length,
       disturb() {
-        child.kill('SIGCONT');
-        child.kill(chance() < 0.3 ? 'SIGSTOP' : 'SIGKILL');
+        const stopped = child;
+        if (chance() < 0.3 && stopped.kill('SIGSTOP')) return () => stopped.kill('SIGCONT');
+        stopped.kill('SIGKILL');
+        return undefined;
       },
-      calm: () => void child.kill('SIGCONT'),
       faults(expected) {
         const keys = told().map(keyOf);
         const twice = keys.filter((key, at) => keys.indexOf(key) !== at);

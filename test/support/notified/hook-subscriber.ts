@@ -17,7 +17,6 @@ export async function startHookSubscriber(
   const subscription = await subscribe(site, chance, wanted, endpoint.origin);
   await until(() => endpoint.taken.some(({ type }) => type === 'handshake'));
   let isCalm = false;
-  let isOpen = true;
   let hangs = 0;
   /** Whether it could say so or not. */
   const took: TakenNotification[] = [];
@@ -33,10 +32,6 @@ export async function startHookSubscriber(
   };
 
   const notifications = () => endpoint.came.filter(({ type }) => type === 'event-notification');
-  const open = async (): Promise<void> => {
-    if (!isOpen) await endpoint.open();
-    isOpen = true;
-  };
   const told = (): ReadonlyMap<number, string> =>
     new Map(took.flatMap(({ numbers, focuses }) => numbers.map((number, at) => [number, focuses[at]!])));
 
@@ -46,14 +41,10 @@ export async function startHookSubscriber(
     subscription,
     has: () => withoutGap(told()),
     async disturb() {
-      if (!isOpen) return open();
-      isOpen = false;
       await endpoint.close();
+      return () => endpoint.open();
     },
-    calm() {
-      isCalm = true;
-      return open();
-    },
+    calm: () => void (isCalm = true),
     faults(expected) {
       let highest = 0;
       const skipped = notifications().flatMap(({ numbers }) => {

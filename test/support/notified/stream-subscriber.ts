@@ -62,13 +62,16 @@ export async function startStreamSubscriber(
     wanted,
     has: () => new Set(told().map(({ resource, version }) => `${resource}|${version}`)).size,
     disturb() {
-      reader?.resume();
       const what = chance();
-      if (what < 0.3) return reader?.pause();
+      const opened = reader;
+      if (what < 0.3) {
+        opened?.pause();
+        return () => opened?.resume();
+      }
       isKilled = what < 0.6;
-      reader?.break();
+      opened?.break();
+      return undefined;
     },
-    calm: () => reader?.resume(),
     faults: (expected) => [
       ...refused,
       ...connections.flatMap((events, at) =>

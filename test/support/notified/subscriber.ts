@@ -15,14 +15,16 @@ export interface Subscriber {
   readonly wanted: Wanted;
   /** How much of what it is to be told it has, without a gap where it knows of gaps. */
   has(): number;
-  /** Kills, pauses or breaks it; it goes on by itself, or with the next call. */
-  disturb(): void | Promise<void>;
-  /** Nothing disturbs it any more. */
-  calm(): void | Promise<void>;
+  /** Kills, pauses or breaks it. Gives what ends that, where it does not go on by itself. */
+  disturb(): Disturbed | Promise<Disturbed>;
+  /** Nothing that it does by chance disturbs it any more. */
+  calm?(): void;
   /** What is not as it should be, once all of this was recorded. */
   faults(expected: readonly RecordedEvent[]): readonly string[];
   stop(): void | Promise<void>;
 }
+
+export type Disturbed = (() => unknown) | undefined;
 
 /** What somebody asks for, and which events of the log those are. */
 export interface Wanted {

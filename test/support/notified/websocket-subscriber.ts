@@ -85,11 +85,14 @@ export async function startWebsocketSubscriber(
     subscription,
     has: () => withoutGap(told),
     disturb() {
-      socket?.resume();
-      if (chance() < 0.3 && socket?.readyState === WebSocket.OPEN) socket.pause();
-      else socket?.terminate();
+      const opened = socket;
+      if (chance() < 0.3 && opened?.readyState === WebSocket.OPEN) {
+        opened.pause();
+        return () => opened.resume();
+      }
+      opened?.terminate();
+      return undefined;
     },
-    calm: () => socket?.resume(),
     faults: (expected) => [...wrong, ...numberFaults(told, expected)],
     async stop() {
       isEnding = true;

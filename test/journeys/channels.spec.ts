@@ -163,7 +163,7 @@ async function open(url: string, first?: string) {
   opened.push(socket);
   const came: TakenNotification[] = [];
   const state = { socket, came, closed: undefined as number | undefined };
-  socket.on('message', (data) => came.push(read(String(data as Buffer))));
+  socket.on('message', (data) => came.push(read(String(data))));
   socket.on('close', (code) => (state.closed = code));
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   if (first !== undefined) socket.send(first);

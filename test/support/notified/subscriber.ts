@@ -72,8 +72,8 @@ export const recordOf = (patient: string): Wanted => ({
   matches: (event) => isOfResource(event) && patientOf(event.stream) === patient,
 });
 
-/** Everything here is called after whose it is. */
-export const patientOf = (stream: string): string => stream.slice(stream.indexOf('/') + 1).split('-')[0]!;
+/** Everything here is called after whose it is: of a stream, or of a version of it. */
+export const patientOf = (stream: string): string => stream.slice(stream.indexOf('/') + 1).split(/[-|]/)[0]!;
 
 function isOfResource({ stream }: RecordedEvent): boolean {
   return /^[A-Z][A-Za-z]+\//.test(stream);

@@ -30,7 +30,7 @@ const reason = typeof started === 'string' ? started : undefined;
 
 describe.skipIf(reason !== undefined)(
   `a cluster on this machine${reason === undefined ? '' : `: ${reason}`}`,
-  { timeout: 120_000 + events * 100 },
+  { timeout: 120_000 + events * 200 },
   () => {
     if (typeof started === 'string') return;
     const { cluster } = started;

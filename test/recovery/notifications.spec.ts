@@ -14,14 +14,14 @@ import { startServer } from '../support/server-process.ts';
 
 const events = Number(process.env['EVENTS'] ?? 1_200);
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
-const breaks = Math.max(3, Math.round(events / 400));
+const breaks = Math.max(3, Math.round(events / 800));
 
 const folder = mkdtempSync(join(tmpdir(), 'carelog-notifications-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it(
   `tells everybody of ${events} events, over ${breaks} kills (SEED=${seed})`,
-  { timeout: 60_000 + events * 100 },
+  { timeout: 120_000 + events * 200 },
   async () => {
     const endpoints = await startHookEndpoints();
     const hooks = join(folder, 'hooks.json');

@@ -29,7 +29,11 @@ export function linesOf(file: string): readonly ClientLine[] {
 }
 
 const given = process.env['CLIENT_CHILD'];
-if (given !== undefined) await follow(JSON.parse(given) as ClientChildSettings);
+if (given !== undefined) {
+  // Without whoever started it there is nobody to tell.
+  process.once('disconnect', () => process.exit());
+  await follow(JSON.parse(given) as ClientChildSettings);
+}
 
 async function follow({ urls, token, subscriptions }: ClientChildSettings): Promise<void> {
   let asked = Math.floor(Math.random() * urls.length);

@@ -1,7 +1,9 @@
 /** FHIR Subscriptions as those see them who are told: rest-hooks and websockets. */
-import { request as ask } from 'node:http';
+import { request as ask, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { consent } from '../support/access-table.ts';
+import { readEvents } from '../support/event-reader.ts';
 import { isSigned, read, startHookEndpoint, type HookEndpoint, type TakenNotification } from '../support/hook-endpoint.ts'; // prettier-ignore
 import { startEmptyStack, type Stack } from '../support/start-stack.ts';
 
@@ -42,16 +44,16 @@ async function raise(more: Json = {}): Promise<string> {
   await put({ resourceType: 'Flag', id, status: 'active', code: { text: 'x' }, subject: { reference: 'Patient/p' }, ...more }); // prettier-ignore
   return `Flag/${id}`;
 }
-async function made(body: Json): Promise<string> {
-  const { status, text, json } = await stack.fhir('POST', '/Subscription', { body });
+async function made(body: Json, as = 'publisher'): Promise<string> {
+  const { status, text, json } = await stack.fhir('POST', '/Subscription', { body, as });
   if (status !== 201) throw new Error(text);
   return json.id as string;
 }
-const statusOf = async (id: string) => (await stack.fhir('GET', `/Subscription/${id}`)).json;
+const statusOf = async (id: string, as?: string) => (await stack.fhir('GET', `/Subscription/${id}`, { ...(as !== undefined && { as }) })).json; // prettier-ignore
 const of = (all: readonly TakenNotification[], id: string) => all.filter(({ body }) => body.includes(`Subscription/${id}"`)); // prettier-ignore
 const numbersOf = (all: readonly TakenNotification[]) => all.flatMap(({ numbers }) => numbers);
-const activated = (id: string) =>
-  expect.poll(async () => (await statusOf(id)).status, { timeout: 20_000 }).toBe('active');
+const activated = (id: string, as?: string) =>
+  expect.poll(async () => (await statusOf(id, as)).status, { timeout: 20_000 }).toBe('active');
 const ended = (id: string) => stack.fhir('DELETE', `/Subscription/${id}`);
 
 describe('a rest-hook', () => {
@@ -148,27 +150,27 @@ describe('a rest-hook', () => {
   });
 });
 
+const opened: WebSocket[] = [];
+afterAll(() => opened.forEach((socket) => socket.terminate()));
+
+async function tokenFor(id: string, as = 'publisher'): Promise<{ token: string; url: string }> {
+  const { json } = await stack.fhir('GET', `/Subscription/${id}/$get-ws-binding-token`, { as });
+  const valueOf = (name: string) => json.parameter.find((it: { name: string }) => it.name === name);
+  return { token: valueOf('token').valueString as string, url: valueOf('websocket-url').valueUrl as string }; // prettier-ignore
+}
+async function open(url: string, first?: string) {
+  const socket = new WebSocket(url);
+  opened.push(socket);
+  const came: TakenNotification[] = [];
+  const state = { socket, came, closed: undefined as number | undefined };
+  socket.on('message', (data) => came.push(read(String(data))));
+  socket.on('close', (code) => (state.closed = code));
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  if (first !== undefined) socket.send(first);
+  return state;
+}
+
 describe('a websocket', () => {
-  const opened: WebSocket[] = [];
-  afterAll(() => opened.forEach((socket) => socket.terminate()));
-
-  async function tokenFor(id: string): Promise<{ token: string; url: string }> {
-    const { json } = await stack.fhir('GET', `/Subscription/${id}/$get-ws-binding-token`);
-    const valueOf = (name: string) => json.parameter.find((it: { name: string }) => it.name === name);
-    return { token: valueOf('token').valueString as string, url: valueOf('websocket-url').valueUrl as string }; // prettier-ignore
-  }
-  async function open(url: string, first?: string) {
-    const socket = new WebSocket(url);
-    opened.push(socket);
-    const came: TakenNotification[] = [];
-    const state = { socket, came, closed: undefined as number | undefined };
-    socket.on('message', (data) => came.push(read(String(data))));
-    socket.on('close', (code) => (state.closed = code));
-    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
-    if (first !== undefined) socket.send(first);
-    return state;
-  }
-
   it('is bound by a token, greets, and tells of what comes; what was missed is had by $events', async () => {
     const id = await made(subscription({ type: 'websocket' }));
     const { token, url } = await tokenFor(id);
@@ -222,5 +224,66 @@ describe('a websocket', () => {
     expect(await Promise.all(statuses)).toEqual([200, 401, 401]);
     const { url } = await tokenFor(await made(subscription({ type: 'websocket' })));
     expect((await fetch(url.replace('ws:', 'http:'))).status).not.toBe(200);
+  });
+});
+
+describe('a subscriber whose access is withdrawn', () => {
+  const generalPractitioner = [{ identifier: { system: 'https://fhir.nhs.uk/Id/ods-organization-code', value: 'Y90001' } }]; // prettier-ignore
+  const about = (id: string): Json => ({ subject: { reference: `Patient/${id}` } });
+  const decidesAgainst = (id: string): Json =>
+    consent('against', id, {
+      type: 'deny',
+      actor: [{ role: { coding: [{ code: 'PRCP' }] }, reference: generalPractitioner[0] }],
+    });
+
+  it('is sent nothing more of the person by any channel, what was in flight and is sent again included', async () => {
+    for (const id of ['withdrawn', 'kept']) await put({ resourceType: 'Patient', id, generalPractitioner });
+    const hooked = await made(subscription(hook(), 'full-resource'), 'gp');
+    const bound = await made(subscription({ type: 'websocket' }, 'full-resource'), 'gp');
+    await activated(hooked, 'gp');
+    const { token, url } = await tokenFor(bound, 'gp');
+    const socket = await open(url, `bind-with-token ${token}`);
+    const authorization = `Bearer ${await stack.token('gp')}`;
+    const stream = await readEvents(`${stack.url}/events?topic=flag`, { authorization });
+    await expect.poll(() => [socket.came.length, stream.lastId !== undefined]).toEqual([1, true]);
+
+    let held: ServerResponse | undefined;
+    endpoint.answer = (_, response) => (held = response);
+    const inFlight = await raise(about('withdrawn'));
+    await expect.poll(() => held !== undefined, { timeout: 20_000 }).toBe(true);
+    expect(of(endpoint.came, hooked).at(-1)!.focuses).toEqual([inFlight]);
+    const waiting = await raise(about('withdrawn'));
+    await expect.poll(() => [socket.came.at(-1)?.focuses.at(-1), stream.events.at(-1)?.data['resource']], { timeout: 20_000 }).toEqual([waiting, waiting]); // prettier-ignore
+    await put(decidesAgainst('withdrawn'));
+
+    const [hookBefore, socketBefore, streamBefore] = [of(endpoint.came, hooked).length, socket.came.length, stream.events.length]; // prettier-ignore
+    endpoint.answer = (_, response) => void response.end();
+    held!.writeHead(500).end();
+    const unseen = await raise(about('withdrawn'));
+    const last = await raise(about('kept'));
+    await expect.poll(() => of(endpoint.taken, hooked).at(-1)?.focuses, { timeout: 30_000 }).toEqual([last]);
+    await expect.poll(() => [socket.came.at(-1)?.focuses, stream.events.at(-1)?.data['resource']], { timeout: 20_000 }).toEqual([[last], last]); // prettier-ignore
+
+    const caughtUp = await Promise.all([hooked, bound].map((id) => stack.fhir('GET', `/Subscription/${id}/$events`, { as: 'gp' }))); // prettier-ignore
+    const sent = [
+      ...[...of(endpoint.came, hooked).slice(hookBefore), ...socket.came.slice(socketBefore)].map(
+        ({ body }) => body,
+      ),
+      ...stream.events.slice(streamBefore).map((event) => JSON.stringify(event)),
+      ...caughtUp.map(({ text }) => text),
+    ];
+    expect(sent.length).toBeGreaterThan(4);
+    for (const text of sent) {
+      expect(text).toContain(last);
+      for (const hidden of ['Patient/withdrawn', inFlight, waiting, unseen]) expect(text).not.toContain(`${hidden}"`); // prettier-ignore
+    }
+    // Numbers that it was given stay: it can tell that it has missed nothing that is for it.
+    expect(numbersOf(of(endpoint.taken, hooked))).toEqual([1, 2, 3]);
+    expect(caughtUp.map(({ json }) => read(JSON.stringify(json)).numbers)).toEqual([
+      [1, 2, 3],
+      [1, 2, 3],
+    ]);
+    stream.break();
+    for (const id of [hooked, bound]) await stack.fhir('DELETE', `/Subscription/${id}`, { as: 'gp' });
   });
 });

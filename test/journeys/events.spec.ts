@@ -214,6 +214,15 @@ describe('a page in a browser', () => {
   });
 });
 
+it('goes on from where it began for whoever is cut off before anything came', async () => {
+  const reader = await listen('?topic=flag');
+  await expect.poll(() => reader.lastId).toBeDefined();
+  reader.break();
+  await put(flag('while-away', 'own'));
+  const again = await listen('?topic=flag', 'publisher', reader.lastId);
+  await expect.poll(() => told(again)).toEqual(['Flag/while-away']);
+});
+
 // Others ask a cluster meanwhile.
 if (!isCluster)
   it('goes on after the server was restarted', async () => {

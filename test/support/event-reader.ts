@@ -16,6 +16,11 @@ export interface EventReader {
   /** What it would send as `Last-Event-ID`: of the last event, or of a sign of life since. */
   readonly lastId: string | undefined;
   readonly isEnded: boolean;
+  /** Resolves when the connection is no more. */
+  readonly ended: Promise<void>;
+  /** Takes nothing from the connection until it is told to go on. */
+  pause(): void;
+  resume(): void;
   /** Breaks the connection. */
   break(): void;
 }
@@ -29,7 +34,17 @@ export async function readEvents(
     get(url, { headers: { accept: 'text/event-stream', ...headers } }, resolve).once('error', reject);
   });
   const events: ReadEvent[] = [];
-  const reader = { status: response.statusCode!, text: '', events, lastId: headers['last-event-id'], isEnded: false, break: () => void response.destroy() }; // prettier-ignore
+  const reader = {
+    status: response.statusCode!,
+    text: '',
+    events,
+    lastId: headers['last-event-id'],
+    isEnded: false,
+    ended: new Promise<void>((resolve) => void response.once('close', resolve)),
+    pause: () => void response.pause(),
+    resume: () => void response.resume(),
+    break: () => void response.destroy(),
+  };
   response.on('error', () => {});
   response.once('close', () => (reader.isEnded = true));
   if (reader.status !== 200) {
@@ -38,7 +53,10 @@ export async function readEvents(
   }
   let id = reader.lastId;
   let data: string | undefined;
-  createInterface({ input: response, crlfDelay: Infinity }).on('line', (line) => {
+  const lines = createInterface({ input: response, crlfDelay: Infinity });
+  // What is broken off is an end like any other.
+  lines.on('error', () => {});
+  lines.on('line', (line) => {
     const colon = line.indexOf(':');
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = line.slice(colon + 1).replace(/^ /, '');

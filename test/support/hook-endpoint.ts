@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 
 export interface TakenNotification {
   readonly type: string;
+  /** How many events its subscription had. */
+  readonly events: number;
   /** Event numbers, in order. */
   readonly numbers: readonly number[];
   readonly focuses: readonly string[];
@@ -20,7 +22,10 @@ export interface HookEndpoint {
   readonly taken: readonly TakenNotification[];
   /** How it answers from now on; 200 unless told. */
   answer: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Takes no connections any more. */
   close(): Promise<void>;
+  /** Takes them again, where it did before. */
+  open(): Promise<void>;
 }
 
 interface Parameter {
@@ -46,9 +51,12 @@ export async function startHookEndpoint(): Promise<HookEndpoint> {
       endpoint.answer(request, response);
     });
   });
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const listen = (at: number): Promise<void> =>
+    new Promise((resolve) => void server.listen(at, '127.0.0.1', resolve));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
   const endpoint: HookEndpoint = {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin: `http://127.0.0.1:${port}`,
     came,
     taken,
     answer: (_, response) => void response.end(),
@@ -56,6 +64,7 @@ export async function startHookEndpoint(): Promise<HookEndpoint> {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
     },
+    open: () => listen(port),
   };
   return endpoint;
 }
@@ -67,6 +76,7 @@ export function read(body: string, headers: IncomingHttpHeaders = {}): TakenNoti
   const of = (name: string) => parts.map((part) => part.find((it) => it.name === name));
   return {
     type: parameter.find(({ name }) => name === 'type')!.valueCode!,
+    events: Number(parameter.find(({ name }) => name === 'events-since-subscription-start')!.valueString),
     numbers: of('event-number').map((it) => Number(it!.valueString)),
     focuses: of('focus').flatMap((it) => it?.valueReference?.reference.split('/').slice(-2).join('/') ?? []),
     headers,

@@ -99,7 +99,8 @@ async function begin(
     // Whoever buffers on the way would keep what is told.
     ...['x-accel-buffering', 'no'],
   ]);
-  raw.write('retry: 1000\n\n');
+  // Whoever is cut off before the first event goes on from here, and not from when it comes back.
+  raw.write(`retry: 1000\nid: ${place.epoch}-${place.position}\n\n`);
   const stream = new EventStream({
     gateway,
     feed: gateway.feed,

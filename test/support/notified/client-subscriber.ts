@@ -24,7 +24,7 @@ export async function startClientSubscribers(
   function start(): ChildProcess {
     const env = { ...process.env, CLIENT_CHILD: JSON.stringify(settings) };
     const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] }); // prettier-ignore
-    started.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    started.stderr!.on('data', (bytes: Buffer) => (said += bytes.toString()));
     started.once('exit', () => {
       if (!isEnding) child = start();
     });

@@ -94,7 +94,11 @@ export default tseslint.config(
   {
     // What tests the whole may look inside it.
     files: ['test/**/*.ts'],
-    rules: { '@nx/enforce-module-boundaries': boundaries({ paths: ['../../apps/**', '../../libs/**'] }) },
+    rules: {
+      '@nx/enforce-module-boundaries': boundaries({
+        paths: ['../../apps/**', '../../libs/**', '../../../libs/**'],
+      }),
+    },
   },
   {
     files: ['**/*.ts'],

@@ -238,16 +238,17 @@ const entriesOf = ({ json }: Answer): Entry[] => (json.entry ?? []) as Entry[];
 async function changed(random: Random, who: Asking): Compared {
   const resource = random.of(records);
   const action = random.of(['update', 'delete'] as const);
+  const recorded = action === 'update' ? { ...resource, language: 'en' } : undefined;
   const { as, limits } = who;
   const asked = `${action} ${nameOf(resource)}`;
   const { status } = await stack.fhir(action === 'update' ? 'PUT' : 'DELETE', `/${nameOf(resource)}`, {
     as,
     limits,
     headers: { 'if-match': 'W/"99"' },
-    ...(action === 'update' && { body: { ...resource, language: 'en' } }),
+    ...(recorded && { body: recorded }),
   });
   if (refusal(who, action, resource.resourceType) !== undefined) return [status, 403, asked];
-  const decision = who.oracle.decide(action, resource);
+  const decision = who.oracle.decideChange(resource, recorded);
   return [status, decision.permit ? 412 : refused(decision.code).asUnknown ? 404 : 403, asked];
 }
 

@@ -5,6 +5,7 @@
 import {
   basisNow,
   decideAccess,
+  decideSharing,
   decisionsIn,
   defaultPolicy,
   labelsOf,
@@ -68,6 +69,15 @@ export class AccessOracle {
     return decideAccess(this.#caller, action, factsOf(resource), this.#patients, policy);
   }
 
+  /** Whether it may be changed to this, or ended: what a patient decided is not lifted by whom it denies. */
+  decideChange(standing: Json, recorded: Json | undefined): AccessDecision {
+    const decision = this.decide(recorded === undefined ? 'delete' : 'update', standing);
+    if (!decision.permit || standing.resourceType !== 'Consent') return decision;
+    const change = { standing, ...(recorded && { recorded }) };
+    const refusal = decideSharing(this.#caller, change, this.#isAsked, this.#patients, policy, Date.now());
+    return refusal ?? decision;
+  }
+
   /** The resource as it is shown, without server `meta`; undefined where it is not. */
   shown(action: AccessAction, resource: Json): Json | undefined {
     const decision = this.decide(action, resource);
@@ -91,18 +101,19 @@ export class AccessOracle {
     const number = this.#caller.nhsNumber;
     const proxies = all.flatMap(proxiesIn).filter((it) => ofPatient(it) && isLive(it));
     const isProxy = proxies.some(({ who }) => who === `nhs:${number}` || this.#isCaller(this.#all.get(who)));
-    const isAsked = (party: Party) =>
-      party === `setting:${this.#caller.careSetting}` || this.#isOurs(party, []);
     return {
       relationships: [...new Set(bases)],
       sFlag: decisions.some(({ kind }) => kind === 's-flag'),
-      withheld: withheldFrom(decisions, isAsked, now),
+      withheld: withheldFrom(decisions, this.#isAsked, now),
       ...(isOwn ? { ownOrProxy: 'own' } : isProxy ? { ownOrProxy: 'proxy' } : {}),
       reviewPending: reviews.some(({ from, pending }) => from === last && pending),
       ...(this.#brokenGlass.includes(id) && { brokenGlass: true }),
       optedOut: decisions.some((it) => it.kind === 'opt-out' && isLive(it)),
     };
   }
+
+  #isAsked = (party: Party): boolean =>
+    party === `setting:${this.#caller.careSetting}` || this.#isOurs(party, []);
 
   #isCaller(it: Json | undefined): boolean {
     const number = this.#caller.nhsNumber;

@@ -57,10 +57,6 @@ export class EventStream {
     return this.#options.lists;
   }
 
-  get isEnded(): boolean {
-    return this.#isEnded;
-  }
-
   /** Catches up to where listening began, and goes on with what is heard. */
   start(heardFrom: number): void {
     this.#heardUpTo = heardFrom;

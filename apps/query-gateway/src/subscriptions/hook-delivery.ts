@@ -8,13 +8,12 @@ import {
   signingSecret,
   type HookOutcome,
   type HookSender,
-  type NumberedNotice,
   type SubscriptionStatus,
   type SubscriptionStore,
 } from '@carelog/subscriptions';
 import type { Gateway } from '../gateway.ts';
-import { recordNotification, type DecidedNotices } from './decide-notices.ts';
-import { decideWanted } from './decide-wanted.ts';
+import { recordNotification } from './decide-notices.ts';
+import { dueEvents, type Decided } from './due-events.ts';
 import type { Held } from './held.ts';
 import { notificationText, type NotificationType, type ToldEvent } from './notification.ts';
 
@@ -28,8 +27,6 @@ export interface HookDeliveryOptions {
   readonly base: () => string;
 }
 
-/** Most events in one notification, unless its subscriber asks for fewer. */
-const COUNT_MAX = 100;
 const NOTHING: Decided = { events: [], account: { shown: { versions: '', patients: [] }, basis: '' } };
 const AGAIN_MS = 1_000;
 
@@ -143,42 +140,11 @@ async function sendingNow(
   return { type, events, body, upTo, messageId: `${id}-${type}-${which}`, at: Date.now() };
 }
 
-/**
- * What may be told of the next ones. Where nothing may be told of any, nothing is sent: their bare numbers come with what comes
- * after them.
- */
 async function eventsDue({ gateway, store }: HookDeliveryOptions, held: Held): Promise<Decided | undefined> {
-  const { stored, terms, events: last } = held;
-  const most = Math.min(COUNT_MAX, terms.channel.maxCount ?? COUNT_MAX);
-  const numbered = await store.numbered(held.id, stored.delivered, most);
-  const told = await decided(gateway, held, numbered);
-  const isLast = numbered.length < most || numbered.at(-1)!.number >= last;
-  if (!isLast || told.events.some(({ outcome }) => outcome.kind !== 'withheld')) return told;
-  held.withheldUpTo = last;
-  return undefined;
-}
-
-export interface Decided {
-  readonly events: readonly ToldEvent[];
-  readonly account: Pick<DecidedNotices, 'shown' | 'basis'>;
-}
-
-/** What may be told of these now. */
-export async function decided(
-  gateway: Gateway,
-  held: Pick<Held, 'owner' | 'terms'>,
-  numbered: readonly NumberedNotice[],
-): Promise<Decided> {
-  const notices = numbered.map(({ notice }) => notice);
-  const wantsBodies = held.terms.channel.content === 'full-resource';
-  const { outcomes, ...account } = await decideWanted(
-    gateway,
-    held.owner,
-    held.terms.filter,
-    notices,
-    wantsBodies,
-  );
-  return { events: numbered.map((it, at) => ({ ...it, outcome: outcomes[at]! })), account };
+  const { id, owner, terms, stored, events } = held;
+  const due = await dueEvents(gateway, store, { id, owner, terms, told: stored.delivered, events });
+  if (due === undefined) held.withheldUpTo = events;
+  return due;
 }
 
 async function failed(

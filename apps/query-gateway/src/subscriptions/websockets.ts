@@ -12,7 +12,7 @@ import { recordNotification } from './decide-notices.ts';
 import { boundBy } from './binding-token.ts';
 import { topics } from './event-filter.ts';
 import type { Held } from './held.ts';
-import { decided } from './hook-delivery.ts';
+import { dueEvents } from './due-events.ts';
 import { notificationText, type NotificationType } from './notification.ts';
 import { termsOf, type Terms } from './parse-subscription.ts';
 import { statusOf } from './served.ts';
@@ -36,7 +36,6 @@ const SUBSCRIPTIONS_MAX = 100;
 const MESSAGE_BYTES_MAX = 16 * 1024;
 /** With so much not taken by the client it is hung up on: what it misses it reads by `$events`. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
-const COUNT_MAX = 100;
 /** Numbers that another process gave are looked for so often, and whether a subscription has ended. */
 const LOOK_EVERY_MS = 500;
 const PING_EVERY_MS = 30_000;
@@ -265,18 +264,17 @@ export class Websockets {
     }
     its.stored = stored;
     its.events = Math.max(its.events, stored.events);
-    const most = Math.min(COUNT_MAX, its.terms.channel.maxCount ?? COUNT_MAX);
-    const numbered = await store.numbered(its.id, its.sent, most);
-    if (numbered.length === 0) return false;
     const { owner } = stored;
-    const { events, account } = await decided(gateway, { owner, terms: its.terms }, numbered);
-    const last = numbered.at(-1)!.number;
-    if (last >= its.events && events.every(({ outcome }) => outcome.kind === 'withheld')) {
-      its.withheldUpTo = its.events;
+    const { id, terms, sent, events: upTo } = its;
+    const due = await dueEvents(gateway, store, { id, owner, terms, told: sent, events: upTo });
+    if (due === undefined) {
+      its.withheldUpTo = upTo;
       return false;
     }
+    const { events, account } = due;
+    const last = events.at(-1)!.number;
     if (account.shown.versions !== '') {
-      const to = { caller: owner, correlation: `${its.id}-${last}`, base: base(), subscription: its.id };
+      const to = { caller: owner, correlation: `${id}-${last}`, base: base(), subscription: id };
       if (!(await recordNotification(gateway, to, account))) return false;
     }
     this.#send(connection, its, 'event-notification', events);

@@ -1,5 +1,6 @@
 export { readKafkaSettings } from './kafka-settings.ts';
 export type { KafkaSettings, KafkaSettingsOutcome } from './kafka-settings.ts';
+export { KnownMessages } from './known-messages.ts';
 export { consumeLanes } from './lane-consumer.ts';
 export type { LaneBatch, LaneConsumer, LaneConsumerOptions } from './lane-consumer.ts';
 export { openLaneProducer, SendDoubt } from './lane-producer.ts';

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { kafkaClient } from './kafka-client.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
+import type { KnownMessages } from './known-messages.ts';
 import { isSealed } from './message-seal.ts';
 import { decodeMessage } from './message.ts';
 import type { Delivered, ReceivedMessage } from './message.ts';
@@ -34,6 +35,8 @@ export interface LaneConsumerOptions {
   /** A consumer from which nothing is heard for so long loses its lanes; 8 seconds unless told. */
   readonly sessionMilliseconds?: number;
   readonly clientId?: string;
+  /** Of all consumers of the topic in this process. */
+  readonly known?: KnownMessages;
 }
 
 export interface LaneConsumer {
@@ -122,7 +125,7 @@ async function consumeOnce(
 async function work(
   { batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload,
   consumer: Consumer,
-  { onBatch, settings }: LaneConsumerOptions & { readonly settings: KafkaSettings },
+  { onBatch, settings, known }: LaneConsumerOptions & { readonly settings: KafkaSettings },
   closing: AbortSignal,
   committed: Map<number, number>,
 ): Promise<void> {
@@ -133,7 +136,7 @@ async function work(
   // kafkajs sends one only as often as it must. A failure says that the group is being shared out anew.
   const beat = setInterval(() => void heartbeat().catch((fault: unknown) => stopping.abort(fault)), 500);
   try {
-    const messages = batch.messages.map((message) => deliveredOf(message, batch.partition, settings));
+    const messages = batch.messages.map((message) => deliveredOf(message, batch.partition, settings, known));
     const behind = Number(batch.offsetLag());
     await onBatch({ lane: batch.partition, messages, behind, signal: stopping.signal });
   } finally {
@@ -154,7 +157,12 @@ function deliveredOf(
   message: ReceivedMessage,
   lane: number,
   { topic, sealKey: key }: KafkaSettings,
+  known?: KnownMessages,
 ): Delivered {
-  if (key === undefined || isSealed(message, { key, topic, lane })) return decodeMessage(message);
-  return { kind: 'unreadable', reason: 'it was not sealed for this lane with the key of our services' };
+  if (key === undefined) return decodeMessage(message);
+  const look = (): Delivered =>
+    isSealed(message, { key, topic, lane })
+      ? decodeMessage(message)
+      : { kind: 'unreadable', reason: 'it was not sealed for this lane with the key of our services' };
+  return known === undefined ? look() : known.of(message, lane, look);
 }

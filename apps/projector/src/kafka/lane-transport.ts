@@ -4,10 +4,12 @@
  */
 import {
   consumeLanes,
+  KnownMessages,
   type KafkaSettings,
   type LaneConsumer,
   type LaneConsumerOptions,
 } from '@carelog/distribution';
+import { randomBytes } from 'node:crypto';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import type { LaneDelivery } from './view-projector.ts';
 
@@ -37,9 +39,14 @@ export class LaneTransport extends Server implements CustomTransportStrategy {
 
   /** Calls back at once: where no broker answers yet, it is asked again until one does. */
   listen(callback: () => void): void {
+    // Kafka deals lanes out in the order of these names: the handlers of a process have the same lanes, and look at a message once.
+    const clientId = `carelog-projector-${randomBytes(6).toString('hex')}`;
+    const known = new KnownMessages();
     const { kafka, ...options } = this.#options;
     for (const pattern of this.messageHandlers.keys()) {
       const consumer = consumeLanes(kafka, {
+        clientId,
+        known,
         ...options,
         group: `${kafka.topic}-${pattern}`,
         onLanes: (lanes) => void this.#handle(pattern, { kind: 'lanes', lanes }).catch(options.onFault),

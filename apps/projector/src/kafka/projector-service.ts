@@ -6,6 +6,7 @@ import { openPostgresKeyring } from '@carelog/keyring';
 import { careSettings, careSettingsProjectionBy, careSettingsSchema, openPostgresCareSettingsWriter, openPostgresPopulationWriter, openPostgresRecordWriter, openVersions, populationSchema, recordProjectionBy, schemaOf } from '@carelog/read-models'; // prettier-ignore
 import type { Log, Sample } from '@carelog/service-kit';
 import { historyFrom } from '../history.ts';
+import { evolvedOnce, openedOnce } from './found-once.ts';
 import { startProjecting } from './start-projecting.ts';
 import { prefetchBy, type Ground, type View } from './view-projector.ts';
 
@@ -62,20 +63,21 @@ export async function startProjectorService(options: ProjectorServiceOptions): P
   };
 }
 
-type ViewOptions = Pick<ViewGroundOptions, 'readModelsUrl' | 'policy'>;
+type CareSettingsProjection = ReturnType<typeof careSettingsProjectionBy>;
 
-function careSettingsView({ readModelsUrl: url, policy }: ViewOptions): View<unknown> {
+function careSettingsView(url: string, projection: CareSettingsProjection): View<unknown> {
   const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings });
-  return { name: careSettingsSchema(careSettings), projection: careSettingsProjectionBy(policy), readModel }; // prettier-ignore
+  return { name: careSettingsSchema(careSettings), projection, readModel };
 }
 
 /** The population by itself: it reads again who comes back to it, and must hold up nobody's care. */
 function populationView(
-  { readModelsUrl: url, policy }: ViewOptions,
+  { readModelsUrl: url, policy }: Pick<ViewGroundOptions, 'readModelsUrl' | 'policy'>,
+  told: CareSettingsProjection,
   { store, open, prefetch }: ViewGround['ground'],
   digest: (kind: string, value: string) => string,
 ): View<unknown> {
-  const projection = { ...careSettingsProjectionBy(policy), name: 'population' };
+  const projection = { ...told, name: 'population' };
   const historyOf = historyFrom({ store, open, projection, ...(prefetch && { prefetch }) });
   const readModel = openPostgresPopulationWriter({ url, policy, digest, historyOf });
   return { name: populationSchema(policy), projection, readModel };
@@ -103,7 +105,7 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
       log,
       laneOf: (partition) => laneOf(partition, lanes),
       prefetch: prefetchBy((partitions) => keyring.know(partitions)),
-      open: (event) => keyring.open(event),
+      open: openedOnce((event) => keyring.open(event)),
       // What an operator stepped over in the record is stepped over in every view.
       async skipped() {
         const { epoch } = await store.freshHead();
@@ -111,7 +113,8 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
       },
     };
     const digest = (kind: string, value: string) => keyring.hmac(kind, value);
-    const beside = [careSettingsView(options), populationView(options, ground, digest)];
+    const told = evolvedOnce(careSettingsProjectionBy(policy));
+    const beside = [careSettingsView(readModelsUrl, told), populationView(options, told, ground, digest)];
     opened.push(...beside.map((it) => it.readModel));
     return { view: { name, projection, readModel }, beside, ground, close };
   } catch (fault) {

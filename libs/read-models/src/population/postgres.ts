@@ -84,7 +84,9 @@ export function openPostgresPopulationWriter({
   digest,
   historyOf,
 }: PostgresPopulationWriterOptions): SharedReadModel<Told> {
-  const pool = writingPool({ url, purpose: 'carelog population writer', connections: 3 });
+  // Every statement finds what it wants by an index; of a table that was just filled the server does not know that yet.
+  const planning = '-c enable_seqscan=off';
+  const pool = writingPool({ url, purpose: 'carelog population writer', connections: 3, settings: planning });
   return new PostgresPopulationWriter(pool, populationSchema(policy), pseudonymsBy(digest), historyOf);
 }
 

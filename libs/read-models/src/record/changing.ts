@@ -33,7 +33,10 @@ export function difference(
   before: readonly IndexRow[],
   after: readonly IndexRow[],
 ): { readonly gone: readonly IndexRow[]; readonly come: readonly IndexRow[] } {
-  const [old, current] = [byName(before), byName(after)];
+  const current = byName(after);
+  // Most are new.
+  if (before.length === 0) return { gone: [], come: [...current.values()] };
+  const old = byName(before);
   const only = (some: Map<string, IndexRow>, others: Map<string, IndexRow>) =>
     [...some].filter(([name]) => !others.has(name)).map(([, row]) => row);
   return { gone: only(old, current), come: only(current, old) };
@@ -41,5 +44,11 @@ export function difference(
 
 /** Equal rows share a name. */
 function byName(rows: readonly IndexRow[]): Map<string, IndexRow> {
-  return new Map(rows.map((row) => [`${row.table} ${row.values.join('\u0000')}`, row]));
+  const named = new Map<string, IndexRow>();
+  for (const row of rows) {
+    let name: string = row.table;
+    for (const value of row.values) name += `\u0000${value}`;
+    named.set(name, row);
+  }
+  return named;
 }

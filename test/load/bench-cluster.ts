@@ -26,6 +26,9 @@ import { processorTimes } from './processor-time.ts';
 
 export { LANES, TOPIC };
 
+/** As a server of this size is set up; by default it would be busy with checkpoints. */
+const SERVER = { shared_buffers: '1GB', max_wal_size: '8GB' };
+
 /** Kinds of processes, in the order of an event's way. */
 export const PROCESSES = ['gateway', 'writer', 'PostgreSQL', 'relay', 'Kafka', 'projector'] as const;
 export type ProcessKind = (typeof PROCESSES)[number];
@@ -47,7 +50,7 @@ export interface BenchCluster extends LocalCluster {
 export async function startBenchCluster(folder: string): Promise<BenchCluster> {
   const env = (first: string) => ({ CARELOG_LOG: 'error', CARELOG_URL: first });
   const [postgres, kafka] = await Promise.all([
-    startPostgres({ folder: join(folder, 'postgres') }),
+    startPostgres({ folder: join(folder, 'postgres'), settings: SERVER }),
     startKafka({ folder: join(folder, 'kafka') }),
   ]);
   const engines = { postgresUrl: postgres.url(), brokers: kafka.brokers };

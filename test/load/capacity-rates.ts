@@ -16,6 +16,7 @@ import {
 import { startKafka, startPostgres, type Kafka } from '@carelog/engines';
 import { openPostgresEventStore, type PostgresEventStore } from '@carelog/event-store';
 import { catchUpLanes } from '@carelog/projection';
+import { careSettings, populationSchema } from '@carelog/read-models';
 import { createLog } from '@carelog/service-kit';
 import { generatePopulation } from '@carelog/synthetic';
 import { Client } from 'pg';
@@ -23,9 +24,12 @@ import { migrateCluster } from '../../apps/carelog/src/cluster/migrate.ts';
 import { loadPopulation } from '../../apps/carelog/src/commands/demo.ts';
 import { exportLogs } from '../../apps/carelog/src/commands/export.ts';
 import { importLog } from '../../apps/carelog/src/commands/import-log.ts';
+import type { ViewGround } from '../../apps/projector/src/kafka/projector-service.ts';
 import { openViewGround } from '../../apps/projector/src/service.ts';
 import { someEvent, to } from '../../libs/event-store/src/some-event.ts';
+import { careSettingSchema } from '../../libs/read-models/src/care-settings/postgres/tables.ts';
 import { startEmptyStack } from '../support/start-stack.ts';
+import type { Cost } from './capacity.ts';
 
 const PEOPLE = 40;
 const LANES = 4;
@@ -42,7 +46,7 @@ try {
   const events = store.head().position;
   const projected = await projection(events);
   // Before anything is added that the population did not bring.
-  const sizes = { log: await bytesOf('log'), record: await bytesOf('record_v4'), message: await messageBytes(store) }; // prettier-ignore
+  const sizes = { log: await bytesOf(['log']), views: await bytesOf(projected.schemas), message: await messageBytes(store) }; // prettier-ignore
   // Not before: nothing else shall run while the others are measured.
   const kafka = await startKafka({ folder: join(folder, 'kafka') });
   ending.push(() => kafka.stop());
@@ -51,8 +55,9 @@ try {
     eventsPerMessage: events / messages,
     turn,
     page: await costs((size) => pages(kafka, store, size, events)),
-    batch: projected,
-    bytes: { log: sizes.log / events, record: sizes.record / events, lane: sizes.message },
+    batch: projected.batch,
+    views: projected.views,
+    bytes: { log: sizes.log / events, views: sizes.views / events, lane: sizes.message },
   };
   process.stdout.write(`${JSON.stringify(rates, (_, it: unknown) => (typeof it === 'number' ? Number(it.toPrecision(3)) : it), 2)}\n`); // prettier-ignore
   await store.close();
@@ -81,9 +86,7 @@ async function record(): Promise<number> {
 }
 
 /** From what a unit of few and one of many takes: of each unit, and of each event in it. */
-async function costs(
-  unitMs: (size: number) => Promise<number>,
-): Promise<{ unitMs: number; eventMs: number }> {
+async function costs(unitMs: (size: number) => Promise<number>): Promise<Cost> {
   await unitMs(FEW);
   const [few, many] = [await unitMs(FEW), await unitMs(MANY)];
   const eventMs = Math.max(0, (many - few) / (MANY - FEW));
@@ -125,15 +128,30 @@ async function pages(kafka: Kafka, store: PostgresEventStore, size: number, even
   }
 }
 
-/** The record, built by one projector from batches of many events and of few. */
-async function projection(events: number): Promise<{ unitMs: number; eventMs: number }> {
+/**
+ * Every view, one after another, each built by one projector from batches of many events and of few; and what a batch takes for
+ * all of them, which share the projector's thread.
+ */
+async function projection(events: number) {
+  const url = postgres.url();
+  const { view, beside, ground, close } = await openViewGround({ logUrl: url, readModelsUrl: url, keyringUrl: url, masterKeyFile: process.env['CARELOG_KEYRING_MASTER_KEY_FILE']!, lanes: LANES, policy: defaultPolicy(), log: createLog('silent') }); // prettier-ignore
+  const views: Record<string, Cost> = {};
+  for (const it of [view, ...beside]) views[it.name] = await viewCost(it, ground, events);
+  await close();
+  const sum = (of: keyof Cost) => Object.values(views).reduce((all, cost) => all + cost[of], 0);
+  const schemas = [view.name, populationSchema(defaultPolicy()), ...careSettings.map(careSettingSchema)];
+  return { batch: { unitMs: sum('unitMs'), eventMs: sum('eventMs') }, views, schemas };
+}
+
+async function viewCost(
+  { projection: rule, readModel }: ViewGround['view'],
+  ground: ViewGround['ground'],
+  events: number,
+): Promise<Cost> {
   const lanes = Array.from({ length: LANES }, (_, lane) => lane);
   const built = async (batchSize: number): Promise<number> => {
-    const url = postgres.url();
-    const { view, ground, close } = await openViewGround({ logUrl: url, readModelsUrl: url, keyringUrl: url, masterKeyFile: process.env['CARELOG_KEYRING_MASTER_KEY_FILE']!, lanes: LANES, policy: defaultPolicy(), log: createLog('silent') }); // prettier-ignore
-    const { projection: rule, readModel } = view;
     await readModel.clear();
-    const ms = await timed(1, () =>
+    return timed(1, () =>
       catchUpLanes(lanes, {
         ...ground,
         skipped: async () => new Set(),
@@ -142,9 +160,9 @@ async function projection(events: number): Promise<{ unitMs: number; eventMs: nu
         readModel,
       }),
     );
-    await close();
-    return ms;
   };
+  // Once for the code to be compiled that it runs through.
+  await built(MANY * LANES);
   const many = await built(MANY * LANES);
   const few = await built(FEW * LANES * 5);
   // One batch of the log is a transaction in each lane: the difference is what the additional ones take.
@@ -156,10 +174,10 @@ async function projection(events: number): Promise<{ unitMs: number; eventMs: nu
   return { unitMs, eventMs: Math.max(0, (many - manyUnits * unitMs) / events) };
 }
 
-async function bytesOf(schema: string): Promise<number> {
+async function bytesOf(schemas: readonly string[]): Promise<number> {
   const { rows } = await owner.query<{ bytes: string }>(
-    "SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'r'",
-    [schema],
+    "SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c WHERE c.relnamespace = ANY($1::text[]::regnamespace[]) AND c.relkind = 'r'",
+    [schemas],
   );
   return Number(rows[0]!.bytes);
 }

@@ -16,11 +16,12 @@ export interface Rates {
   readonly eventsPerMessage: number;
   readonly turn: Cost;
   readonly page: Cost;
+  /** In all views, of which each has a transaction of its own. */
   readonly batch: Cost;
   /** Processor time of gateway and writer together, and of a gateway for an answer. */
   readonly coreMs: { readonly message: number; readonly answer: number };
-  /** Of an event in the log, in the record, and in a lane; of an answer in the log of accesses. */
-  readonly bytes: { readonly log: number; readonly record: number; readonly lane: number; readonly access: number }; // prettier-ignore
+  /** Of an event in the log, in all views, and in a lane; of an answer in the log of accesses. */
+  readonly bytes: { readonly log: number; readonly views: number; readonly lane: number; readonly access: number }; // prettier-ignore
 }
 
 /** docs/operating/capacity.md says where each is from; test/load/capacity-rates.ts measures them anew. */
@@ -30,7 +31,7 @@ export const measured: Rates = {
   page: { unitMs: 3.5, eventMs: 0.08 },
   batch: { unitMs: 12, eventMs: 0.45 },
   coreMs: { message: 1.6, answer: 0.35 },
-  bytes: { log: 1_860, record: 2_270, lane: 1_450, access: 160 },
+  bytes: { log: 1_860, views: 2_270, lane: 1_450, access: 160 },
 };
 
 export interface Demand {
@@ -58,7 +59,7 @@ export interface Needs {
   readonly gateways: number;
   readonly writers: number;
   /** Bytes a year, of one copy each. */
-  readonly yearly: { readonly log: number; readonly record: number; readonly access: number };
+  readonly yearly: { readonly log: number; readonly views: number; readonly access: number };
   /** Bytes that the brokers keep, all copies. */
   readonly inLanes: number;
   readonly brokers: number;
@@ -86,7 +87,7 @@ export function needsOf(demand: Demand, rates: Rates = measured): Needs {
   const answers = demand.peak * demand.answersPerMessage;
   const coresOf = (ms: number) => Math.ceil(ms / 1_000 / BUSY_MAX / CORES) + SPARE;
   const perDay = (demand.messagesPerMonth / 30) * rates.eventsPerMessage;
-  const { log, record, lane, access } = rates.bytes;
+  const { log, views, lane, access } = rates.bytes;
   return {
     eventsPerSecond,
     logBusy: busyOf(eventsPerSecond, rates.turn, TURN_EVENTS),
@@ -96,7 +97,7 @@ export function needsOf(demand: Demand, rates: Rates = measured): Needs {
     lanes: Math.max(12, Math.ceil((projectors * 8) / 12) * 12),
     gateways: coresOf(answers * rates.coreMs.answer + (demand.peak * rates.coreMs.message) / 2),
     writers: coresOf((demand.peak * rates.coreMs.message) / 2),
-    yearly: { log: yearlyEvents * log, record: yearlyEvents * record, access: yearlyMessages * demand.answersPerMessage * access }, // prettier-ignore
+    yearly: { log: yearlyEvents * log, views: yearlyEvents * views, access: yearlyMessages * demand.answersPerMessage * access }, // prettier-ignore
     inLanes: perDay * RETENTION_DAYS * lane * COPIES,
     brokers: COPIES,
     rebuildHours: yearlyEvents / (projectors * rateOf(rates.batch, PAGE_EVENTS)) / 3_600,
@@ -241,15 +242,15 @@ export function tables(): string {
     row('the log’s one turn, busy at the peak', ({ needs }) => percent(needs.logBusy)),
     row('the relay, busy at the peak', ({ needs }) => percent(needs.relayBusy)),
     row('lanes', ({ needs }) => whole(needs.lanes)),
-    row('projectors of each view', ({ needs }) => whole(needs.projectors)),
+    row('projectors, of two cores', ({ needs }) => whole(needs.projectors)),
     row('gateways, of one core', ({ needs }) => whole(needs.gateways)),
     row('writers, of one core', ({ needs }) => whole(needs.writers)),
     row('brokers', ({ needs }) => whole(needs.brokers)),
     row('log, a year, one copy', ({ needs }) => tb(needs.yearly.log)),
-    row('record, a year, one copy', ({ needs }) => tb(needs.yearly.record)),
+    row('all views, a year, one copy', ({ needs }) => tb(needs.yearly.views)),
     row('log of accesses, a year, one copy', ({ needs }) => tb(needs.yearly.access)),
     row('in the lanes, seven days, three copies', ({ needs }) => tb(needs.inLanes)),
-    row('to build a view anew from a year of events', ({ needs }) => `${needs.rebuildHours.toFixed(1)} h`),
+    row('to build all views anew from a year of events', ({ needs }) => `${needs.rebuildHours.toFixed(1)} h`),
     row('simulated: from arrival to the view, p50', ({ simulated }) => `${simulated.p50.toFixed(0)} ms`),
     row('simulated: from arrival to the view, p99', ({ simulated }) => `${simulated.p99.toFixed(0)} ms`),
   ].join('\n');

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
@@ -32,6 +34,21 @@ describe.skipIf(typeof first === 'string')(
       running = await startKafka({ folder });
       expect(running.brokers).toEqual(brokers);
       expect(await withAdmin(brokers, (admin) => admin.listTopics())).toContain('kept');
+    }, 120_000);
+
+    it('takes other ports, with the data that it has, where something else took those that it had', async () => {
+      const { brokers } = running!;
+      await withAdmin(brokers, (admin) => admin.createTopics({ topics: [{ topic: 'moved' }] }));
+      await running!.stop();
+      const other = createServer().listen(Number(brokers[0]!.split(':')[1]), '127.0.0.1');
+      await once(other, 'listening');
+      try {
+        running = await startKafka({ folder });
+        expect(running.brokers).not.toEqual(brokers);
+        expect(await withAdmin(running.brokers, (admin) => admin.listTopics())).toContain('moved');
+      } finally {
+        other.close();
+      }
     }, 120_000);
   },
 );

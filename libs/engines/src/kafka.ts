@@ -13,13 +13,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Kafka as KafkaClient, logLevel } from 'kafkajs';
 import { EngineMissing } from './engine-missing.ts';
-import { freePorts } from './free-port.ts';
+import { freePorts, isFree } from './free-port.ts';
 import { spawnServer } from './spawn-server.ts';
 
 export interface KafkaOptions {
   /** Made where it is missing; holds ports, data and a log of each broker, and is used again by the next start. */
   readonly folder: string;
-  /** Of the first broker, the others follow; those of the last start on this folder, or free ones, unless told. */
+  /** Of the first broker, the others follow; those of the last start on this folder where nobody else took them, or free ones, unless told. */
   readonly port?: number;
   /** One unless told. Three keep every record twice more, and go on without one of them. */
   readonly brokers?: 1 | 3;
@@ -147,7 +147,7 @@ async function fetchJars(): Promise<string> {
   return jars;
 }
 
-/** Clients and other brokers know a broker by its port, so it keeps the port it had. */
+/** Clients and other brokers know a broker by its port, so it keeps the port it had, unless something else took it meanwhile. */
 async function nodesOf(
   folder: string,
   { port, brokers = 1, advertised = [], settings: more = {} }: KafkaOptions,
@@ -156,7 +156,9 @@ async function nodesOf(
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as [number, number][]) : [];
   const ports: [number, number][] = [];
   for (let broker = 0; broker < (known.length || brokers); broker++) {
-    const [own, controller] = known[broker] ?? ((await freePorts(2)) as [number, number]);
+    const before = known[broker];
+    const isLeft = before !== undefined && (port !== undefined || (await isFree(before[0]))) && (await isFree(before[1])); // prettier-ignore
+    const [own, controller] = isLeft ? before : ((await freePorts(2)) as [number, number]);
     ports.push([port === undefined ? own : port + broker, controller]);
   }
   await writeFile(file, JSON.stringify(ports));

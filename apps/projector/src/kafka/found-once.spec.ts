@@ -3,14 +3,15 @@ import type { OpenedContent } from '@carelog/projection';
 import { describe, expect, it } from 'vitest';
 import { evolvedOnce, openedOnce } from './found-once.ts';
 
-const event = (position: number) => ({ position }) as RecordedEvent;
+const event = (position: number) => ({ position, partition: 'ann' }) as RecordedEvent;
+const never = () => false;
 const opened = (...bytes: number[]): OpenedContent => ({ kind: 'opened', bytes: new Uint8Array(bytes) });
 const unreadable: OpenedContent = { kind: 'unreadable', reason: 'unknown-key' };
 
 describe('what several views need of an event', () => {
   it('is opened once', () => {
     let times = 0;
-    const open = openedOnce(() => opened((times += 1)));
+    const open = openedOnce(() => opened((times += 1)), never);
     const one = event(1);
     expect(open(one)).toBe(open(one));
     expect(open(event(1))).toEqual(opened(2));
@@ -18,9 +19,21 @@ describe('what several views need of an event', () => {
 
   it('is opened again where it could not be: its key may have come', () => {
     const answers = [unreadable, opened(1)];
-    const open = openedOnce(() => answers.shift()!);
+    const open = openedOnce(() => answers.shift()!, never);
     const one = event(1);
     expect([open(one), open(one)]).toEqual([unreadable, opened(1)]);
+  });
+
+  it('is asked for again where it was erased meanwhile', () => {
+    const erased = new Set<string>();
+    const open = openedOnce(
+      ({ partition }) => (erased.has(partition) ? { kind: 'unreadable', reason: 'erased' } : opened(1)),
+      (partition) => erased.has(partition),
+    );
+    const one = event(1);
+    expect(open(one)).toEqual(opened(1));
+    erased.add('ann');
+    expect(open(one)).toEqual({ kind: 'unreadable', reason: 'erased' });
   });
 
   it('is worked out once for one content, also where that is nothing; and anew where it cannot be opened any more', () => {

@@ -4,12 +4,12 @@ import type { OpenedContent, Projection } from '@carelog/projection';
 
 type Open = (event: RecordedEvent) => OpenedContent;
 
-/** What cannot be opened may be openable later, and is asked for again. */
-export function openedOnce(open: Open): Open {
+/** What cannot be opened may be openable later, and is asked for again; so is what must not be known any more. */
+export function openedOnce(open: Open, isErased: (partition: string) => boolean): Open {
   const known = new WeakMap<RecordedEvent, OpenedContent>();
   return (event) => {
     const before = known.get(event);
-    if (before !== undefined) return before;
+    if (before !== undefined && !isErased(event.partition)) return before;
     const content = open(event);
     if (content.kind === 'opened') known.set(event, content);
     return content;

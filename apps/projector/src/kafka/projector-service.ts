@@ -105,7 +105,10 @@ export async function openViewGround(options: ViewGroundOptions): Promise<ViewGr
       log,
       laneOf: (partition) => laneOf(partition, lanes),
       prefetch: prefetchBy((partitions) => keyring.know(partitions)),
-      open: openedOnce((event) => keyring.open(event)),
+      open: openedOnce(
+        (event) => keyring.open(event),
+        (partition) => keyring.isErased(partition),
+      ),
       // What an operator stepped over in the record is stepped over in every view.
       async skipped() {
         const { epoch } = await store.freshHead();

@@ -139,6 +139,7 @@ describe.skipIf(server === undefined)(`a keyring in PostgreSQL${why}`, () => {
       5_000,
     );
     expect(keyring.open(kept).kind).toBe('opened');
+    expect(['p', 'q'].map((it) => keyring.isErased(it))).toEqual([true, false]);
     await keyring.prepare(['new']);
     expect(keyring.seal('new', event, plaintext).content.byteLength).toBeGreaterThan(0);
   });

@@ -23,6 +23,8 @@ export interface PostgresKeyringOptions {
 }
 
 export type PostgresKeyring = Omit<Keyring, 'close'> & {
+  /** As far as is known here; `know` finds out. What was opened before is not to be used any more. */
+  isErased(partition: string): boolean;
   /** Resolves when its connections are closed. */
   close(): Promise<void>;
 };
@@ -138,6 +140,10 @@ class RowsKeyring implements PostgresKeyring {
       'unprepared',
       `It is not known whether partition ${partition} has a data key. Call know first.`,
     );
+  }
+
+  isErased(partition: string): boolean {
+    return this.#erased.has(partition);
   }
 
   async erase(partition: string): Promise<void> {

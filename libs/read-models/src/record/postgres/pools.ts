@@ -10,9 +10,9 @@ export interface PoolOptions {
   readonly settings?: string;
 }
 
-/** For batches: they may take long, and wait for a lane that another holds. */
-export const writingPool = (options: PoolOptions): Pool =>
-  poolOf(options, {
+/** For batches: they may take long, and wait for a lane that another holds. No statement is worth the start of a worker. */
+export const writingPool = ({ settings = '', ...options }: PoolOptions): Pool =>
+  poolOf({ ...options, settings: `-c max_parallel_workers_per_gather=0 ${settings}` }, {
     statement_timeout: 60_000,
     lock_timeout: 30_000,
     // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.

@@ -59,6 +59,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   #generation = '';
   #written = 0;
   #analysedAt = 1_000;
+  #analysing: Promise<unknown> = Promise.resolve();
 
   constructor(
     pool: Pool,
@@ -98,7 +99,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       return this.#write(client, lane, now, standing);
     });
     if (position !== undefined) this.#hints.tell(lane, position);
-    if (this.#written >= this.#analysedAt) await this.#analyse();
+    if (this.#written >= this.#analysedAt) this.#analyse();
     if (held !== undefined) throw new LaneHeld(`Lane ${lane} of ${this.#schema} waits for another lane.`, { touched, position: held }); // prettier-ignore
     return touched;
   }
@@ -131,10 +132,10 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   }
 
   // A record that fills up is asked before the server comes to look at it by itself, and would be asked in wrong ways.
-  async #analyse(): Promise<void> {
+  #analyse(): void {
     this.#analysedAt = this.#written * 4;
-    // Without the right to, or beside another who does it, the server's own look must do.
-    await this.#namesPool.query(ANALYSE).catch(() => {});
+    // Without the right to, or beside another who does it, the server's own look must do. No lane waits for it.
+    this.#analysing = this.#analysing.then(() => this.#namesPool.query(ANALYSE)).catch(() => {});
   }
 
   async clear(lane?: number): Promise<void> {
@@ -147,6 +148,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   }
 
   async close(): Promise<void> {
+    await this.#analysing;
     await Promise.all([this.#pool.end(), this.#namesPool.end()]);
   }
 

@@ -13,18 +13,16 @@ import {
 } from '@carelog/read-models';
 import { createLog, issueToken, personas } from '@carelog/service-kit';
 import { Client } from 'pg';
-import {
-  LANES,
-  startLocalCluster,
-  TOPIC,
-  type LocalCluster,
-} from '../../apps/carelog/src/cluster/local-cluster.ts';
+import { startLocalCluster, TOPIC, type LocalCluster } from '../../apps/carelog/src/cluster/local-cluster.ts';
 
 import { progressed, reached } from '../../apps/carelog/src/cluster/lane-progress.ts';
 import { stackConfig } from '../support/stack-config.ts';
 import { processorTimes } from './processor-time.ts';
 
-export { LANES, TOPIC };
+export { TOPIC };
+
+/** One for each projector: the fewer there are, the more events a batch has. */
+export const LANES = 2;
 
 /** As a server of this size is set up; by default it would be busy with checkpoints. */
 const SERVER = { shared_buffers: '1GB', max_wal_size: '8GB' };
@@ -54,7 +52,11 @@ export async function startBenchCluster(folder: string): Promise<BenchCluster> {
     startKafka({ folder: join(folder, 'kafka') }),
   ]);
   const engines = { postgresUrl: postgres.url(), brokers: kafka.brokers };
-  const cluster = await startLocalCluster(stackConfig(folder), createLog('error'), { env, engines });
+  const cluster = await startLocalCluster(stackConfig(folder), createLog('error'), {
+    env,
+    engines,
+    lanes: LANES,
+  });
   const owner = new Client(cluster.ownerUrl);
   await owner.connect();
   const url = cluster.gateways[0]!;

@@ -21,11 +21,13 @@ import { laneRows } from './lane-rows.ts';
 import { pacedPosts } from './paced-posts.ts';
 import { cellOf, type ClusterReport, type ProcessorColumn } from './report.ts';
 import type { Settings } from './settings.ts';
-import { steadyRates } from './steady-rows.ts';
+import { steadyRates, steadyRatesAtTheLog } from './steady-rows.ts';
 import { person, round, send, TRANSACTION } from './targets.ts';
 
 /** So many that nobody is measured more often than in a hospital. */
-const PEOPLE = 2_000;
+const PEOPLE = 10_000;
+/** Of whom requests are made ready. */
+const POSTED = 2_000;
 /** To each of the two gateways. */
 const CONNECTIONS = 16;
 /** Events that one projector finds in the lanes. */
@@ -36,9 +38,10 @@ export function clusterRows(settings: Settings): Promise<ClusterReport> {
     settings.say('starting the cluster');
     const cluster = await startBenchCluster(folder);
     try {
-      const ground = await recordPeople(cluster, settings);
+      const everybody = await recordPeople(cluster, settings);
+      const ground = { ...everybody, people: everybody.people.slice(0, POSTED) };
       // First, while nobody has a long history yet.
-      const steady = await steadyRates(ground);
+      const steady = [...(await steadyRatesAtTheLog(everybody)), ...(await steadyRates(ground))];
       const posts = await saturated(ground, {
         name: 'single POSTs',
         path: '/Observation',

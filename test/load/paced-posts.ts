@@ -1,28 +1,45 @@
-/** Transactions in an open loop: the next goes off when it is due, whatever became of the ones before. */
+/** Work in an open loop, such as transactions by POST: the next goes off when it is due, whatever became of the ones before. */
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Pace {
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+export interface Posts extends Pace {
   /** FHIR endpoints that take turns. */
   readonly bases: readonly string[];
   readonly token: string;
   /** Taken in turns too. */
   readonly bodies: readonly string[];
-  readonly perSecond: number;
-  readonly seconds: number;
 }
 
 /** With so many on their way the server is overrun, and what more is sent would only wait. */
 const UNDER_WAY_MAX = 100;
 
 /** Resolves with whether the server kept up, once everything was answered. Throws where an answer is not 2xx. */
-export async function pacedPosts({ bases, token, bodies, perSecond, seconds }: Pace): Promise<boolean> {
+export async function pacedPosts({ bases, token, bodies, ...pace }: Posts): Promise<boolean> {
   const agent = new Agent({ keepAlive: true, maxSockets: UNDER_WAY_MAX });
+  try {
+    return await inOpenLoop(pace, (turn) =>
+      post(agent, bases[turn % bases.length]!, token, bodies[turn % bodies.length]!),
+    );
+  } finally {
+    agent.destroy();
+  }
+}
+
+/** `work` is told which turn it is. Resolves with whether it kept up, once all of it is done. */
+export async function inOpenLoop(
+  { perSecond, seconds }: Pace,
+  work: (turn: number) => Promise<unknown>,
+): Promise<boolean> {
   const all: Promise<void>[] = [];
   let underWay = 0;
   const one = async (turn: number): Promise<void> => {
     underWay += 1;
-    await post(agent, bases[turn % bases.length]!, token, bodies[turn % bodies.length]!);
+    await work(turn);
     underWay -= 1;
   };
   const begun = performance.now();
@@ -32,7 +49,6 @@ export async function pacedPosts({ bases, token, bodies, perSecond, seconds }: P
     await delay(1);
   }
   await Promise.all(all);
-  agent.destroy();
   return all.length >= seconds * perSecond;
 }
 

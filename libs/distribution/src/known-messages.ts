@@ -5,8 +5,8 @@
 import type { Delivered, ReceivedMessage } from './message.ts';
 
 /** Twice as many are kept at most, and for twice as long. */
-const MOST = 2_000;
-const KEPT_MILLISECONDS = 2_000;
+const MOST = 1_000;
+const KEPT_MILLISECONDS = 500;
 
 export class KnownMessages {
   #recent = new Map<string, Delivered>();

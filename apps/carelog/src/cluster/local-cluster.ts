@@ -30,7 +30,7 @@ export interface LocalCluster {
   close(): Promise<void>;
 }
 
-/** How the log is distributed in a local cluster. */
+/** How the log is distributed in a local cluster, unless told. */
 export const TOPIC = 'carelog.activities';
 export const LANES = 12;
 
@@ -55,6 +55,7 @@ export interface LocalClusterOptions {
   readonly engines?: LocalEngines;
   /** Of the database, and what the topic's name begins with; `carelog` unless told. */
   readonly name?: string;
+  readonly lanes?: number;
 }
 
 /** Resolves when every service is ready. Throws what keeps one from it, with everything ended; `EngineMissing` names its remedy. */
@@ -66,6 +67,7 @@ export async function startLocalCluster(
     settingsOf = async ({ env }) => env,
     engines: given,
     name = 'carelog',
+    lanes = LANES,
   }: LocalClusterOptions = {},
 ): Promise<LocalCluster> {
   if (!(await isFree(config.port)))
@@ -82,7 +84,7 @@ export async function startLocalCluster(
     const secrets = makeSecrets(folder, postgresUrl);
     const ownerUrl = await makeDatabase(postgresUrl, name, secrets.passwords);
     await migrateCluster({ ownerUrl, masterKeyFile: secrets.masterKeyFile, policy: config.policy });
-    await ensureTopic({ brokers, topic, lanes: LANES, replicas: 1 });
+    await ensureTopic({ brokers, topic, lanes, replicas: 1 });
     const emptyLog = await isEmpty(ownerUrl);
     const start = async (children: readonly ChildService[]): Promise<RunningService[]> => {
       const set = await Promise.all(children.map(async (it) => ({ ...it, env: await settingsOf(it) })));
@@ -93,7 +95,10 @@ export async function startLocalCluster(
     const startOn = async (free: readonly number[]) => {
       const ports = config.port === 0 ? free : [config.port, ...free];
       const port = ports[0]!;
-      const shared = sharedSettings({ ownerUrl, brokers, topic, secrets, folder, port }, env(urlAt(port)));
+      const shared = sharedSettings(
+        { ownerUrl, brokers, topic, lanes, secrets, folder, port },
+        env(urlAt(port)),
+      );
       const { gateways, writers, others } = childrenOf(config, folder, shared, ports);
       // Those that are ended last are started first: gateways still write while they answer what they have in hand.
       const running = [...(await start([...others, ...writers])), ...(await start(gateways))];
@@ -207,6 +212,7 @@ interface Ground {
   readonly ownerUrl: string;
   readonly brokers: readonly string[];
   readonly topic: string;
+  readonly lanes: number;
   readonly secrets: Secrets;
   readonly folder: string;
   /** Of the first gateway. */
@@ -216,7 +222,7 @@ interface Ground {
 type Shared = (service: (typeof serviceRoles)[number]) => Record<string, string>;
 
 function sharedSettings(
-  { ownerUrl, brokers, topic, secrets, folder, port }: Ground,
+  { ownerUrl, brokers, topic, lanes, secrets, folder, port }: Ground,
   env: Readonly<Record<string, string>>,
 ): Shared {
   const issuers = join(folder, 'issuers.json');
@@ -241,7 +247,7 @@ function sharedSettings(
       CARELOG_SERVICE_KEY_FILE: secrets.serviceKeyFile,
       CARELOG_KAFKA_BROKERS: brokers.join(','),
       CARELOG_KAFKA_TOPIC: topic,
-      CARELOG_KAFKA_LANES: String(LANES),
+      CARELOG_KAFKA_LANES: String(lanes),
       CARELOG_EMBEDDED_IDENTITY: 'off',
       CARELOG_ISSUERS: issuers,
       CARELOG_DEMO: 'off',

@@ -1,0 +1,61 @@
+/** Transactions that were accepted and sealed beforehand, so that what is measured begins at the log. */
+import type { Caller } from '@carelog/access';
+import { createRecordActivity } from '@carelog/activity-writer';
+import { openPostgresEventStore, type AppendOutcome, type StreamAppend } from '@carelog/event-store';
+import { openPostgresKeyring } from '@carelog/keyring';
+import type { BenchCluster } from './bench-cluster.ts';
+import { round } from './targets.ts';
+
+export interface ReadyAppends {
+  /** Puts the next one into the log. */
+  append(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const caller: Caller = { subject: 'bench', kind: 'system', careSetting: 'acute', organisation: 'RXX01', system: 'bench' }; // prettier-ignore
+
+/** So many rounds of `events` measurements, of these people in turn. */
+export async function readyAppends(
+  { ownerUrl: url, settings }: BenchCluster,
+  people: readonly string[],
+  { rounds, events }: { readonly rounds: number; readonly events: number },
+): Promise<ReadyAppends> {
+  const store = await openPostgresEventStore({ url, applicationName: 'carelog bench' });
+  const masterKeyFile = settings['CARELOG_KEYRING_MASTER_KEY_FILE']!;
+  const keyring = await openPostgresKeyring({ url, masterKeyFile });
+  const ready: (readonly StreamAppend[])[] = [];
+  const append = store.append.bind(store);
+  Object.assign(store, {
+    append: async (streams: readonly StreamAppend[]) => (ready.push(streams), asIfAppended(streams)),
+  });
+  const { record } = createRecordActivity({
+    store,
+    keyring,
+    match: async () => ({ kind: 'matched', ids: [] }),
+    accessFacts: () => undefined,
+    hasRoom: () => true,
+  });
+  for (let turn = 0; turn < rounds; turn += 1) {
+    const entries = round(people[turn % people.length]!, events).entry.map(({ resource }) => ({ method: 'POST' as const, type: resource.resourceType, resource: JSON.stringify(resource) })); // prettier-ignore
+    const [outcome] = await record({ caller, mode: 'transaction', entries });
+    if (outcome?.kind !== 'recorded') throw new Error(`Refused: ${JSON.stringify(outcome?.problems)}`);
+  }
+  await keyring.close();
+  let next = 0;
+  return {
+    async append() {
+      const outcome = await append(ready[next++]!);
+      if (outcome.kind !== 'appended') throw new Error(`The log says ${outcome.kind}.`);
+    },
+    close: () => store.close(),
+  };
+}
+
+/** What the writer is told meanwhile: it only hands on where they lie. */
+function asIfAppended(streams: readonly StreamAppend[]): AppendOutcome {
+  const recordedAt = new Date().toISOString();
+  const events = streams.flatMap(({ stream, events }) =>
+    events.map(({ id, partition }) => ({ id, stream, partition, revision: 1, position: 1, recordedAt })),
+  );
+  return { kind: 'appended', events };
+}

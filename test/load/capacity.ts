@@ -27,11 +27,11 @@ export interface Rates {
 /** docs/operating/capacity.md says where each is from; test/load/capacity-rates.ts measures them anew. */
 export const measured: Rates = {
   eventsPerMessage: 2.5,
-  turn: { unitMs: 1.7, eventMs: 0.06 },
-  page: { unitMs: 3.5, eventMs: 0.08 },
-  batch: { unitMs: 12, eventMs: 0.45 },
+  turn: { unitMs: 1.2, eventMs: 0.04 },
+  page: { unitMs: 3.1, eventMs: 0.09 },
+  batch: { unitMs: 16, eventMs: 0.27 },
   coreMs: { message: 1.6, answer: 0.35 },
-  bytes: { log: 1_860, views: 2_270, lane: 1_450, access: 160 },
+  bytes: { log: 1_860, views: 6_220, lane: 1_450, access: 160 },
 };
 
 export interface Demand {

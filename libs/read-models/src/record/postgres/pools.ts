@@ -12,12 +12,15 @@ export interface PoolOptions {
 
 /** For batches: they may take long, and wait for a lane that another holds. No statement is worth the start of a worker. */
 export const writingPool = ({ settings = '', ...options }: PoolOptions): Pool =>
-  poolOf({ ...options, settings: `-c max_parallel_workers_per_gather=0 ${settings}` }, {
-    statement_timeout: 60_000,
-    lock_timeout: 30_000,
-    // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.
-    idle_in_transaction_session_timeout: 20_000,
-  });
+  poolOf(
+    { ...options, settings: `-c max_parallel_workers_per_gather=0 ${settings}` },
+    {
+      statement_timeout: 60_000,
+      lock_timeout: 30_000,
+      // Shorter than others wait for the lane: one that is stopped in its transaction holds nobody up for long.
+      idle_in_transaction_session_timeout: 20_000,
+    },
+  );
 
 /** For questions that somebody waits for. */
 export const askingPool = (options: PoolOptions): Pool =>

@@ -93,7 +93,7 @@ export function needsOf(demand: Demand, rates: Rates = measured): Needs {
     logBusy: busyOf(eventsPerSecond, rates.turn, TURN_EVENTS),
     relayBusy: busyOf(eventsPerSecond, rates.page, PAGE_EVENTS),
     projectors,
-    // Four for each projector, and room to double: a lane is projected by one at a time, and their number is for ever.
+    // Two for each of four times as many projectors: a lane is projected by one at a time, and their number is for ever.
     lanes: Math.max(12, Math.ceil((projectors * 8) / 12) * 12),
     gateways: coresOf(answers * rates.coreMs.answer + (demand.peak * rates.coreMs.message) / 2),
     writers: coresOf((demand.peak * rates.coreMs.message) / 2),

@@ -1,6 +1,5 @@
 /** How soon what is recorded is in the record view and in every care setting's, while events come at a steady rate. */
-import { createRecordActivity } from '@carelog/activity-writer';
-import { defaultPolicy, type Caller } from '@carelog/access';
+import { defaultPolicy } from '@carelog/access';
 import { encodeEnvelope, openSqliteEventStore, type StreamAppend } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { startCareSettings, startProjector } from '@carelog/projector';
@@ -9,6 +8,7 @@ import { generatePopulation } from '@carelog/synthetic';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
+import { caller, writerOn } from './bench-writer.ts';
 import { startBareFollower } from './bare-follower.ts';
 import { inFolder } from './folder.ts';
 import { cellsOf, type SingleRow } from './report.ts';
@@ -112,13 +112,7 @@ async function lagsOf(
         return outcome;
       },
     });
-    const { record } = createRecordActivity({
-      store,
-      keyring,
-      match: async () => ({ kind: 'matched', ids: [] }),
-      accessFacts: () => undefined,
-      hasRoom: () => true,
-    });
+    const { record } = writerOn({ store, keyring });
     const write = async (entries: readonly Sent[]) => {
       const [outcome] = await record({ caller, mode: 'transaction', entries });
       if (outcome?.kind !== 'recorded') throw new Error(`Refused: ${JSON.stringify(outcome?.problems)}`);
@@ -146,8 +140,6 @@ async function lagsOf(
     keyring.close();
   }
 }
-
-const caller: Caller = { subject: 'bench', kind: 'system', careSetting: 'acute', organisation: 'RXX01', system: 'bench' }; // prettier-ignore
 
 interface Sent {
   readonly method: 'PUT' | 'POST';

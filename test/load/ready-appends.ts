@@ -1,9 +1,8 @@
 /** Transactions that were accepted and sealed beforehand, so that what is measured begins at the log. */
-import type { Caller } from '@carelog/access';
-import { createRecordActivity } from '@carelog/activity-writer';
 import { openPostgresEventStore, type AppendOutcome, type StreamAppend } from '@carelog/event-store';
 import { openPostgresKeyring } from '@carelog/keyring';
 import type { BenchCluster } from './bench-cluster.ts';
+import { caller, writerOn } from './bench-writer.ts';
 import { round } from './targets.ts';
 
 export interface ReadyAppends {
@@ -11,8 +10,6 @@ export interface ReadyAppends {
   append(): Promise<void>;
   close(): Promise<void>;
 }
-
-const caller: Caller = { subject: 'bench', kind: 'system', careSetting: 'acute', organisation: 'RXX01', system: 'bench' }; // prettier-ignore
 
 /** So many rounds of `events` measurements, of these people in turn. */
 export async function readyAppends(
@@ -28,13 +25,7 @@ export async function readyAppends(
   Object.assign(store, {
     append: async (streams: readonly StreamAppend[]) => (ready.push(streams), asIfAppended(streams)),
   });
-  const { record } = createRecordActivity({
-    store,
-    keyring,
-    match: async () => ({ kind: 'matched', ids: [] }),
-    accessFacts: () => undefined,
-    hasRoom: () => true,
-  });
+  const { record } = writerOn({ store, keyring });
   for (let turn = 0; turn < rounds; turn += 1) {
     const entries = round(people[turn % people.length]!, events).entry.map(({ resource }) => ({ method: 'POST' as const, type: resource.resourceType, resource: JSON.stringify(resource) })); // prettier-ignore
     const [outcome] = await record({ caller, mode: 'transaction', entries });

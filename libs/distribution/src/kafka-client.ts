@@ -1,5 +1,8 @@
 import { Kafka, logLevel } from 'kafkajs';
+import { letIdleConnectionsRest } from './idle-connections.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
+
+letIdleConnectionsRest();
 
 /**
  * A client of kafkajs with our settings. It hardly tries again by itself: whoever uses it knows what may be tried again.

@@ -26,7 +26,7 @@ export class PortIsTaken extends Error {
 }
 
 const CLI = join(import.meta.dirname, '../cli.ts');
-const WARNINGS = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
+const WARNINGS = ['--disable-warning=ExperimentalWarning'];
 const READY_MAX_MS = 120_000;
 const ASKED_MS = 250;
 const ANSWERED_MAX_MS = 5_000;

@@ -8,12 +8,6 @@ export type { LanePage, LaneProducer } from './lane-producer.ts';
 export { laneOf } from './lanes.ts';
 export { decodeMessage, encodeHeartbeat, encodeMessage } from './message.ts';
 export type { Delivered, LaneMessage, LanePlace, ReceivedMessage } from './message.ts';
-export {
-  migrateDistribution,
-  readRelayCheckpoint,
-  RELAYED,
-  RelayStateMismatch,
-  standBy,
-} from './relay-state.ts';
+export { migrateDistribution, readRelayCheckpoint, RelayStateMismatch, standBy } from './relay-state.ts';
 export type { RelayCheckpoint, RelayLease, StandByOptions } from './relay-state.ts';
 export { ensureTopic, TopicMismatch } from './topic.ts';

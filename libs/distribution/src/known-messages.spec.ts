@@ -12,7 +12,7 @@ const never = (): Delivered => {
 let known: KnownMessages;
 beforeEach(() => {
   vi.useFakeTimers();
-  known = new KnownMessages();
+  known = new KnownMessages(3);
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -22,6 +22,19 @@ describe('messages that were looked at', () => {
   it('are not looked at again, whoever is brought them next', () => {
     const first = known.of(sealed('a'), 3, () => heartbeat(7));
     expect(known.of(sealed('a'), 3, never)).toBe(first);
+  });
+
+  it('are forgotten when everybody was brought them', () => {
+    const first = known.of(sealed('a'), 3, () => heartbeat(7));
+    expect([known.of(sealed('a'), 3, never), known.of(sealed('a'), 3, never)]).toEqual([first, first]);
+    expect(known.of(sealed('a'), 3, () => unreadable)).toBe(unreadable);
+  });
+
+  it('are kept for nobody where there is one consumer', () => {
+    known = new KnownMessages(1);
+    known.of(sealed('a'), 3, () => heartbeat(7));
+    expect(known.of(sealed('a'), 3, () => unreadable)).toBe(unreadable);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('are others where they come in another lane, or with another seal', () => {

@@ -68,9 +68,6 @@ CREATE TABLE IF NOT EXISTS distribution.relay (
 );
 `;
 
-/** Notified with the topic's name each time the checkpoint has moved. Only a hint: the row is the truth. */
-export const RELAYED = 'carelog_relayed';
-
 /** Undefined before a relay first ran for this topic. */
 export async function readRelayCheckpoint(
   database: Pick<ClientBase, 'query'>,
@@ -213,18 +210,16 @@ async function take(session: Client, topic: string, leaseMilliseconds: number): 
   };
 
   function valuesOf({ epoch, eventId, position, positions }: RelayCheckpoint): unknown[] {
-    return [RELAYED, epoch, eventId, position, positions];
+    return [epoch, eventId, position, positions];
   }
 }
 
 const KEEP = `UPDATE distribution.relay SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
   WHERE topic = $1 AND fence = $2`;
-const MOVE = `WITH moved AS (
-    UPDATE distribution.relay
-      SET lease_until = clock_timestamp() + $3 * interval '1 millisecond',
-        epoch = $5, event_id = $6, position = $7, positions = $8
-      WHERE topic = $1 AND fence = $2 RETURNING topic)
-  SELECT pg_notify($4, topic) FROM moved`;
+// Nobody is told of it: views tell that they have what was relayed, and to tell is a wake-up of every session that listens.
+const MOVE = `UPDATE distribution.relay SET lease_until = clock_timestamp() + $3 * interval '1 millisecond',
+    epoch = $4, event_id = $5, position = $6, positions = $7
+  WHERE topic = $1 AND fence = $2`;
 
 interface Row {
   readonly epoch: string | null;

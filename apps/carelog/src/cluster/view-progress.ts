@@ -3,7 +3,7 @@
  * with the last position in each lane, and how far each view is in each lane. All views of a process are looked at together.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { readRelayCheckpoint, RELAYED } from '@carelog/distribution';
+import { readRelayCheckpoint } from '@carelog/distribution';
 import type { Gateway } from '@carelog/query-gateway';
 import { PROJECTED_CHANNEL } from '@carelog/read-models';
 import { escapeIdentifier, Pool } from 'pg';
@@ -57,6 +57,12 @@ interface Followed {
   readonly waiting: Set<Waiter>;
 }
 
+/** What a look found; `isAhead`: the view has what the relay has sent and not yet written down. */
+interface Found {
+  readonly progress: readonly LaneProgress[];
+  readonly isAhead: boolean;
+}
+
 /** Nothing is asked before a view is followed. */
 export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress {
   const { distributionUrl, readModelsUrl, topic, epoch, log } = options;
@@ -71,11 +77,14 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
   /** Of each of these, with what was known before of those that answer now. */
   async function progressIn(
     asked: readonly Pick<Followed, 'schema' | 'progress'>[],
-  ): Promise<readonly (readonly LaneProgress[])[]> {
+  ): Promise<readonly Found[]> {
     // The relay first: what it has sent by now a view can have by the time that it is asked.
     const relay = await readRelayCheckpoint(relays, topic);
     const lanes = await lanesIn(views, asked.map(({ schema }) => schema)); // prettier-ignore
-    return asked.map(({ progress }, at) => progressed(progress, relay, lanes[at]!, epoch()));
+    return asked.map(({ progress: before }, at) => {
+      const progress = progressed(before, relay, lanes[at]!, epoch());
+      return { progress, isAhead: progress.some((lane) => lane.at > (relay?.position ?? 0)) };
+    });
   }
 
   async function look(): Promise<void> {
@@ -89,10 +98,15 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
     for (const [at, it] of asked.entries()) if (it.schema === before[at]!.schema) take(it, found[at]!);
   }
 
-  function take(view: Followed, found: readonly LaneProgress[]): void {
-    view.progress = found;
-    view.position = reached(found);
+  function take(view: Followed, { progress, isAhead }: Found): void {
+    view.progress = progress;
+    view.position = reached(progress);
     view.readAt = performance.now();
+    // What the relay is about to write down nobody will tell of.
+    if (isAhead) {
+      view.isStale = true;
+      resting.in(REST_MS);
+    }
     for (const waiter of view.waiting) if (waiter.position <= view.position) waiter.done();
   }
 
@@ -126,10 +140,9 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
     else if (its.length > 0) resting.in(REST_MS);
   };
   const everything = () => hear(() => true);
-  const listening = [
-    listenTo(distributionUrl, RELAYED, everything),
-    listenTo(readModelsUrl, PROJECTED_CHANNEL, (said) => hear(({ schema }) => said?.startsWith(`${schema} `) ?? true)), // prettier-ignore
-  ];
+  const listening = listenTo(readModelsUrl, PROJECTED_CHANNEL, (said) =>
+    hear(({ schema }) => said?.startsWith(`${schema} `) ?? true),
+  );
   const ticking = setInterval(() => {
     if (performance.now() - lookedAt >= IDLE_MS) everything();
     if (isAwaited()) hint();
@@ -155,11 +168,12 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
       },
       async turnTo(schema, turn, signal) {
         for (let progress: readonly LaneProgress[] = []; ;) {
-          progress = (await progressIn([{ schema, progress }]))[0]!;
+          const [found] = await progressIn([{ schema, progress }]);
+          progress = found!.progress;
           if (isClosed || signal.aborted) return;
           if (reached(progress) >= view.position) {
             view.schema = schema;
-            take(view, progress);
+            take(view, found!);
             return turn();
           }
           await delay(WAITING_MS);
@@ -180,7 +194,7 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
       clearInterval(ticking);
       apart.never();
       resting.never();
-      await Promise.allSettled([...listening.map((it) => it.close()), relays.end(), views.end()]);
+      await Promise.allSettled([listening.close(), relays.end(), views.end()]);
     },
   };
 }

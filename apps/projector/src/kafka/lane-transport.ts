@@ -41,7 +41,7 @@ export class LaneTransport extends Server implements CustomTransportStrategy {
   listen(callback: () => void): void {
     // Kafka deals lanes out in the order of these names: the handlers of a process have the same lanes, and look at a message once.
     const clientId = `carelog-projector-${randomBytes(6).toString('hex')}`;
-    const known = new KnownMessages();
+    const known = new KnownMessages(this.messageHandlers.size);
     const { kafka, ...options } = this.#options;
     for (const pattern of this.messageHandlers.keys()) {
       const consumer = consumeLanes(kafka, {

@@ -47,8 +47,7 @@ function deteriorating(
   facts: readonly Placed[],
   response: Exclude<Response, 'routine'>,
 ): readonly WorkItem[] {
-  const all = observationSets(facts, daysBeforeNewest(facts));
-  const sets = telling(all);
+  const { all, sets } = scoresOf(facts);
   const newest = sets[0];
   if (newest?.response !== response || isOver(facts, newest)) return [];
   const run = unanswered(facts, whileHigh(sets, response));
@@ -62,6 +61,18 @@ function deteriorating(
   const until = new Date(all.find((it) => it.response !== 'routine')!.at + STANDS_MS).toISOString();
   const alertsUntil = new Date(newest.at + ALERTS_MS).toISOString();
   return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, alertsUntil, owner, state: response, text, cause: firstRecorded(run), because: streamsOf([newest, first]), ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+}
+
+/** Both lists look at the same facts, one after the other. */
+const scores = new WeakMap<readonly Placed[], ReturnType<typeof scoresOf>>();
+
+function scoresOf(facts: readonly Placed[]): Record<'all' | 'sets', readonly ObservationSet[]> {
+  const known = scores.get(facts);
+  if (known !== undefined) return known;
+  const all = observationSets(facts, daysBeforeNewest(facts));
+  const made = { all, sets: telling(all) };
+  scores.set(facts, made);
+  return made;
 }
 
 const streamsOf = (sets: readonly ObservationSet[]) => [...new Set(sets.flatMap((set) => set.sources.map((it) => it.stream)))].toSorted(); // prettier-ignore

@@ -104,8 +104,12 @@ export class BatchOfFacts {
       const asked = new Set([...lists].flatMap((list) => [...list.kinds]));
       const facts = ofOnePerson(group.flatMap((it) => factsOf(it, asked)));
       const own = new Set(facts.filter((it) => it.patient === patient).map(({ stream }) => stream));
+      // Lists of the same kinds are given the same facts, of which they may find out the same once.
+      const byKinds = new Map<ReadonlySet<Kind>, readonly Placed[]>();
       for (const { name, kinds, items } of lists) {
-        for (const item of items(facts.filter(({ fact }) => kinds.has(fact.kind))))
+        const its = byKinds.get(kinds) ?? facts.filter(({ fact }) => kinds.has(fact.kind));
+        byKinds.set(kinds, its);
+        for (const item of items(its))
           if (group.length === 1 || own.has(item.stream)) work.push(workOf(name, patient, item));
       }
     }

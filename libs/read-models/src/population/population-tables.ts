@@ -13,11 +13,27 @@ import { indicators, practicesOf } from './indicators.ts';
 import { isCounted, population } from './population.ts';
 import { pseudonymised, type Pseudonyms } from './pseudonyms.ts';
 
-type Value = string | number | null;
+export type Value = string | number | null;
 type Row = Readonly<Record<string, Value>>;
+type Table = 'fact' | 'link' | 'person' | 'counted' | 'parked';
 
 /** Runs one statement, with `$1` and so on for its values, within the transaction that is open. */
 export type Ask = (sql: string, values: readonly Value[]) => Promise<readonly Row[]>;
+
+/** Part of a statement, with its values from `$1` on. */
+export interface Part {
+  readonly sql: string;
+  readonly values: readonly Value[];
+}
+
+/** How an engine is given many values at once. */
+export interface Engine {
+  readonly ask: Ask;
+  /** What follows a column that is one of these; in as many parts as it takes, none for no values. */
+  among(values: readonly string[]): readonly Part[];
+  /** What follows `INSERT INTO` a table for these rows; in as many parts as it takes, none for no rows. */
+  rowsOf(table: Table, rows: readonly (readonly Value[])[]): readonly Part[];
+}
 
 /** An event with its partition, where the person's history lies. */
 export interface Arrived {
@@ -47,19 +63,15 @@ CREATE TABLE checkpoint (lane INT PRIMARY KEY, position BIGINT NOT NULL, epoch T
 
 const TABLES = ['fact', 'link', 'person', 'counted', 'parked', 'checkpoint'];
 
-/** Values of one question, and rows of one insertion: a statement of each length is prepared once. */
-const ASKED_AT_ONCE = 512;
-const ROWS_AT_ONCE = [128, 16, 4, 1];
-
 export class PopulationTables {
-  readonly #ask: Ask;
+  readonly #engine: Engine;
   readonly #schema: string;
   readonly #lane: number;
   readonly #pseudonyms: Pseudonyms;
 
   /** `schema`: where the tables lie. What is written is marked with the lane that it came by. */
-  constructor(ask: Ask, schema: string, lane: number, pseudonyms: Pseudonyms) {
-    this.#ask = ask;
+  constructor(engine: Engine, schema: string, lane: number, pseudonyms: Pseudonyms) {
+    this.#engine = engine;
     this.#schema = schema;
     this.#lane = lane;
     this.#pseudonyms = pseudonyms;
@@ -81,12 +93,12 @@ export class PopulationTables {
   }
 
   async checkpoint(): Promise<Checkpoint | undefined> {
-    const [row] = await this.#ask(`SELECT position, epoch FROM ${this.#schema}.checkpoint WHERE lane = $1`, [this.#lane]); // prettier-ignore
+    const [row] = await this.#engine.ask(`SELECT position, epoch FROM ${this.#schema}.checkpoint WHERE lane = $1`, [this.#lane]); // prettier-ignore
     return row && { position: Number(row['position']), epoch: String(row['epoch']) };
   }
 
   async moveCheckpoint({ position, epoch }: Checkpoint): Promise<void> {
-    await this.#ask(
+    await this.#engine.ask(
       `INSERT INTO ${this.#schema}.checkpoint VALUES ($1, $2, $3)
        ON CONFLICT (lane) DO UPDATE SET position = excluded.position, epoch = excluded.epoch`,
       [this.#lane, position, epoch],
@@ -94,7 +106,7 @@ export class PopulationTables {
   }
 
   async parked(): Promise<readonly Parked[]> {
-    const rows = await this.#ask(`SELECT partition, position, reason FROM ${this.#schema}.parked WHERE lane = $1`, [this.#lane]); // prettier-ignore
+    const rows = await this.#engine.ask(`SELECT partition, position, reason FROM ${this.#schema}.parked WHERE lane = $1`, [this.#lane]); // prettier-ignore
     return rows.map((row) => ({
       partition: this.#pseudonyms.unseal(String(row['partition'])),
       position: Number(row['position']),
@@ -111,7 +123,7 @@ export class PopulationTables {
 
   async clear(): Promise<void> {
     for (const table of TABLES)
-      await this.#ask(`DELETE FROM ${this.#schema}.${table} WHERE lane = $1`, [this.#lane]);
+      await this.#engine.ask(`DELETE FROM ${this.#schema}.${table} WHERE lane = $1`, [this.#lane]);
   }
 
   /** Gives the pseudonyms of whom something may be another. */
@@ -250,38 +262,25 @@ export class PopulationTables {
   /** `verb`: what comes before the table, e.g. `DELETE FROM`. Of as many values as there are. */
   async #where(
     verb: string,
-    table: string,
+    table: Table,
     column: string,
     values: readonly string[],
     more = '',
     change = '',
   ): Promise<readonly Row[]> {
     const found: Row[] = [];
-    for (let at = 0; at < values.length; at += ASKED_AT_ONCE) {
-      const some = values.slice(at, at + ASKED_AT_ONCE);
-      // A few lengths, so that a few statements are prepared once.
-      const length = 2 ** Math.ceil(Math.log2(some.length));
-      while (some.length < length) some.push(some[0]!);
-      const sql = `${verb} ${this.#schema}.${table} ${change} WHERE ${column} IN (${parameters(length)}) ${more}`;
-      found.push(...(await this.#ask(sql, some)));
+    for (const among of this.#engine.among(values)) {
+      const sql = `${verb} ${this.#schema}.${table} ${change} WHERE ${column} ${among.sql} ${more}`;
+      found.push(...(await this.#engine.ask(sql, among.values)));
     }
     return found;
   }
 
-  async #insert(table: string, rows: readonly (readonly Value[])[]): Promise<void> {
-    for (let at = 0; at < rows.length;) {
-      const size = ROWS_AT_ONCE.find((it) => it <= rows.length - at)!;
-      const some = rows.slice(at, at + size);
-      const width = some[0]!.length;
-      const values = some.map((_, index) => `(${parameters(width, index * width)})`);
-      await this.#ask(`INSERT INTO ${this.#schema}.${table} VALUES ${values.join()} ON CONFLICT DO NOTHING`, some.flat()); // prettier-ignore
-      at += size;
-    }
+  async #insert(table: Table, rows: readonly (readonly Value[])[]): Promise<void> {
+    for (const part of this.#engine.rowsOf(table, rows))
+      await this.#engine.ask(`INSERT INTO ${this.#schema}.${table} ${part.sql} ON CONFLICT DO NOTHING`, part.values); // prettier-ignore
   }
 }
-
-const parameters = (count: number, after = 0): string =>
-  Array.from({ length: count }, (_, index) => `$${after + index + 1}`).join();
 
 const optsOut = ({ status, to }: Fact, now: number): boolean =>
   status === 'opted-out' && (to === undefined || Date.parse(to) > now);

@@ -5,7 +5,13 @@ import type { CareSettingWriter } from '../care-settings/care-setting-writer.ts'
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
 import { populationVersion } from './population.ts';
-import { CREATE_POPULATION, PopulationTables, type Arrived, type Ask } from './population-tables.ts';
+import {
+  CREATE_POPULATION,
+  PopulationTables,
+  type Arrived,
+  type Ask,
+  type Engine,
+} from './population-tables.ts';
 import { pseudonymsBy, type Digest } from './pseudonyms.ts';
 
 export interface PopulationWriterOptions {
@@ -31,7 +37,7 @@ export function openPopulationWriter({
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;'); // prettier-ignore
     // 32 bits, of which SQLite keeps the sign.
     db.makeTables(Number.parseInt(populationVersion(policy), 16) | 0, CREATE_POPULATION);
-    const tables = new PopulationTables(askOf(db), 'main', 0, pseudonymsBy(digest));
+    const tables = new PopulationTables(engineOn(db), 'main', 0, pseudonymsBy(digest));
     return new SqlitePopulationWriter(db, tables, historyOf);
   } catch (fault) {
     db.close();
@@ -53,6 +59,38 @@ export function askOf(db: SqliteDatabase): Ask {
     return statement.all(...values) as Awaited<ReturnType<Ask>>;
   };
 }
+
+/** Values of one question, and rows of one insertion: a statement of each length is prepared once. */
+const ASKED_AT_ONCE = 512;
+const ROWS_AT_ONCE = [128, 16, 4, 1];
+
+const engineOn = (db: SqliteDatabase): Engine => ({
+  ask: askOf(db),
+  among: (values) =>
+    lotsOf(values, () => ASKED_AT_ONCE).map((some) => {
+      // A few lengths, so that a few statements are prepared once.
+      const length = 2 ** Math.ceil(Math.log2(some.length));
+      const filled = [...some, ...new Array<string>(length - some.length).fill(some[0]!)];
+      return { sql: `IN (${parameters(length)})`, values: filled };
+    }),
+  rowsOf: (_, rows) =>
+    lotsOf(rows, (left) => ROWS_AT_ONCE.find((it) => it <= left)!).map((some) => {
+      const width = some[0]!.length;
+      const each = some.map((_, index) => `(${parameters(width, index * width)})`);
+      return { sql: `VALUES ${each.join()}`, values: some.flat() };
+    }),
+});
+
+/** `most`: of so many that are left. */
+function lotsOf<It>(all: readonly It[], most: (left: number) => number): readonly (readonly It[])[] {
+  const lots: (readonly It[])[] = [];
+  for (let at = 0; at < all.length; at += lots.at(-1)!.length)
+    lots.push(all.slice(at, at + most(all.length - at)));
+  return lots;
+}
+
+const parameters = (count: number, after = 0): string =>
+  Array.from({ length: count }, (_, index) => `$${after + index + 1}`).join();
 
 class SqlitePopulationWriter implements CareSettingWriter {
   readonly #db: SqliteDatabase;

@@ -13,8 +13,9 @@ import {
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
 import { ReachesOtherLanes } from '../care-settings/other-lanes.ts';
 import { ProgressHints } from '../record/postgres/progress-hints.ts';
+import { arrayOf } from '../record/postgres/texts.ts';
 import { population, populationVersion } from './population.ts';
-import { CREATE_POPULATION, PopulationTables, type Ask } from './population-tables.ts';
+import { CREATE_POPULATION, PopulationTables, type Ask, type Engine } from './population-tables.ts';
 import { populationQueries, type PopulationQueries } from './population-reader.ts';
 import type { PopulationWriterOptions } from './population-writer.ts';
 import { pseudonymsBy, type Pseudonyms } from './pseudonyms.ts';
@@ -62,7 +63,27 @@ export function openPostgresPopulation(
   return { ...populationQueries(askOf(pool), populationSchema(policy)), close: () => pool.end() };
 }
 
-/** Each statement is prepared once by every connection: of each text there are a few lengths. */
+/** Of the columns, in their order. */
+const TYPES = {
+  fact: ['text', 'text', 'text', 'bigint', 'bigint', 'text', 'text', 'int'],
+  link: ['text', 'text', 'int'],
+  person: ['text', 'text', 'int', 'int'],
+  counted: ['text', 'text', 'text', 'bigint', 'bigint', 'text', 'text', 'text', 'text', 'text', 'int'],
+  parked: ['text', 'bigint', 'text', 'int'],
+} as const satisfies Record<Parameters<Engine['rowsOf']>[0], readonly string[]>;
+
+const engineOn = (asked: Pick<Pool, 'query'>): Engine => ({
+  ask: askOf(asked),
+  among: (values) => (values.length === 0 ? [] : [{ sql: '= ANY($1::text[])', values: [arrayOf(values)] }]),
+  rowsOf(table, rows) {
+    if (rows.length === 0) return [];
+    const given = TYPES[table].map((type, index) => `$${index + 1}::${type}[]`);
+    const columns = given.map((_, index) => arrayOf(rows.map((row) => row[index] ?? null)));
+    return [{ sql: `SELECT * FROM unnest(${given.join()})`, values: columns }];
+  },
+});
+
+/** Each statement is prepared once by every connection. */
 function askOf(asked: Pick<Pool, 'query'>): Ask {
   return async (sql, values) => {
     const name = names.get(sql) ?? `population ${names.size}`;
@@ -85,7 +106,7 @@ export function openPostgresPopulationWriter({
   historyOf,
 }: PostgresPopulationWriterOptions): SharedReadModel<Told> {
   // Every statement finds what it wants by an index; of a table that was just filled the server does not know that yet.
-  const planning = '-c enable_seqscan=off';
+  const planning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
   const pool = writingPool({ url, purpose: 'carelog population writer', connections: 3, settings: planning });
   return new PostgresPopulationWriter(pool, populationSchema(policy), pseudonymsBy(digest), historyOf);
 }
@@ -134,21 +155,21 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
 
   async #apply(lane: number, work: LaneWork<Told>, mustBeAlone: boolean): Promise<Touched> {
     let position: number | undefined;
-    const touched = await transaction(this.#pool, async (client) => {
+    const touched = await transaction(this.#pool, async (client, send) => {
       const tables = this.#tables(client, lane);
-      const reached = await this.#lockedLane(client, lane);
-      const batch = await work(reached, await tables.parked());
+      const { reached, parked: before } = await this.#lockedLane(client, lane);
+      const batch = await work(reached, before);
       if (batch === undefined) return new Set<string>();
       const { changes, parked, released = [], checkpoint } = batch;
       // Linked records may lie in different lanes: while somebody leaves or is joined with another, no other lane writes.
       const isAlone = mustBeAlone || changes.some(({ change }) => changesWhoIsIn(change));
       const lock = isAlone ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
-      await client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${this.#schema}`]);
+      send(client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${this.#schema}`]));
       const arrived = changes.map(({ event, change }) => ({ told: change, partition: event.partition }));
       await tables.put(arrived, (partition) => this.#historyOf(partition, checkpoint.position), isAlone);
       await tables.park(parked, released);
       const isAhead = reached?.epoch !== checkpoint.epoch || reached.position < checkpoint.position;
-      if (isAhead) await tables.moveCheckpoint(checkpoint);
+      if (isAhead) send(tables.moveCheckpoint(checkpoint));
       position = checkpoint.position;
       return parked.length > 0 ? 'all' : new Set<string>();
     });
@@ -167,21 +188,27 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
     await this.#pool.end();
   }
 
-  /** How far the lane is, which nobody else writes until the transaction ends. */
-  async #lockedLane(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
+  /** What is there of the lane, which nobody else writes until the transaction ends. */
+  async #lockedLane(
+    client: PoolClient,
+    lane: number,
+  ): Promise<{ readonly reached: Checkpoint | undefined; readonly parked: readonly Parked[] }> {
     const lock = {
       name: 'lock',
       text: `SELECT position, epoch FROM ${this.#schema}.checkpoint WHERE lane = $1 FOR UPDATE`,
       values: [lane],
     };
-    const { rows } = await client.query<{ position: string; epoch: string }>(lock);
+    const [{ rows }, parked] = await Promise.all([
+      client.query<{ position: string; epoch: string }>(lock),
+      this.#tables(client, lane).parked(),
+    ]);
     const [row] = rows;
-    if (row !== undefined) return reachedIn(row);
+    if (row !== undefined) return { reached: reachedIn(row), parked };
     await client.query(`INSERT INTO ${this.#schema}.checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING`, [lane, NOTHING_APPLIED]); // prettier-ignore
     return this.#lockedLane(client, lane);
   }
 
   #tables(asked: Pick<Pool, 'query'>, lane: number): PopulationTables {
-    return new PopulationTables(askOf(asked), this.#schema, lane, this.#pseudonyms);
+    return new PopulationTables(engineOn(asked), this.#schema, lane, this.#pseudonyms);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
 import type { Pool, PoolClient } from 'pg';
-import { transaction, writingPool } from '../../record/postgres/pools.ts';
+import { transaction, writingPool, type Send } from '../../record/postgres/pools.ts';
 import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
@@ -96,39 +96,43 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   async #apply(writing: Writing, work: LaneWork<Told>): Promise<Touched> {
     const { lane } = writing;
     let position: number | undefined;
-    const touched = await this.#transaction(writing.isAlone ? 'alone' : 'beside others', async (client) => {
-      const lanes = await this.#tables.lock(client, lane);
-      const reached = lanes.map((it) => it.reached);
-      if (new Set(reached.flatMap((it) => it?.epoch ?? [])).size > 1) throw new OfOtherLogs();
-      const least = leastOf(reached);
-      // What is parked further on is met again by the setting that is furthest behind.
-      const parked = once(lanes.flatMap((it) => it.parked)).filter((it) => it.position <= (least?.position ?? 0)); // prettier-ignore
-      const batch = await work(least, parked);
-      if (batch === undefined) return new Set<string>();
-      const { released = [], checkpoint } = batch;
-      if (released.length > 0 && reached.some((it) => it?.position !== least?.position))
-        throw new Error('Not all care settings are equally far. Try again once none is being built.');
-      const aside = [...parked.filter((it) => !released.includes(it.partition)), ...batch.parked];
-      const unknown = lanes.map((it) => {
-        const known = new Set(it.parked.map(({ partition }) => partition));
-        return aside.filter(({ partition }) => !known.has(partition) || released.includes(partition));
-      });
-      const all = await this.#tables.write(client, writing, batch, lanes, unknown);
-      position = checkpoint.position;
-      return batch.parked.length > 0 ? ('all' as const) : all;
-    });
+    const touched = await this.#transaction(
+      writing.isAlone ? 'alone' : 'beside others',
+      async (client, send) => {
+        const lanes = await this.#tables.lock(client, lane);
+        const reached = lanes.map((it) => it.reached);
+        if (new Set(reached.flatMap((it) => it?.epoch ?? [])).size > 1) throw new OfOtherLogs();
+        const least = leastOf(reached);
+        // What is parked further on is met again by the setting that is furthest behind.
+        const parked = once(lanes.flatMap((it) => it.parked)).filter((it) => it.position <= (least?.position ?? 0)); // prettier-ignore
+        const batch = await work(least, parked);
+        if (batch === undefined) return new Set<string>();
+        const { released = [], checkpoint } = batch;
+        if (released.length > 0 && reached.some((it) => it?.position !== least?.position))
+          throw new Error('Not all care settings are equally far. Try again once none is being built.');
+        const aside = [...parked.filter((it) => !released.includes(it.partition)), ...batch.parked];
+        const unknown = lanes.map((it) => {
+          const known = new Set(it.parked.map(({ partition }) => partition));
+          return aside.filter(({ partition }) => !known.has(partition) || released.includes(partition));
+        });
+        const all = await this.#tables.write(client, send, writing, batch, lanes, unknown);
+        position = checkpoint.position;
+        return batch.parked.length > 0 ? ('all' as const) : all;
+      },
+    );
     if (position !== undefined) this.#hints.tell(lane, position);
     return touched;
   }
 
   #transaction<Result>(
     company: 'alone' | 'beside others',
-    work: (client: PoolClient) => Promise<Result>,
+    work: (client: PoolClient, send: Send) => Promise<Result>,
   ): Promise<Result> {
-    return transaction(this.#pool, async (client) => {
+    return transaction(this.#pool, async (client, send) => {
       const shared = company === 'alone' ? '' : '_shared';
-      await client.query(`SELECT pg_advisory_xact_lock${shared}(hashtext($1))`, [this.#company]);
-      return work(client);
+      // What is sent after it waits for it.
+      send(client.query(`SELECT pg_advisory_xact_lock${shared}(hashtext($1))`, [this.#company]));
+      return work(client, send);
     });
   }
 }

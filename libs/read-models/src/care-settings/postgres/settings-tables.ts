@@ -12,6 +12,7 @@ import {
 } from '../../record/postgres/lane-checkpoints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import type { Told } from '../care-settings-projection.ts';
+import type { Send } from '../../record/postgres/pools.ts';
 import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
 import type { KnownFact, KnownFacts } from '../known-facts.ts';
 import { isBroughtByOthers, ReachesOtherLanes, type LaneFact } from '../other-lanes.ts';
@@ -61,12 +62,13 @@ export class SettingsTables {
 
   /** What is there of the lane in each setting, which nobody else writes until the transaction ends. */
   async lock(client: PoolClient, lane: number): Promise<readonly LaneStanding[]> {
-    let rows = await this.#statements.lock<CheckpointRow>(client, [lane]);
+    const locked = () =>
+      Promise.all([this.#statements.lock<CheckpointRow>(client, [lane]), this.parked(client, lane)]);
+    let [rows, parked] = await locked();
     if (rows.some((its) => its.length === 0)) {
       await this.#statements.begin(client, [lane, NOTHING_APPLIED]);
-      rows = await this.#statements.lock(client, [lane]);
+      [rows, parked] = await locked();
     }
-    const parked = await this.parked(client, lane);
     return rows.map(([row], at) => {
       return { reached: row && reachedIn(row), parked: parked[at]! };
     });
@@ -75,6 +77,7 @@ export class SettingsTables {
   /** `stands`: of each setting; `parked`: what it does not know to be parked yet. Gives the patients whose work may be another. */
   async write(
     client: PoolClient,
+    send: Send,
     { lane, isAlone }: Writing,
     { changes, released = [], checkpoint }: ProjectedBatch<Told>,
     stands: readonly LaneStanding[],
@@ -82,7 +85,7 @@ export class SettingsTables {
   ): Promise<Set<string>> {
     if (checkpoint.epoch !== this.#epoch) this.forget();
     this.#epoch = checkpoint.epoch;
-    if (released.length > 0) await this.#statements.release(client, [released]);
+    if (released.length > 0) send(this.#statements.release(client, [released]));
     // Of partitions that were taken up again, what lies before the checkpoint too.
     const again = new Set(released);
     const batches = this.#settings.map((setting, at) => {
@@ -91,12 +94,12 @@ export class SettingsTables {
       return new BatchOfFacts(setting, told.map(({ change }) => change)); // prettier-ignore
     });
     const isLinking = await this.#make(client, batches, { lane, isAlone });
-    await this.#replace(client, lane, batches, checkpoint);
+    this.#replace(client, send, lane, batches, checkpoint);
     if (isLinking) await this.#join(client, batches);
-    await this.#putWork(client, batches, checkpoint.position);
+    await this.#putWork(client, send, batches, checkpoint.position);
     const unknown = ofAll(parked, ({ partition }) => partition);
     if (unknown.length > 0)
-      await this.#statements.park(client, [lane, ...columnsOf(unknown, ['settings', 'partition', 'position', 'reason'])]); // prettier-ignore
+      send(this.#statements.park(client, [lane, ...columnsOf(unknown, ['settings', 'partition', 'position', 'reason'])])); // prettier-ignore
     return new Set(batches.flatMap(({ touched }) => [...touched.keys()]));
   }
 
@@ -182,14 +185,15 @@ export class SettingsTables {
     return unknown.some((it) => !residents.has(it));
   }
 
-  async #replace(
+  #replace(
     client: PoolClient,
+    send: Send,
     lane: number,
     batches: readonly BatchOfFacts[],
     { position, epoch }: Checkpoint,
-  ): Promise<void> {
+  ): void {
     if (batches.some(({ gone }) => gone.length > 0))
-      await this.#statements.remove(client, batches.map(({ gone }) => gone)); // prettier-ignore
+      send(this.#statements.remove(client, batches.map(({ gone }) => gone))); // prettier-ignore
     const rows = ofAll(batches.map((it) => it.rows), ({ stream, version, patient }) => `${stream} ${version} ${patient}`); // prettier-ignore
     const columns = columnsOf(rows, [
       'settings',
@@ -201,19 +205,26 @@ export class SettingsTables {
       'mark',
       'told',
     ]);
-    await (rows.length === 0
-      ? this.#statements.move(client, [lane, position, epoch])
-      : this.#statements.keepAndMove(client, [lane, position, epoch, ...columns]));
+    send(
+      rows.length === 0
+        ? this.#statements.move(client, [lane, position, epoch])
+        : this.#statements.keepAndMove(client, [lane, position, epoch, ...columns]),
+    );
     if (batches.some(({ relinked }) => relinked.length > 0))
-      await this.#statements.unlink(client, batches.map(({ relinked }) => relinked)); // prettier-ignore
+      send(this.#statements.unlink(client, batches.map(({ relinked }) => relinked))); // prettier-ignore
     const links = ofAll(batches.map((it) => it.links), ({ patient, other }) => `${patient} ${other}`); // prettier-ignore
     if (links.length > 0)
-      await this.#statements.link(client, [lane, ...columnsOf(links, ['settings', 'patient', 'other'])]);
+      send(this.#statements.link(client, [lane, ...columnsOf(links, ['settings', 'patient', 'other'])]));
     for (const { kept } of batches)
       for (const { stream, version, fact, source } of kept) this.#known.keep(stream, { version, fact, source }); // prettier-ignore
   }
 
-  async #putWork(client: PoolClient, batches: readonly BatchOfFacts[], position: number): Promise<void> {
+  async #putWork(
+    client: PoolClient,
+    send: Send,
+    batches: readonly BatchOfFacts[],
+    position: number,
+  ): Promise<void> {
     if (batches.every(({ touched }) => touched.size === 0)) return;
     const ground = await this.#statements.ground<GroundRow>(
       client,
@@ -235,12 +246,9 @@ export class SettingsTables {
     });
     const done = changed.flatMap((it, setting) => it.done.map((row) => ({ setting, ...row })));
     const put = changed.flatMap((it, setting) => it.put.map((row) => ({ setting, ...row })));
-    if (done.length > 0) await this.#statements.done(client, columnsOf(done, ['setting', 'list', 'patient']));
+    if (done.length > 0) send(this.#statements.done(client, columnsOf(done, ['setting', 'list', 'patient'])));
     if (put.length > 0)
-      await this.#statements.put(
-        client,
-        [position, ...columnsOf(put, ['setting', 'list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item'])], // prettier-ignore
-      );
+      send(this.#statements.put(client, [position, ...columnsOf(put, ['setting', 'list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item'])])); // prettier-ignore
   }
 
   /** By stream and version. What is in memory is not read; of settings that are not equally far the versions may differ. */

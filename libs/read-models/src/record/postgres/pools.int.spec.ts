@@ -47,4 +47,26 @@ describe.skipIf(reason !== undefined)(`pools${reason === undefined ? '' : ` (${r
     expect((await pool.query('SELECT FROM kept')).rowCount).toBe(0);
     await pool.end();
   });
+
+  it('undoes everything where a statement fails that was only sent, and tells of that one', async () => {
+    const pool = open(writingPool);
+    await pool.query('CREATE TABLE sent (it int PRIMARY KEY)');
+    const insert = (client: PoolClient, it: number) => client.query('INSERT INTO sent VALUES ($1)', [it]);
+    const failed = transaction(pool, async (client, send) => {
+      for (const it of [1, 2, 2, 3]) send(insert(client, it));
+    });
+    await expect(failed).rejects.toThrow('duplicate key');
+    const asked = transaction(pool, async (client, send) => {
+      for (const it of [1, 1]) send(insert(client, it));
+      return insert(client, 2);
+    });
+    await expect(asked).rejects.toThrow('duplicate key');
+    const kept = await transaction(pool, async (client, send) => {
+      for (const it of [1, 2, 3]) send(insert(client, it));
+      return (await client.query('SELECT FROM sent')).rowCount;
+    });
+    expect(kept).toBe(3);
+    expect((await pool.query('SELECT FROM sent')).rowCount).toBe(3);
+    await pool.end();
+  });
 });

@@ -37,6 +37,8 @@ function poolOf({ url, purpose, connections, settings = '' }: PoolOptions, limit
     application_name: purpose,
     options: `-c jit=off ${settings}`,
     max: connections,
+    // What does not need the answer before it is sent with it: each wait is a turn of two processes.
+    pipeline: true,
     ...limits,
   });
   // An idle connection that breaks is replaced by the next batch or question.
@@ -46,21 +48,34 @@ function poolOf({ url, purpose, connections, settings = '' }: PoolOptions, limit
   return pool;
 }
 
-/** What is thrown in it undoes it. */
+/** A statement whose answer nothing in the transaction needs: it is sent, and waited for before the transaction ends. */
+export type Send = (statement: Promise<unknown>) => void;
+
+/** What is thrown in it, or fails of what is sent, undoes it. */
 export async function transaction<Result>(
   pool: Pool,
-  work: (client: PoolClient) => Promise<Result>,
+  work: (client: PoolClient, send: Send) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
+  const sent: Promise<unknown>[] = [];
+  let failed: { readonly fault: unknown } | undefined;
+  const send = (statement: Promise<unknown>): void => {
+    statement.catch((fault: unknown) => (failed ??= { fault }));
+    sent.push(statement);
+  };
   try {
-    await client.query('BEGIN');
-    const result = await work(client);
+    send(client.query('BEGIN'));
+    const result = await work(client, send);
+    // What fails here, before it was sent, the server knows nothing of: it would keep the rest.
+    await Promise.all(sent);
     await client.query('COMMIT');
     client.release();
     return result;
   } catch (fault) {
+    // Of those that follow on one that failed the server only says that its transaction is no more.
+    const why = failed?.fault ?? fault;
     // Its transaction ends with its connection.
     client.release(true);
-    throw fault;
+    throw why;
   }
 }

@@ -11,7 +11,7 @@ import { BatchPlan, laterStreams, type Standing } from './batch-plan.ts';
 import { LabelSums } from './label-sums.ts';
 import { NOTHING_APPLIED, reachedByLane, reachedIn, type CheckpointRow } from './lane-checkpoints.ts';
 import { BatchNames, Names } from './names.ts';
-import { transaction, writingPool } from './pools.ts';
+import { transaction, writingPool, type Send } from './pools.ts';
 import { ProgressHints } from './progress-hints.ts';
 import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
 import { arrayOf } from './texts.ts';
@@ -47,6 +47,9 @@ export function openPostgresRecordWriter({
   return new PostgresRecordWriter(pool(connections, 'writer'), names, { schema, policy, lanes });
 }
 
+/** Events: from then on the server's own looks, once a minute, are often enough. One takes two seconds of a processor. */
+const ANALYSE_AT = [1_000, 4_000, 16_000];
+
 class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   readonly #pool: Pool;
   readonly #namesPool: Pool;
@@ -58,7 +61,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   readonly #hints: ProgressHints;
   #generation = '';
   #written = 0;
-  #analysedAt = 1_000;
+  readonly #analyseAt = [...ANALYSE_AT];
   #analysing: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -87,19 +90,19 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   async apply(lane: number, work: LaneWork<RecordChange>): Promise<Touched> {
     let position: number | undefined;
     let held: number | undefined;
-    const touched = await this.#transaction(async (client) => {
-      const reached = await this.#lock(client, lane);
-      const batch = await work(reached, await parkedOf(client, lane));
+    const touched = await this.#transaction(async (client, send) => {
+      const { reached, parked } = await this.#lock(client, lane);
+      const batch = await work(reached, parked);
       if (batch === undefined) return new Set<string>();
       const { standing, first } = await this.#ground(client, lane, batch);
       held = first;
       const now = held === undefined ? batch : before(held, batch);
       this.#written += now.changes.length;
       position = now.checkpoint.position;
-      return this.#write(client, lane, now, standing);
+      return this.#write(client, send, lane, now, standing);
     });
     if (position !== undefined) this.#hints.tell(lane, position);
-    if (this.#written >= this.#analysedAt) this.#analyse();
+    if (this.#written >= (this.#analyseAt[0] ?? Infinity)) this.#analyse();
     if (held !== undefined) throw new LaneHeld(`Lane ${lane} of ${this.#schema} waits for another lane.`, { touched, position: held }); // prettier-ignore
     return touched;
   }
@@ -133,7 +136,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
 
   // A record that fills up is asked before the server comes to look at it by itself, and would be asked in wrong ways.
   #analyse(): void {
-    this.#analysedAt = this.#written * 4;
+    while (this.#written >= (this.#analyseAt[0] ?? Infinity)) this.#analyseAt.shift();
     // Without the right to, or beside another who does it, the server's own look must do. No lane waits for it.
     this.#analysing = this.#analysing.then(() => this.#namesPool.query(ANALYSE)).catch(() => {});
   }
@@ -152,8 +155,17 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     await Promise.all([this.#pool.end(), this.#namesPool.end()]);
   }
 
-  async #lock(client: PoolClient, lane: number): Promise<Checkpoint | undefined> {
-    const row = (await lockedRow(client, lane)) ?? (await firstRow(client, lane));
+  /** What is there of the lane, which nobody else writes until the transaction ends. */
+  async #lock(
+    client: PoolClient,
+    lane: number,
+  ): Promise<{ readonly reached: Checkpoint | undefined; readonly parked: readonly Parked[] }> {
+    const lockedLane = () => Promise.all([lockedRow(client, lane), parkedOf(client, lane)]);
+    let [row, parked] = await lockedLane();
+    if (row === undefined) {
+      await client.query('INSERT INTO checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING', [lane, NOTHING_APPLIED]); // prettier-ignore
+      [row, parked] = await lockedLane();
+    }
     if (row === undefined) throw new Error(`Lane ${lane} of ${this.#schema} has no checkpoint to lock.`);
     if (row.digest !== digestOfRules(this.#policy))
       throw new Error(
@@ -163,11 +175,12 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       this.#forget();
       this.#generation = row.generation;
     }
-    return reachedIn(row);
+    return { reached: reachedIn(row), parked };
   }
 
   async #write(
     client: PoolClient,
+    send: Send,
     lane: number,
     batch: ProjectedBatch<RecordChange>,
     standing: ReadonlyMap<string, Standing>,
@@ -175,8 +188,8 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     const { changes, parked, setAside, released = [], checkpoint } = batch;
     if (released.length > 0) {
       const partitions = [released];
-      await client.query('DELETE FROM parked WHERE partition = ANY($1)', partitions);
-      await client.query('DELETE FROM set_aside WHERE partition = ANY($1)', partitions);
+      send(client.query('DELETE FROM parked WHERE partition = ANY($1)', partitions));
+      send(client.query('DELETE FROM set_aside WHERE partition = ANY($1)', partitions));
     }
     const names = new BatchNames(this.#names);
     const plan = new BatchPlan(changes, names, this.#policy);
@@ -186,26 +199,23 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     plan.askNames();
     await names.learn();
     plan.make();
-    await insertRows(client, 'person', ['partition', 'patient', 'lane'], plan.newPersons.map(([partition, patient]) => [partition, patient, lane])); // prettier-ignore
-    for (const [table, rows] of plan.gone) await removeRows(client, table, rows);
-    await insertRows(client, 'version', plan.versionColumns, plan.versions);
+    send(insertRows(client, 'person', ['partition', 'patient', 'lane'], plan.newPersons.map(([partition, patient]) => [partition, patient, lane]))); // prettier-ignore
+    for (const [table, rows] of plan.gone) send(removeRows(client, table, rows));
+    send(insertRows(client, 'version', plan.versionColumns, plan.versions));
     const created = await insertRows(client, 'resource', [...plan.resourceColumns, 'lane'], plan.created.map((row) => [...row, lane])); // prettier-ignore
-    await this.#update(client, plan);
-    await insertRows(client, 'more_patient', ['position', 'patient'], plan.morePatients);
-    for (const [table, rows] of plan.come) await insertRows(client, table, plan.columnsOf(table), rows);
+    send(this.#update(client, plan));
+    send(insertRows(client, 'more_patient', ['position', 'patient'], plan.morePatients));
+    for (const [table, rows] of plan.come) send(insertRows(client, table, plan.columnsOf(table), rows));
     // Of a batch that comes a second time the resources are there, and what they are found by.
     const add = created === plan.created.length ? insertNewRows : insertRows;
-    for (const [table, rows] of plan.first) await add(client, table, plan.columnsOf(table), rows);
-    await insertRows(client, 'parked', ['partition', 'position', 'reason', 'lane'], parked.map((it) => [it.partition, it.position, it.reason, lane])); // prettier-ignore
-    await insertRows(client, 'set_aside', ['stream', 'partition'], setAside.map((it) => [it.stream, it.partition])); // prettier-ignore
+    for (const [table, rows] of plan.first) send(add(client, table, plan.columnsOf(table), rows));
+    send(insertRows(client, 'parked', ['partition', 'position', 'reason', 'lane'], parked.map((it) => [it.partition, it.position, it.reason, lane]))); // prettier-ignore
+    send(insertRows(client, 'set_aside', ['stream', 'partition'], setAside.map((it) => [it.stream, it.partition]))); // prettier-ignore
     // Last, for they may be shared with other lanes: whoever waits for them waits briefly.
-    await this.#sums.add(client, 'type_labels', 'type', plan.typeLabels);
-    await this.#sums.add(client, 'patient_labels', 'patient', plan.patientLabels);
-    await client.query({
-      name: 'move',
-      text: 'UPDATE checkpoint SET position = $2, epoch = $3 WHERE lane = $1',
-      values: [lane, checkpoint.position, checkpoint.epoch],
-    });
+    send(this.#sums.add(client, 'type_labels', 'type', plan.typeLabels));
+    send(this.#sums.add(client, 'patient_labels', 'patient', plan.patientLabels));
+    const values = [lane, checkpoint.position, checkpoint.epoch];
+    send(client.query({ name: 'move', text: 'UPDATE checkpoint SET position = $2, epoch = $3 WHERE lane = $1', values })); // prettier-ignore
     const isAnybodyAside = parked.length + setAside.length + released.length > 0;
     return isAnybodyAside ? 'all' : plan.touched;
   }
@@ -267,7 +277,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     });
   }
 
-  #transaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+  #transaction<Result>(work: (client: PoolClient, send: Send) => Promise<Result>): Promise<Result> {
     return transaction(this.#pool, work).catch((fault: unknown) => {
       this.#sums.forget();
       throw fault;
@@ -321,14 +331,6 @@ async function lockedRow(client: PoolClient, lane: number): Promise<LockedRow | 
     values: [lane],
   });
   return rows[0];
-}
-
-async function firstRow(client: PoolClient, lane: number): Promise<LockedRow | undefined> {
-  await client.query('INSERT INTO checkpoint VALUES ($1, 0, $2) ON CONFLICT (lane) DO NOTHING', [
-    lane,
-    NOTHING_APPLIED,
-  ]);
-  return lockedRow(client, lane);
 }
 
 async function parkedOf(asked: Pick<Pool, 'query'>, lane: number): Promise<readonly Parked[]> {

@@ -19,7 +19,7 @@ export interface PostgresCareSettingsWriterOptions {
   readonly settings: readonly CareSetting[];
   /** As many batches at a time; 3 unless told. */
   readonly connections?: number;
-  /** Of people of whom something came lately; 4,000 unless told: with more the garbage collector stops the lanes for longer. */
+  /** Of people of whom something came a moment ago, up to twice as many; 500 unless told: with more the garbage collector stops the lanes for longer. */
   readonly factsInMemory?: number;
   /** Writes the tables that are built beside those that serve. */
   readonly isBeside?: boolean;
@@ -30,7 +30,7 @@ export function openPostgresCareSettingsWriter({
   url,
   settings,
   connections = 3,
-  factsInMemory = 4_000,
+  factsInMemory = 500,
   isBeside = false,
 }: PostgresCareSettingsWriterOptions): SharedReadModel<Told> {
   // Every statement is for many tables, and finds in each what it wants by an index: to plan it anew takes longer than to run it.

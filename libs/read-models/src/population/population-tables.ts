@@ -13,7 +13,7 @@ import { indicators, practicesOf } from './indicators.ts';
 import { isCounted, population } from './population.ts';
 import { pseudonymised, type Pseudonyms } from './pseudonyms.ts';
 
-export type Value = string | number | null;
+type Value = string | number | null;
 type Row = Readonly<Record<string, Value>>;
 type Table = 'fact' | 'link' | 'person' | 'counted' | 'parked';
 
@@ -21,7 +21,7 @@ type Table = 'fact' | 'link' | 'person' | 'counted' | 'parked';
 export type Ask = (sql: string, values: readonly Value[]) => Promise<readonly Row[]>;
 
 /** Part of a statement, with its values from `$1` on. */
-export interface Part {
+interface Part {
   readonly sql: string;
   readonly values: readonly Value[];
 }

@@ -16,6 +16,7 @@ import {
 import { makeMasterKey, migrateKeyring, openPostgresKeyring, type PostgresKeyring } from '@carelog/keyring';
 import {
   careSettings,
+  careSettingsSchema,
   migrateCareSettings,
   migratePopulation,
   openPostgresRecordHere,
@@ -37,8 +38,7 @@ import {
   switchBack,
   switchReadModel,
 } from '../../apps/carelog/src/commands/read-models.ts';
-import { rebuildCareSetting } from '../../apps/carelog/src/commands/rebuild-care-setting.ts';
-import { careSettingSchema } from '../../libs/read-models/src/care-settings/postgres/tables.ts';
+import { rebuildView } from '../../apps/carelog/src/commands/rebuild-view.ts';
 
 const CLI = fileURLToPath(new URL('../../apps/carelog/src/cli.ts', import.meta.url));
 const folder = temporaryFolder();
@@ -230,12 +230,12 @@ describe.skipIf(typeof postgres === 'string')(
       expect(await carelog(() => compareReadModels(6, {}))).toMatchObject({ code: 0 });
     });
 
-    it('of a care setting are rebuilt alone, and take the place of what serves, with its rights', async () => {
-      const schema = careSettingSchema(careSettings.find(({ name }) => name === 'acute')!);
+    it('of care settings are rebuilt, and take the place of what serves, with its rights', async () => {
+      const schema = careSettingsSchema(careSettings);
       const streams = async () => (await owner.query(`SELECT stream FROM ${schema}.fact WHERE told IS NOT NULL ORDER BY 1`)).rows.map((row: { stream: string }) => row.stream); // prettier-ignore
-      expect(await carelog(() => rebuildCareSetting('acute'))).toMatchObject({
+      expect(await carelog(() => rebuildView('care-settings'))).toMatchObject({
         code: 0,
-        out: expect.stringMatching(/^acute is rebuilt up to event \d+/) as string,
+        out: expect.stringMatching(/^The care settings are rebuilt up to event \d+/) as string,
       });
       const built = await streams();
       expect(built).toContain('Patient/bob');
@@ -243,7 +243,7 @@ describe.skipIf(typeof postgres === 'string')(
       expect((await owner.query(`SELECT FROM ${schema}.parked`)).rowCount).toBe(0);
       expect(built).toContain('Observation/5');
       await owner.query(`DELETE FROM ${schema}.fact WHERE stream = 'Patient/bob'`);
-      await carelog(() => rebuildCareSetting('acute'));
+      await carelog(() => rebuildView('care-settings'));
       expect(await streams()).toEqual(built);
       const { rows } =
         await owner.query(`SELECT has_table_privilege('gateway', '${schema}.fact', 'SELECT') AS reads,
@@ -253,11 +253,11 @@ describe.skipIf(typeof postgres === 'string')(
       const { rows: left } = await owner.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE '${schema}\\_%'`); // prettier-ignore
       expect(left).toEqual([]);
       await owner.query(`DELETE FROM ${populationSchema(defaultPolicy())}.fact`);
-      expect(await carelog(() => rebuildCareSetting('population'))).toMatchObject({ code: 0 });
+      expect(await carelog(() => rebuildView('population'))).toMatchObject({ code: 0 });
       expect(
         (await owner.query(`SELECT FROM ${populationSchema(defaultPolicy())}.fact`)).rowCount,
       ).toBeGreaterThan(0);
-      expect(await carelog(() => rebuildCareSetting('dentistry'))).toMatchObject({ code: 2 });
+      expect(await carelog(() => rebuildView('acute'))).toMatchObject({ code: 2 });
     });
 
     it('are refused without settings, naming each', async () => {

@@ -16,7 +16,7 @@ import {
 import { startKafka, startPostgres, type Kafka } from '@carelog/engines';
 import { openPostgresEventStore, type PostgresEventStore } from '@carelog/event-store';
 import { catchUpLanes } from '@carelog/projection';
-import { careSettings, populationSchema } from '@carelog/read-models';
+import { careSettings, careSettingsSchema, populationSchema } from '@carelog/read-models';
 import { createLog } from '@carelog/service-kit';
 import { generatePopulation } from '@carelog/synthetic';
 import { Client } from 'pg';
@@ -27,7 +27,6 @@ import { importLog } from '../../apps/carelog/src/commands/import-log.ts';
 import type { ViewGround } from '../../apps/projector/src/kafka/projector-service.ts';
 import { openViewGround } from '../../apps/projector/src/service.ts';
 import { someEvent, to } from '../../libs/event-store/src/some-event.ts';
-import { careSettingSchema } from '../../libs/read-models/src/care-settings/postgres/tables.ts';
 import { startEmptyStack } from '../support/start-stack.ts';
 import type { Cost } from './capacity.ts';
 
@@ -140,7 +139,7 @@ async function projection(events: number) {
   for (const it of [view, ...beside]) views[it.name] = await viewCost(it, ground, events);
   await close();
   const sum = (of: keyof Cost) => Object.values(views).reduce((all, cost) => all + cost[of], 0);
-  const schemas = [view.name, populationSchema(defaultPolicy()), ...careSettings.map(careSettingSchema)];
+  const schemas = [view.name, populationSchema(defaultPolicy()), careSettingsSchema(careSettings)];
   return { batch: { unitMs: sum('unitMs'), eventMs: sum('eventMs') }, views, schemas };
 }
 

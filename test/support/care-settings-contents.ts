@@ -98,7 +98,7 @@ export async function onPostgres(server: string, changes: readonly AppliedChange
     await Promise.all([...lanes].map(inLane));
     return await asOwner(url, async (owner) => {
       const all = new Map<string, string>();
-      for (const it of careSettings) all.set(it.name, await contentsOnPostgres(owner, it));
+      for (const it of careSettings) all.set(it.name, await contentsOnPostgres(owner, it, careSettings));
       return all;
     });
   } finally {

@@ -6,7 +6,7 @@ import { careSettings, careSettingsProjection, careSettingsSchema, populationSch
 import { Client } from 'pg';
 import { expect, vi } from 'vitest';
 import { withViews } from '../../apps/carelog/src/cluster/view-tools.ts';
-import { rebuildCareSetting } from '../../apps/carelog/src/commands/rebuild-care-setting.ts';
+import { rebuildView } from '../../apps/carelog/src/commands/rebuild-view.ts';
 import { contentsOnPostgres } from '../../libs/read-models/src/care-settings/scene-engines.ts';
 import { difference, onSqlite, type Contents } from './care-settings-contents.ts';
 
@@ -29,7 +29,7 @@ export async function expectBesideAsFresh(
       await vi.waitFor(async () => expect(await behind(owner, schema, last)).toEqual([]), PATIENCE_MS);
     expect(difference(await kept(owner), await onSqlite(await told(events)))).toEqual([]);
     const counted = await countedIn(owner);
-    await rebuildCareSetting('population');
+    await rebuildView('population');
     expect(await countedIn(owner)).toEqual(counted);
   } finally {
     await owner.end();
@@ -52,7 +52,7 @@ async function behind(
 
 async function kept(owner: Client): Promise<Contents> {
   const all = new Map<string, string>();
-  for (const it of careSettings) all.set(it.name, await contentsOnPostgres(owner, it));
+  for (const it of careSettings) all.set(it.name, await contentsOnPostgres(owner, it, careSettings));
   return all;
 }
 

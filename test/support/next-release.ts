@@ -1,6 +1,6 @@
 /**
  * Loaded into a process before anything else, makes it one of another release: a care setting and the population are of another
- * version, so that they lie in other schemas, which that release builds. What is in them is the same.
+ * version, so that all settings and the population lie in other schemas, which that release builds. What is in them is the same.
  */
 import { careSettingNamed, population } from '@carelog/read-models';
 

@@ -213,12 +213,12 @@ readModels
 readModels
   .command('rebuild')
   .description(
-    'build one care setting again, beside what serves, and let it take its place; needs the role that owns the schemas. The population is built again in its place',
+    'build the care settings again, beside what serves, and let them take its place; needs the role that owns the schemas. The population is built again in its place',
   )
-  .argument('<setting>', 'as in acute, or population')
-  .action(async (setting: string) => {
-    const { rebuildCareSetting } = await import('./commands/rebuild-care-setting.ts');
-    await rebuildCareSetting(setting);
+  .argument('<view>', 'care-settings, or population')
+  .action(async (view: string) => {
+    const { rebuildView } = await import('./commands/rebuild-view.ts');
+    await rebuildView(view);
   });
 
 readModels

@@ -129,14 +129,19 @@ export type CareSettingName =
   | 'patient'
   | 'population';
 
-export interface CareSetting {
+export interface CareSetting extends KeptByCareSetting {
   readonly name: CareSettingName;
   /** Changes when `kinds`, the worklists or the tables change: the read model is built anew. */
   readonly version: number;
   readonly title: string;
-  /** What is kept; anything else never reaches its tables. */
-  readonly kinds: ReadonlySet<Kind>;
   /** The first page of a person, as of `now` (milliseconds UTC). Pure; the order of the facts means nothing. */
   readonly page: (facts: readonly Placed[], now: number) => readonly Section[];
+}
+
+/** Of one care setting, or of several together. */
+export interface KeptByCareSetting {
+  /** What is kept; anything else never reaches its tables. */
+  readonly kinds: ReadonlySet<Kind>;
+  /** Each of kinds that are kept. */
   readonly worklists: readonly Worklist[];
 }

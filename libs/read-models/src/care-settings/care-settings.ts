@@ -1,5 +1,5 @@
 /** Every care setting that has a page. */
-import type { CareSetting, CareSettingName } from './care-setting.ts';
+import type { CareSetting, CareSettingName, KeptByCareSetting } from './care-setting.ts';
 import { acute } from './acute.ts';
 import { community } from './community.ts';
 import { generalPractice } from './general-practice.ts';
@@ -23,3 +23,9 @@ export const careSettings: readonly CareSetting[] = [
 /** Undefined for a name that no setting has. */
 export const careSettingNamed = (name: string): CareSetting | undefined =>
   careSettings.find((it) => it.name === (name as CareSettingName));
+
+/** What is kept where these are kept together: the facts that any of them keeps, once, and the worklists of all. */
+export const keptByAll = (settings: readonly CareSetting[]): KeptByCareSetting => ({
+  kinds: new Set(settings.flatMap(({ kinds }) => [...kinds])),
+  worklists: settings.flatMap(({ worklists }) => worklists),
+});

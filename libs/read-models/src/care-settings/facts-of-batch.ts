@@ -1,5 +1,5 @@
-/** What a batch of events changes in one care setting, worked out before anything is written: the same on every engine. */
-import type { CareSetting, Placed, WorkItem, Worklist } from './care-setting.ts';
+/** What a batch of events changes in a care setting, or in several that are kept together, worked out before anything is written: the same on every engine. */
+import type { KeptByCareSetting, Placed, WorkItem, Worklist } from './care-setting.ts';
 import type { Told } from './care-settings-projection.ts';
 import type { Kind } from './fact.ts';
 import { ofOnePerson } from './statements.ts';
@@ -48,14 +48,14 @@ export class BatchOfFacts {
   readonly parted: string[] = [];
   /** Patients whose worklists are made anew. */
   readonly touched = new Map<string, Set<Worklist>>();
-  readonly #setting: CareSetting;
-  /** Of the kinds that the setting keeps. */
+  readonly #keeps: KeptByCareSetting;
+  /** Of the kinds that are kept. */
   readonly told: readonly Told[];
   #groupOf: (patient: string) => readonly string[] = (patient) => [patient];
 
-  constructor(setting: CareSetting, told: readonly Told[]) {
-    this.#setting = setting;
-    this.told = told.filter(({ kind }) => setting.kinds.has(kind));
+  constructor(keeps: KeptByCareSetting, told: readonly Told[]) {
+    this.#keeps = keeps;
+    this.told = told.filter(({ kind }) => keeps.kinds.has(kind));
     this.streams = [...new Set(this.told.map(({ stream }) => stream))];
   }
 
@@ -82,7 +82,7 @@ export class BatchOfFacts {
     this.#groupOf = groupOf;
     for (const patient of this.whoseLinks()) {
       const group = groupOf(patient);
-      if (group.length > 1) for (const it of group) this.#touch(it, this.#setting.worklists);
+      if (group.length > 1) for (const it of group) this.#touch(it, this.#keeps.worklists);
     }
     for (const [patient, lists] of [...this.touched])
       for (const it of groupOf(patient)) this.#touch(it, lists);
@@ -158,7 +158,7 @@ export class BatchOfFacts {
       for (const other of new Set(fact?.refs['linked'])) this.links.push({ patient: stream, other });
     }
     const isNew = known.length === 0 && fact !== undefined;
-    const lists = this.#setting.worklists.filter((list) => list.kinds.has(kind) && !(isNew && list.concerns?.(fact) === false)); // prettier-ignore
+    const lists = this.#keeps.worklists.filter((list) => list.kinds.has(kind) && !(isNew && list.concerns?.(fact) === false)); // prettier-ignore
     for (const patient of new Set([...patients, ...known.map((it) => it.patient)]))
       if (patient !== '') this.#touch(patient, lists);
   }

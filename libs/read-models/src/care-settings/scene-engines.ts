@@ -12,7 +12,7 @@ import { openCareSettingWriter } from './care-setting-writer.ts';
 import type { Told } from './care-settings-projection.ts';
 import { openPostgresCareSettings } from './postgres/care-setting-reader.ts';
 import { openPostgresCareSettingsWriter } from './postgres/care-settings-writer.ts';
-import { careSettingSchema, migrateCareSettings } from './postgres/tables.ts';
+import { careSettingsSchema, migrateCareSettings } from './postgres/tables.ts';
 
 export type ToldInOrder = readonly AppliedChange<Told>[];
 type Ask<Answer> = (queries: CareSettingQueries) => Promise<Answer>;
@@ -136,13 +136,21 @@ export function contentsOnSqlite(path: string): string {
   }
 }
 
+/** `settings`: all that are kept with it. */
 export async function contentsOnPostgres(
   asked: Pick<Client, 'query'>,
-  setting: CareSetting,
+  { kinds, worklists }: CareSetting,
+  settings: readonly CareSetting[],
 ): Promise<string> {
+  const lists = worklists.map(({ name }) => name);
+  const its = { fact: [[...kinds], 'kind'], link: undefined, work: [lists, 'list'] } as const;
   const tables = new Map<string, Row[]>();
   for (const [table] of KEYS) {
-    const { rows } = await asked.query<Row>(`SELECT * FROM ${careSettingSchema(setting)}.${table}`);
+    const [values, column] = its[table] ?? [];
+    const { rows } = await asked.query<Row>(
+      `SELECT * FROM ${careSettingsSchema(settings)}.${table}${values ? ` WHERE ${column} = ANY($1)` : ''}`,
+      values && [values],
+    );
     tables.set(table, rows);
   }
   return textOf(tables);

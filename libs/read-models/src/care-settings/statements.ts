@@ -73,8 +73,8 @@ export function prepareWriting(db: Database) {
     links: new Statement(db, careSetting.selectFrom('link').select(['patient', 'other'])),
     samePerson: new Statement(db, written(samePersonIn())),
     versionsOf: (kinds: ReadonlySet<Kind>): Statement<Omit<FactRow, 'told'>> => {
-      const key = [...kinds].sort();
-      const known = ofKinds.get(key.join());
+      const key = [...kinds].sort().join();
+      const known = ofKinds.get(key);
       if (known !== undefined) return known;
       const made = new Statement(
         db,
@@ -83,9 +83,9 @@ export function prepareWriting(db: Database) {
           .select(['stream', 'patient', 'version'])
           .where('patient', '=', given('patient'))
           .where('told', 'is not', null)
-          .where('kind', 'in', key.map((kind) => sql.lit(kind))), // prettier-ignore
+          .where('kind', 'in', literals(kinds)),
       );
-      ofKinds.set(key.join(), made);
+      ofKinds.set(key, made);
       return made;
     },
     told: new Statement(
@@ -152,8 +152,15 @@ export function prepareWriting(db: Database) {
   };
 }
 
-/** What is asked of a read model, each named value by its name; `schema`: where it lies, in a database that has schemas. */
-export function askingOf(schema?: string) {
+/** Where a read model lies that holds other care settings' facts too, in a database that has schemas; `kinds`: what the setting keeps. */
+export interface Place {
+  readonly schema: string;
+  readonly kinds: ReadonlySet<Kind>;
+}
+
+/** What is asked of a read model, each named value by its name. */
+export function askingOf(place?: Place) {
+  const schema = place?.schema;
   const tables = schema === undefined ? careSetting : careSetting.withSchema(schema);
   return {
     isLinked: tables
@@ -162,7 +169,7 @@ export function askingOf(schema?: string) {
       .where((it) => it.or([it('patient', '=', given('patient')), it('other', '=', given('patient'))]))
       .limit(sql.lit(1)),
     samePerson: written(samePersonIn(schema)),
-    factsOf: factsOfPatient(tables),
+    factsOf: factsOfPatient(tables, place?.kinds),
     checkpoint: tables
       .selectFrom('checkpoint')
       .select((eb) => [eb.fn.min('position').as('position'), eb.fn.max('epoch').as('epoch')])
@@ -219,13 +226,16 @@ export function prepareAsking(db: Database) {
   };
 }
 
-function factsOfPatient(tables = careSetting) {
-  return tables
+function factsOfPatient(tables: typeof careSetting, kinds?: ReadonlySet<Kind>) {
+  const all = tables
     .selectFrom('fact')
     .select(['stream', 'patient', 'version', 'told'])
     .where('patient', '=', given('patient'))
     .where('told', 'is not', null);
+  return kinds === undefined ? all : all.where('kind', 'in', literals(kinds));
 }
+
+const literals = (kinds: ReadonlySet<Kind>) => [...kinds].sort().map((kind) => sql.lit(kind));
 
 /** Everybody whom links, followed both ways, say to be the same person; each once, themselves too; of too many, one too many. */
 const samePersonIn = (schema?: string) => {

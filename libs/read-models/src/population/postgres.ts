@@ -2,7 +2,7 @@
 import type { Policy } from '@carelog/access';
 import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
 import type { ClientBase, Pool, PoolClient } from 'pg';
-import { careSettingSchema, type MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
+import type { MigrateCareSettingOptions } from '../care-settings/postgres/tables.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import {
   NOTHING_APPLIED,
@@ -22,7 +22,7 @@ import { pseudonymsBy, type Pseudonyms } from './pseudonyms.ts';
 
 /** Where the population lies that this version makes by this policy, e.g. `population_v2_1a2b3c4d`. */
 export const populationSchema = (policy: Policy): string =>
-  `${careSettingSchema(population)}_${populationVersion(policy)}`;
+  `${population.name}_v${population.version}_${populationVersion(policy)}`;
 
 /** Makes the schema and its tables where they are not there yet; may be called again, and by several at once. */
 export async function migratePopulation(

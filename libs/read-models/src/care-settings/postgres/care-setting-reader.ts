@@ -14,8 +14,8 @@ import {
   type WorkRow,
 } from '../care-setting-reader.ts';
 import { ParsedFacts } from '../parsed-facts.ts';
-import { askingOf, asOne, ofOnePerson } from '../statements.ts';
-import { careSettingSchema } from './tables.ts';
+import { askingOf, asOne, ofOnePerson, type Place } from '../statements.ts';
+import { careSettingsSchema } from './tables.ts';
 
 export interface PostgresCareSettingsOptions {
   /** Of a role that may read the schemas. */
@@ -32,24 +32,28 @@ export function openPostgresCareSettings({ url, settings, connections = 4 }: Pos
 } {
   const pool = askingPool({ url, purpose: 'carelog care settings reader', connections });
   const parsed = new ParsedFacts();
+  const schema = careSettingsSchema(settings);
   const of = new Map(
-    settings.map((it) => [it.name, new PostgresCareSettingReader(pool, careSettingSchema(it), parsed)]),
+    settings.map(({ name, kinds }) => [
+      name,
+      new PostgresCareSettingReader(pool, name, { schema, kinds }, parsed),
+    ]),
   );
   return { of, close: () => pool.end() };
 }
 
 class PostgresCareSettingReader implements CareSettingQueries {
   readonly #pool: Pool;
-  readonly #schema: string;
+  readonly #name: string;
   readonly #parsed: ParsedFacts;
   readonly #asking: ReturnType<typeof askingOf>;
   readonly #compiled = new Map<object, { readonly name: string; readonly text: string; readonly parameters: readonly unknown[] }>(); // prettier-ignore
 
-  constructor(pool: Pool, schema: string, parsed: ParsedFacts) {
+  constructor(pool: Pool, name: string, place: Place, parsed: ParsedFacts) {
     this.#pool = pool;
-    this.#schema = schema;
+    this.#name = name;
     this.#parsed = parsed;
-    this.#asking = askingOf(schema);
+    this.#asking = askingOf(place);
   }
 
   async facts(patient: string): Promise<readonly Placed[]> {
@@ -95,7 +99,7 @@ class PostgresCareSettingReader implements CareSettingQueries {
     let known = this.#compiled.get(query);
     if (known === undefined) {
       const { sql: text, parameters } = compileFor('postgres', query);
-      known = { name: `${this.#schema} ${this.#compiled.size}`, text, parameters };
+      known = { name: `${this.#name} ${this.#compiled.size}`, text, parameters };
       this.#compiled.set(query, known);
     }
     const { name, text, parameters } = known;

@@ -13,7 +13,7 @@ import { generalPractice } from '../general-practice.ts';
 import { socialCare } from '../social-care.ts';
 import { contentsOnPostgres, contentsOnSqlite, type ToldInOrder } from '../scene-engines.ts';
 import { openPostgresCareSettingsWriter } from './care-settings-writer.ts';
-import { careSettingSchema, migrateCareSettings } from './tables.ts';
+import { migrateCareSettings } from './tables.ts';
 
 const settings = [acute, generalPractice, socialCare];
 const folder = mkdtempSync(join(tmpdir(), 'carelog-settings-'));
@@ -138,7 +138,7 @@ describe.skipIf(reason !== undefined)(
       );
     const contents = async () => {
       const made: string[] = [];
-      for (const it of settings) made.push(await contentsOnPostgres(owner, it));
+      for (const it of settings) made.push(await contentsOnPostgres(owner, it, settings));
       return made;
     };
 
@@ -171,29 +171,6 @@ describe.skipIf(reason !== undefined)(
       expect(await writers[0]!.checkpoints()).toEqual(new Map());
       for (const it of all.slice(0, 3)) await apply(it);
       expect(await contents()).toEqual(await contentsAsTold(all.slice(0, 3)));
-    });
-
-    it('keep a partition parked for a setting that is built later, which then says so', async () => {
-      const { all } = people().come(0, stay('s', 'ann'));
-      const parked = [{ partition: 'lane 0', position: 3, reason: 'SyntaxError' }];
-      const [first] = all.map(({ lane: _lane, ...it }) => it);
-      const moved = (position: number) => ({ ...batchOf([]), checkpoint: { position, epoch: 'one' } });
-      await writers[0]!.apply(0, async () => batchOf([first!]));
-      await writers[0]!.apply(0, async () => ({ ...moved(3), parked }));
-      const schema = careSettingSchema(acute);
-      await owner.query(
-        `DELETE FROM ${schema}.checkpoint; DELETE FROM ${schema}.parked; DELETE FROM ${schema}.fact`,
-      );
-      // It comes to that event itself; when it can take it then, it waits for the others all the same.
-      await writers[0]!.apply(0, async (reached, known) => {
-        expect([reached, known]).toEqual([undefined, []]);
-        return moved(3);
-      });
-      await writers[0]!.apply(0, async (_reached, known) => {
-        expect(known).toEqual(parked);
-        return moved(4);
-      });
-      expect((await owner.query(`SELECT partition FROM ${schema}.parked`)).rows).toEqual([{ partition: 'lane 0' }]); // prettier-ignore
     });
   },
 );

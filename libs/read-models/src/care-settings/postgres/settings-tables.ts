@@ -1,7 +1,4 @@
-/**
- * The tables of all care settings in PostgreSQL, each in its own schema, in whatever transaction they are written. One statement
- * does the same for all of them: what it costs to ask is the most of what a small batch costs.
- */
+/** The tables of all care settings in PostgreSQL, in whatever transaction they are written. */
 import type { Checkpoint, Parked, ProjectedBatch } from '@carelog/projection';
 import type { PoolClient } from 'pg';
 import {
@@ -10,20 +7,14 @@ import {
   reachedIn,
   type CheckpointRow,
 } from '../../record/postgres/lane-checkpoints.ts';
-import type { CareSetting } from '../care-setting.ts';
-import type { Told } from '../care-settings-projection.ts';
 import type { Send } from '../../record/postgres/pools.ts';
+import type { KeptByCareSetting } from '../care-setting.ts';
+import type { Told } from '../care-settings-projection.ts';
 import { BatchOfFacts, markIn, type Standing, type WaitingWork } from '../facts-of-batch.ts';
 import type { KnownFact, KnownFacts } from '../known-facts.ts';
 import { isBroughtByOthers, ReachesOtherLanes, type LaneFact } from '../other-lanes.ts';
 import { asOne, placed } from '../statements.ts';
 import { settingsStatements, type Asked, type SettingsStatements } from './settings-statements.ts';
-
-/** Of one setting. */
-export interface LaneStanding {
-  readonly reached: Checkpoint | undefined;
-  readonly parked: readonly Parked[];
-}
 
 export interface Writing {
   readonly lane: number;
@@ -34,85 +25,73 @@ export interface Writing {
 const RESIDENTS_MAX = 100_000;
 
 export class SettingsTables {
-  readonly #settings: readonly CareSetting[];
+  readonly #keeps: KeptByCareSetting;
   readonly #statements: SettingsStatements;
   readonly #known: KnownFacts;
   /** By lane: Patients that it is known to bring. Which lane does never changes while the log is the same. */
   readonly #residents = new Map<number, Set<string>>();
   #epoch: string | undefined;
 
-  /** `schemas`: where each of the settings lies. */
-  constructor(settings: readonly CareSetting[], schemas: readonly string[], known: KnownFacts) {
+  /** `keeps`: what any of the settings keeps. */
+  constructor(keeps: KeptByCareSetting, schema: string, known: KnownFacts) {
+    this.#keeps = keeps;
+    this.#statements = settingsStatements(schema);
     this.#known = known;
-    this.#settings = settings;
-    this.#statements = settingsStatements(schemas);
   }
 
-  /** Of each setting, by its lanes. */
-  async checkpoints(asked: Asked): Promise<readonly ReadonlyMap<number, Checkpoint>[]> {
-    const rows = await this.#statements.checkpoints<CheckpointRow>(asked, []);
-    return rows.map(reachedByLane);
+  async checkpoints(asked: Asked): Promise<ReadonlyMap<number, Checkpoint>> {
+    return reachedByLane(await this.#statements.checkpoints<CheckpointRow>(asked));
   }
 
-  /** Of each setting. */
-  async parked(asked: Asked, lane: number): Promise<readonly (readonly Parked[])[]> {
+  async parked(asked: Asked, lane: number): Promise<readonly Parked[]> {
     const rows = await this.#statements.parked<Parked>(asked, [lane]);
-    return rows.map((its) => its.map(({ partition, position, reason }) => ({ partition, position: Number(position), reason }))); // prettier-ignore
+    return rows.map(({ partition, position, reason }) => ({ partition, position: Number(position), reason }));
   }
 
-  /** What is there of the lane in each setting, which nobody else writes until the transaction ends. */
-  async lock(client: PoolClient, lane: number): Promise<readonly LaneStanding[]> {
+  /** What is there of the lane, which nobody else writes until the transaction ends. */
+  async lock(
+    client: PoolClient,
+    lane: number,
+  ): Promise<{ readonly reached: Checkpoint | undefined; readonly parked: readonly Parked[] }> {
     const locked = () =>
       Promise.all([this.#statements.lock<CheckpointRow>(client, [lane]), this.parked(client, lane)]);
-    let [rows, parked] = await locked();
-    if (rows.some((its) => its.length === 0)) {
+    let [[row], parked] = await locked();
+    if (row === undefined) {
       await this.#statements.begin(client, [lane, NOTHING_APPLIED]);
-      [rows, parked] = await locked();
+      [[row], parked] = await locked();
     }
-    return rows.map(([row], at) => {
-      return { reached: row && reachedIn(row), parked: parked[at]! };
-    });
+    return { reached: row && reachedIn(row), parked };
   }
 
-  /** `stands`: of each setting; `parked`: what it does not know to be parked yet. Gives the patients whose work may be another. */
+  /** Gives the patients whose work may be another. */
   async write(
     client: PoolClient,
     send: Send,
     { lane, isAlone }: Writing,
-    { changes, released = [], checkpoint }: ProjectedBatch<Told>,
-    stands: readonly LaneStanding[],
-    parked: readonly (readonly Parked[])[],
+    { changes, parked, released = [], checkpoint }: ProjectedBatch<Told>,
   ): Promise<Set<string>> {
     if (checkpoint.epoch !== this.#epoch) this.forget();
     this.#epoch = checkpoint.epoch;
     if (released.length > 0) send(this.#statements.release(client, [released]));
-    // Of partitions that were taken up again, what lies before the checkpoint too.
-    const again = new Set(released);
-    const batches = this.#settings.map((setting, at) => {
-      const after = stands[at]!.reached?.position ?? -1;
-      const told = changes.filter(({ event }) => event.position > after || again.has(event.partition));
-      return new BatchOfFacts(setting, told.map(({ change }) => change)); // prettier-ignore
-    });
-    const isLinking = await this.#make(client, batches, { lane, isAlone });
-    this.#replace(client, send, lane, batches, checkpoint);
-    if (isLinking) await this.#join(client, batches);
-    await this.#putWork(client, send, batches, checkpoint.position);
-    const unknown = ofAll(parked, ({ partition }) => partition);
-    if (unknown.length > 0)
-      send(this.#statements.park(client, [lane, ...columnsOf(unknown, ['settings', 'partition', 'position', 'reason'])])); // prettier-ignore
-    return new Set(batches.flatMap(({ touched }) => [...touched.keys()]));
+    const batch = new BatchOfFacts(this.#keeps, changes.map(({ change }) => change)); // prettier-ignore
+    const isLinking = await this.#make(client, batch, { lane, isAlone });
+    this.#replace(client, send, lane, batch, checkpoint);
+    if (isLinking) await this.#join(client, batch);
+    await this.#putWork(client, send, batch, checkpoint.position);
+    if (parked.length > 0)
+      send(this.#statements.park(client, [lane, ...columnsOf(parked, ['partition', 'position', 'reason'])]));
+    return new Set(batch.touched.keys());
   }
 
   /** Everything; of one `lane`, all lanes of the same life of the log, since what a lane tells may have outdone another. */
   async clear(client: PoolClient, lane: number | undefined): Promise<void> {
-    for (const schema of this.#statements.schemas) {
-      const life = `SELECT lane FROM ${schema}.checkpoint WHERE epoch = (SELECT epoch FROM ${schema}.checkpoint WHERE lane = $1)`;
-      const { rows } = lane === undefined ? { rows: [] } : await client.query<{ lane: number }>(life, [lane]);
-      const lanes = rows.map((row) => row.lane);
-      for (const table of ['fact', 'link', 'work', 'parked', 'checkpoint']) {
-        if (lane === undefined) await client.query(`DELETE FROM ${schema}.${table}`);
-        else await client.query(`DELETE FROM ${schema}.${table} WHERE lane = ANY($1::int[])`, [lanes]);
-      }
+    const { schema } = this.#statements;
+    const life = `SELECT lane FROM ${schema}.checkpoint WHERE epoch = (SELECT epoch FROM ${schema}.checkpoint WHERE lane = $1)`;
+    const { rows } = lane === undefined ? { rows: [] } : await client.query<{ lane: number }>(life, [lane]);
+    const lanes = rows.map((row) => row.lane);
+    for (const table of ['fact', 'link', 'work', 'parked', 'checkpoint']) {
+      if (lane === undefined) await client.query(`DELETE FROM ${schema}.${table}`);
+      else await client.query(`DELETE FROM ${schema}.${table} WHERE lane = ANY($1::int[])`, [lanes]);
     }
     this.forget();
   }
@@ -124,64 +103,46 @@ export class SettingsTables {
   }
 
   /** Works out what changes; whether links are made or given up. */
-  async #make(
-    client: PoolClient,
-    batches: readonly BatchOfFacts[],
-    { lane, isAlone }: Writing,
-  ): Promise<boolean> {
-    const streams = [...new Set(batches.flatMap((it) => it.streams))];
-    if (streams.length === 0) return false;
-    const standing = await this.#statements.standing<LaneFactRow>(client, [streams]);
-    for (const [at, batch] of batches.entries()) {
-      const own = new Set(batch.streams);
-      const its = standing[at]!.filter(({ stream }) => own.has(stream)).map(laneFact);
-      if (!isAlone && isBroughtByOthers(batch, its, lane)) throw new ReachesOtherLanes();
-      batch.make(its);
-    }
-    await this.#learnParting(client, batches);
-    const isLinking = await this.#join(client, batches);
-    if (!isAlone && (isLinking || (await this.#hasStrangers(client, lane, batches)))) throw new ReachesOtherLanes(); // prettier-ignore
+  async #make(client: PoolClient, batch: BatchOfFacts, { lane, isAlone }: Writing): Promise<boolean> {
+    if (batch.streams.length === 0) return false;
+    const standing = (await this.#statements.standing<LaneFactRow>(client, [batch.streams])).map(laneFact);
+    if (!isAlone && isBroughtByOthers(batch, standing, lane)) throw new ReachesOtherLanes();
+    batch.make(standing);
+    await this.#learnParting(client, batch);
+    const isLinking = await this.#join(client, batch);
+    if (!isAlone && (isLinking || (await this.#hasStrangers(client, lane, batch)))) throw new ReachesOtherLanes(); // prettier-ignore
     return isLinking;
   }
 
   /** Joins those whom links say to be one person; whether links are made or given up. */
-  async #join(client: PoolClient, batches: readonly BatchOfFacts[]): Promise<boolean> {
-    const asked = new Set(batches.flatMap((it) => [...it.touched.keys(), ...it.whoseLinks()]));
+  async #join(client: PoolClient, batch: BatchOfFacts): Promise<boolean> {
+    const asked = new Set([...batch.touched.keys(), ...batch.whoseLinks()]);
     if (asked.size === 0) return false;
     const rows = await this.#statements.samePersons<{ of: string; patient: string }>(client, [[...asked]]);
-    const isLinking = batches.map((batch, at) => {
-      const groups = new Map<string, readonly string[]>();
-      for (const [of, its] of Map.groupBy(rows[at]!, (row) => row.of)) groups.set(of, asOne(of, its.map(({ patient }) => patient))); // prettier-ignore
-      for (const group of [...groups.values()]) for (const it of group) if (!groups.has(it)) groups.set(it, group); // prettier-ignore
-      batch.join((patient) => groups.get(patient) ?? [patient]);
-      return batch.links.length > 0 || batch.relinked.some((it) => groups.has(it));
-    });
-    return isLinking.includes(true);
+    const groups = new Map<string, readonly string[]>();
+    for (const [of, its] of Map.groupBy(rows, (row) => row.of)) groups.set(of, asOne(of, its.map(({ patient }) => patient))); // prettier-ignore
+    for (const group of [...groups.values()]) for (const it of group) if (!groups.has(it)) groups.set(it, group); // prettier-ignore
+    batch.join((patient) => groups.get(patient) ?? [patient]);
+    return batch.links.length > 0 || batch.relinked.some((it) => groups.has(it));
   }
 
   /** From whom somebody parts whose links are replaced. */
-  async #learnParting(client: PoolClient, batches: readonly BatchOfFacts[]): Promise<void> {
-    const asked = new Set(batches.flatMap(({ relinked }) => relinked));
-    if (asked.size === 0) return;
-    const rows = await this.#statements.linkedBy<{ patient: string; other: string }>(client, [[...asked]]);
-    for (const [at, { relinked, parted }] of batches.entries()) {
-      const own = new Set(relinked);
-      parted.push(...rows[at]!.filter(({ patient }) => own.has(patient)).map(({ other }) => other));
-    }
+  async #learnParting(client: PoolClient, { relinked, parted }: BatchOfFacts): Promise<void> {
+    if (relinked.length === 0) return;
+    const rows = await this.#statements.linkedBy<{ other: string }>(client, [relinked]);
+    parted.push(...rows.map(({ other }) => other));
   }
 
   /** Whether work is made for somebody whose own facts come by another lane, or whose lane is not known. */
-  async #hasStrangers(client: PoolClient, lane: number, batches: readonly BatchOfFacts[]): Promise<boolean> {
+  async #hasStrangers(client: PoolClient, lane: number, { told, touched }: BatchOfFacts): Promise<boolean> {
     let residents = this.#residents.get(lane);
     if (residents === undefined || residents.size > RESIDENTS_MAX)
       this.#residents.set(lane, (residents = new Set()));
-    for (const { told } of batches)
-      for (const { kind, stream } of told) if (kind === 'person') residents.add(stream);
-    const touched = new Set(batches.flatMap((it) => [...it.touched.keys()]));
-    const unknown = [...touched].filter((it) => !residents.has(it));
+    for (const { kind, stream } of told) if (kind === 'person') residents.add(stream);
+    const unknown = [...touched.keys()].filter((it) => !residents.has(it));
     if (unknown.length === 0) return false;
-    const rows = await this.#statements.residents<{ stream: string }>(client, [unknown, lane]);
-    for (const { stream } of rows.flat()) residents.add(stream);
+    for (const { stream } of await this.#statements.residents<{ stream: string }>(client, [unknown, lane]))
+      residents.add(stream);
     return unknown.some((it) => !residents.has(it));
   }
 
@@ -189,117 +150,60 @@ export class SettingsTables {
     client: PoolClient,
     send: Send,
     lane: number,
-    batches: readonly BatchOfFacts[],
+    { gone, rows, relinked, links, kept }: BatchOfFacts,
     { position, epoch }: Checkpoint,
   ): void {
-    if (batches.some(({ gone }) => gone.length > 0))
-      send(this.#statements.remove(client, batches.map(({ gone }) => gone))); // prettier-ignore
-    const rows = ofAll(batches.map((it) => it.rows), ({ stream, version, patient }) => `${stream} ${version} ${patient}`); // prettier-ignore
-    const columns = columnsOf(rows, [
-      'settings',
-      'stream',
-      'patient',
-      'kind',
-      'version',
-      'issued',
-      'mark',
-      'told',
-    ]);
+    if (gone.length > 0) send(this.#statements.remove(client, [gone]));
+    const columns = columnsOf(rows, ['stream', 'patient', 'kind', 'version', 'issued', 'mark', 'told']);
     send(
       rows.length === 0
         ? this.#statements.move(client, [lane, position, epoch])
         : this.#statements.keepAndMove(client, [lane, position, epoch, ...columns]),
     );
-    if (batches.some(({ relinked }) => relinked.length > 0))
-      send(this.#statements.unlink(client, batches.map(({ relinked }) => relinked))); // prettier-ignore
-    const links = ofAll(batches.map((it) => it.links), ({ patient, other }) => `${patient} ${other}`); // prettier-ignore
+    if (relinked.length > 0) send(this.#statements.unlink(client, [relinked]));
     if (links.length > 0)
-      send(this.#statements.link(client, [lane, ...columnsOf(links, ['settings', 'patient', 'other'])]));
-    for (const { kept } of batches)
-      for (const { stream, version, fact, source } of kept) this.#known.keep(stream, { version, fact, source }); // prettier-ignore
+      send(this.#statements.link(client, [lane, ...columnsOf(links, ['patient', 'other'])]));
+    for (const { stream, version, fact, source } of kept) this.#known.keep(stream, { version, fact, source });
   }
 
-  async #putWork(
-    client: PoolClient,
-    send: Send,
-    batches: readonly BatchOfFacts[],
-    position: number,
-  ): Promise<void> {
-    if (batches.every(({ touched }) => touched.size === 0)) return;
-    const ground = await this.#statements.ground<GroundRow>(
-      client,
-      batches.flatMap((batch) => [[...batch.touched.keys()], [...batch.askedKinds()]]),
-    );
-    const facts = ground.map((its) => its.filter(({ list }) => list === null));
+  async #putWork(client: PoolClient, send: Send, batch: BatchOfFacts, position: number): Promise<void> {
+    const { touched } = batch;
+    if (touched.size === 0) return;
+    const ground = await this.#statements.ground<GroundRow>(client, [[...touched.keys()], [...batch.askedKinds()]]); // prettier-ignore
+    const facts = ground.filter((it): it is FactNamed => it.list === null);
+    const waiting = ground.filter((it): it is GroundRow & WaitingWork => it.list !== null);
     const contents = await this.#contentsOf(client, facts);
-    const changed = batches.map((batch, at) => {
-      const byPatient = Map.groupBy(facts[at]!, ({ patient }) => patient);
-      const waiting = ground[at]!.filter((it): it is GroundRow & WaitingWork => it.list !== null);
-      const work = batch.work((patient) =>
-        (byPatient.get(patient) ?? []).map((row) => ({
-          ...contents.get(versionKeyOf(row))!,
-          stream: row.stream,
-          patient,
-        })),
-      );
-      return batch.changedWork(work, waiting);
-    });
-    const done = changed.flatMap((it, setting) => it.done.map((row) => ({ setting, ...row })));
-    const put = changed.flatMap((it, setting) => it.put.map((row) => ({ setting, ...row })));
-    if (done.length > 0) send(this.#statements.done(client, columnsOf(done, ['setting', 'list', 'patient'])));
+    const byPatient = Map.groupBy(facts, ({ patient }) => patient);
+    const work = batch.work((patient) =>
+      (byPatient.get(patient) ?? []).map(({ stream }) => ({ ...contents.get(stream)!, stream, patient })),
+    );
+    const { done, put } = batch.changedWork(work, waiting);
+    if (done.length > 0) send(this.#statements.done(client, columnsOf(done, ['list', 'patient'])));
     if (put.length > 0)
-      send(this.#statements.put(client, [position, ...columnsOf(put, ['setting', 'list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item'])])); // prettier-ignore
+      send(this.#statements.put(client, [position, ...columnsOf(put, ['list', 'patient', 'stream', 'since', 'due', 'opens', 'until', 'item'])])); // prettier-ignore
   }
 
-  /** By stream and version. What is in memory is not read; of settings that are not equally far the versions may differ. */
+  /** By stream. What is in memory is not read. */
   async #contentsOf(
     client: PoolClient,
-    facts: readonly (readonly GroundRow[])[],
+    facts: readonly FactNamed[],
   ): Promise<ReadonlyMap<string, KnownFact>> {
     const contents = new Map<string, KnownFact>();
-    const asked = new Set<string>();
-    const unknown = facts.map((its) => {
-      const streams = new Set<string>();
-      for (const row of its) {
-        const key = versionKeyOf(row);
-        if (contents.has(key) || asked.has(key)) continue;
-        const known = this.#known.of(row.stream, Number(row.version));
-        if (known !== undefined) contents.set(key, known);
-        else {
-          asked.add(key);
-          streams.add(row.stream);
-        }
-      }
-      return [...streams];
-    });
-    if (asked.size === 0) return contents;
-    const rows = await this.#statements.told<ToldRow>(client, unknown);
-    for (const row of rows.flat()) {
-      const { stream, told } = row;
-      const { version, fact, source } = placed({ stream, patient: '', version: Number(row.version), told });
-      contents.set(versionKeyOf(row), { version, fact, source });
-      this.#known.keep(stream, { version, fact, source });
+    const unknown = new Set<string>();
+    for (const { stream, version } of facts) {
+      const known = this.#known.of(stream, Number(version));
+      if (known === undefined) unknown.add(stream);
+      else contents.set(stream, known);
+    }
+    if (unknown.size === 0) return contents;
+    for (const { stream, version, told } of await this.#statements.told<ToldRow>(client, [[...unknown]])) {
+      const { fact, source } = placed({ stream, patient: '', version: Number(version), told });
+      const known = { version: Number(version), fact, source };
+      contents.set(stream, known);
+      this.#known.keep(stream, known);
     }
     return contents;
   }
-}
-
-const versionKeyOf = ({ stream, version }: Pick<GroundRow, 'stream' | 'version'>) => `${stream} ${version}`;
-
-/** What several settings have alike, by its key, is sent once; `settings` has a bit for each of them. */
-function ofAll<Row extends object>(
-  rows: readonly (readonly Row[])[],
-  keyOf: (row: Row) => string,
-): readonly (Row & { readonly settings: number })[] {
-  const once = new Map<string, Row & { settings: number }>();
-  for (const [at, its] of rows.entries()) {
-    for (const row of its) {
-      const known = once.get(keyOf(row));
-      if (known === undefined) once.set(keyOf(row), { ...row, settings: 1 << at });
-      else known.settings |= 1 << at;
-    }
-  }
-  return [...once.values()];
 }
 
 interface ToldRow {
@@ -327,6 +231,7 @@ interface GroundRow {
   readonly version: string | null;
   readonly item: string | null;
 }
+type FactNamed = GroundRow & { readonly list: null; readonly version: string };
 
 function columnsOf<Row extends object>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {
   return names.map((name) => rows.map((row) => row[name]));

@@ -1,4 +1,4 @@
-/** The tables of a care setting in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
+/** The tables of all care settings together in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
 import { hash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import { grantAs } from '../../versions/versions.ts';
@@ -10,91 +10,29 @@ export interface MigrateCareSettingOptions {
   readonly writer?: string;
 }
 
-/** Where this version of the setting's read model lies, e.g. `mental_health_v1`. */
-export const careSettingSchema = ({ name, version }: Pick<CareSetting, 'name' | 'version'>): string =>
-  `${name.replaceAll('-', '_')}_v${version}`;
+/** Of these tables: another one is another schema. */
+const TABLES_VERSION = 2;
 
-/** Where this version of the setting's read model is built again while the other serves. */
-export const besideSchema = (setting: Pick<CareSetting, 'name' | 'version'>): string =>
-  `${careSettingSchema(setting)}_beside`;
+/** Where these settings lie, e.g. `care_settings_v2_1a2b3c4d`; another version of one of them is another such place. */
+export function careSettingsSchema(settings: readonly Pick<CareSetting, 'name' | 'version'>[]): string {
+  const versions = settings.map(({ name, version }) => `${name} ${version}`).join();
+  return `care_settings_v${TABLES_VERSION}_${hash('sha256', versions).slice(0, 8)}`;
+}
+
+/** Where they are built again while the other serves. */
+export const besideSchema = (settings: readonly CareSetting[]): string =>
+  `${careSettingsSchema(settings)}_beside`;
 
 /** Held by whoever writes lanes: shared, or alone where all lanes are to stand still. */
 export const LANES_LOCK = 'carelog care settings lanes';
 
-/** Where one can ask how far all of these settings have come; another version of one of them is another such place. */
-export function careSettingsSchema(settings: readonly CareSetting[]): string {
-  return `care_settings_${hash('sha256', settings.map(careSettingSchema).join()).slice(0, 8)}`;
-}
-
-/** Makes everything that these settings need where it is not there yet; may be called again, and by several at once. */
+/** Makes the schema and its tables where they are not there yet; may be called again, and by several at once. */
 export async function migrateCareSettings(
   owner: ClientBase,
   settings: readonly CareSetting[],
-  roles: MigrateCareSettingOptions,
-): Promise<void> {
-  for (const setting of settings) await migrateCareSetting(owner, setting, roles);
-  const schema = careSettingsSchema(settings);
-  const all = settings.map((it) => `SELECT lane, position, epoch FROM ${careSettingSchema(it)}.checkpoint`);
-  await owner.query('BEGIN');
-  try {
-    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${schema}`]);
-    await owner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
-    await owner.query(
-      `CREATE OR REPLACE VIEW ${schema}.checkpoint AS
-       SELECT lane, min(position) AS position, min(epoch) AS epoch FROM (${all.join(' UNION ALL ')}) AS one
-       GROUP BY lane HAVING count(*) = ${settings.length} AND min(epoch) = max(epoch)`,
-    );
-    for (const role of [roles.reader, roles.writer]) {
-      if (role === undefined) continue;
-      const grantee = owner.escapeIdentifier(role);
-      await owner.query(`GRANT USAGE ON SCHEMA ${schema} TO ${grantee}`);
-      await owner.query(`GRANT SELECT ON ${schema}.checkpoint TO ${grantee}`);
-    }
-    await owner.query('COMMIT');
-  } catch (fault) {
-    await owner.query('ROLLBACK');
-    throw fault;
-  }
-}
-
-/** Makes empty tables to build a setting in beside those that serve, with the rights that these give. */
-export async function makeBeside(owner: ClientBase, setting: CareSetting): Promise<void> {
-  const beside = besideSchema(setting);
-  await owner.query(`DROP SCHEMA IF EXISTS ${beside} CASCADE; CREATE SCHEMA ${beside}`);
-  await owner.query(`BEGIN; SET LOCAL search_path = ${beside}; ${CREATE_TABLES} COMMIT`);
-  await grantAs(owner, careSettingSchema(setting), beside);
-}
-
-/** Lets what was built beside take the place of what serves, in one transaction; projectors go on from where it is. */
-export async function takePlace(owner: ClientBase, setting: CareSetting): Promise<void> {
-  const [live, beside] = [careSettingSchema(setting), besideSchema(setting)];
-  const gone = `${live}_gone`;
-  await owner.query('BEGIN');
-  try {
-    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [LANES_LOCK]);
-    await owner.query(`CREATE SCHEMA ${gone}`);
-    for (const table of ['fact', 'link', 'work', 'parked'])
-      await owner.query(
-        `ALTER TABLE ${live}.${table} SET SCHEMA ${gone}; ALTER TABLE ${beside}.${table} SET SCHEMA ${live}`,
-      );
-    // How far all settings are is asked of this one, so it stays.
-    await owner.query(
-      `DELETE FROM ${live}.checkpoint; INSERT INTO ${live}.checkpoint SELECT * FROM ${beside}.checkpoint`,
-    );
-    await owner.query(`DROP SCHEMA ${gone} CASCADE; DROP SCHEMA ${beside} CASCADE; COMMIT`);
-  } catch (fault) {
-    await owner.query('ROLLBACK');
-    throw fault;
-  }
-}
-
-/** Makes the schema and its tables where they are not there yet; may be called again, and by several at once. */
-async function migrateCareSetting(
-  owner: ClientBase,
-  setting: CareSetting,
   { reader, writer }: MigrateCareSettingOptions,
 ): Promise<void> {
-  const name = careSettingSchema(setting);
+  const name = careSettingsSchema(settings);
   const schema = owner.escapeIdentifier(name);
   await owner.query('BEGIN');
   try {
@@ -118,13 +56,34 @@ async function migrateCareSetting(
   }
 }
 
+/** Makes empty tables to build the settings in beside those that serve, with the rights that these give. */
+export async function makeBeside(owner: ClientBase, settings: readonly CareSetting[]): Promise<void> {
+  const beside = besideSchema(settings);
+  await owner.query(`DROP SCHEMA IF EXISTS ${beside} CASCADE; CREATE SCHEMA ${beside}`);
+  await owner.query(`BEGIN; SET LOCAL search_path = ${beside}; ${CREATE_TABLES} COMMIT`);
+  await grantAs(owner, careSettingsSchema(settings), beside);
+}
+
+/** Lets what was built beside take the place of what serves, in one transaction; projectors go on from where it is. */
+export async function takePlace(owner: ClientBase, settings: readonly CareSetting[]): Promise<void> {
+  const [live, beside] = [careSettingsSchema(settings), besideSchema(settings)];
+  await owner.query('BEGIN');
+  try {
+    await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [LANES_LOCK]);
+    await owner.query(`DROP SCHEMA ${live} CASCADE; ALTER SCHEMA ${beside} RENAME TO ${live}; COMMIT`);
+  } catch (fault) {
+    await owner.query('ROLLBACK');
+    throw fault;
+  }
+}
+
 // Texts compare by their bytes, as they do in SQLite, whatever the locale of the database is.
 const TEXT = 'text COLLATE "C"';
 
 const CREATE_TABLES = `
 CREATE TABLE fact (
   stream ${TEXT}, patient ${TEXT}, kind ${TEXT} NOT NULL, version bigint NOT NULL, issued bigint NOT NULL, mark ${TEXT},
-  told ${TEXT},   lane int NOT NULL, PRIMARY KEY (stream, patient)) WITH (fillfactor = 85);
+  told ${TEXT}, lane int NOT NULL, PRIMARY KEY (stream, patient)) WITH (fillfactor = 85);
 CREATE INDEX fact_of_patient ON fact (patient, kind) WHERE told IS NOT NULL;
 CREATE TABLE link (patient ${TEXT}, other ${TEXT}, lane int NOT NULL, PRIMARY KEY (patient, other));
 CREATE INDEX link_back ON link (other);

@@ -1,31 +1,30 @@
-/** `carelog read-models rebuild`: builds one care setting's read model in a cluster again, while the old one serves. */
-import { population, careSettingNamed, careSettings, careSettingsProjection, makeBeside, openPostgresCareSettingsWriter, takePlace } from '@carelog/read-models'; // prettier-ignore
+/** `carelog read-models rebuild`: builds the care settings of a cluster again while they serve, or its population. */
+import { population, careSettings, careSettingsProjection as projection, makeBeside, openPostgresCareSettingsWriter, takePlace } from '@carelog/read-models'; // prettier-ignore
 import { asOwner, catchUp, withViews } from '../cluster/view-tools.ts';
 import { CommandFailure } from '../command-failure.ts';
 
-/** Resolves when what was built beside serves. Throws `CommandFailure`: 2 where there is no such care setting. */
-export async function rebuildCareSetting(name: string): Promise<void> {
+/** Resolves when what was built serves. Throws `CommandFailure`: 2 where there is no such view. */
+export async function rebuildView(name: string): Promise<void> {
   if (name === population.name) return recount();
-  const setting = careSettingNamed(name);
-  if (setting === undefined)
+  if (name !== projection.name)
     throw new CommandFailure(
-      `There is no care setting ${name}. There are: ${[...careSettings, population].map((it) => it.name).join(', ')}.`,
+      `${name} is not rebuilt by itself. Name ${projection.name}, for all care settings together, or ${population.name}.`,
       2,
     );
   await withViews(async ({ open, readModelsUrl: url, lanes }) => {
     const { ground } = await open();
-    await asOwner(url, (owner) => makeBeside(owner, setting));
-    const readModel = openPostgresCareSettingsWriter({ url, settings: [setting], isBeside: true });
+    await asOwner(url, (owner) => makeBeside(owner, careSettings));
+    const readModel = openPostgresCareSettingsWriter({ url, settings: careSettings, isBeside: true });
     const begun = performance.now();
     let position: number;
     try {
-      position = await catchUp(name, lanes, { ...ground, projection: careSettingsProjection, readModel });
+      position = await catchUp(projection.name, lanes, { ...ground, projection, readModel });
     } finally {
       await readModel.close();
     }
-    await asOwner(url, (owner) => takePlace(owner, setting));
+    await asOwner(url, (owner) => takePlace(owner, careSettings));
     const seconds = Math.round((performance.now() - begun) / 1000);
-    process.stdout.write(`${name} is rebuilt up to event ${position}, in ${seconds} s.\n`);
+    process.stdout.write(`The care settings are rebuilt up to event ${position}, in ${seconds} s.\n`);
   });
 }
 

@@ -5,10 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readRelayCheckpoint } from '@carelog/distribution';
 import type { Gateway } from '@carelog/query-gateway';
+import { listen } from '@carelog/postgres';
 import { PROJECTED_CHANNEL } from '@carelog/read-models';
 import { escapeIdentifier, Pool } from 'pg';
 import { progressed, reached, type LaneProgress } from './lane-progress.ts';
-import { listenTo } from './listen.ts';
 
 export interface ViewsProgressOptions {
   readonly distributionUrl: string;
@@ -140,9 +140,12 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
     else if (its.length > 0) resting.in(REST_MS);
   };
   const everything = () => hear(() => true);
-  const listening = listenTo(readModelsUrl, PROJECTED_CHANNEL, (said) =>
-    hear(({ schema }) => said?.startsWith(`${schema} `) ?? true),
-  );
+  const listening = listen({
+    url: readModelsUrl,
+    channel: PROJECTED_CHANNEL,
+    onHint: (said) => hear(({ schema }) => said.startsWith(`${schema} `)),
+    onConnected: everything,
+  });
   const ticking = setInterval(() => {
     if (performance.now() - lookedAt >= IDLE_MS) everything();
     if (isAwaited()) hint();

@@ -2,17 +2,16 @@
  * How far the log has come, as this process knows it. Other processes say so after their commits, by NOTIFY; that is a
  * hint, which may be lost or late, and whoever has to be right asks the log.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { listen, type Listening } from '@carelog/postgres';
 import type { Head } from '../event-store.ts';
 import { createHeadSignal, publishHead, wakeWaiters } from '../head-signal.ts';
-import type { Client, Driver } from './connection.ts';
 import type { NumberedHead } from './log-queries.ts';
 
 /** What is told is a commit of its own on the server, so not each commit of the log is worth one. */
 const restBetweenTellings = 3;
 
 export interface HeadWatchOptions {
-  readonly driver: Driver;
+  readonly url: string;
   readonly channel: string;
   readonly head: NumberedHead;
   ask(): Promise<NumberedHead>;
@@ -22,19 +21,25 @@ export interface HeadWatchOptions {
 export class HeadWatch {
   readonly signal: SharedArrayBuffer;
   readonly #options: HeadWatchOptions;
-  readonly #closing = new AbortController();
-  readonly #listening: Promise<void>;
+  readonly #listening: Listening;
   #head: NumberedHead;
-  #client: Client | undefined;
   #asking: Promise<Head> | undefined;
   #askingNext: Promise<Head> | undefined;
   #telling = false;
+  #isClosed = false;
 
   constructor(options: HeadWatchOptions) {
     this.#options = options;
     this.#head = options.head;
     this.signal = createHeadSignal(options.head.position);
-    this.#listening = this.#listen();
+    const { url, channel, onTrouble } = options;
+    this.#listening = listen({
+      url,
+      channel,
+      onHint: (said) => this.#heard(said),
+      onConnected: () => void this.fresh().catch(onTrouble),
+      onTrouble,
+    });
   }
 
   head(): Head {
@@ -78,48 +83,17 @@ export class HeadWatch {
   }
 
   async #tellNow(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
+    if (this.#isClosed) return;
     const { epoch, position } = this.#head;
-    const values = [this.#options.channel, `${epoch} ${position}`];
-    await this.#client
-      ?.query({ name: 'tell', text: 'SELECT pg_notify($1, $2)', values })
-      .catch(this.#options.onTrouble);
+    await this.#listening.tell(`${epoch} ${position}`);
     this.#telling = false;
     if (position < this.#head.position) this.tell();
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#client?.end().catch(() => {});
-    await this.#listening;
+    this.#isClosed = true;
+    await this.#listening.close();
     wakeWaiters(this.signal);
-  }
-
-  async #listen(): Promise<void> {
-    const { driver, channel, onTrouble } = this.#options;
-    for (let pause = 50; !this.#closing.signal.aborted; pause = Math.min(pause * 2, 2_000)) {
-      const client = driver.client({});
-      // Not events.once, which fails with the error that comes before the end.
-      const ended = new Promise((resolve) => client.once('end', resolve));
-      client.on('error', onTrouble);
-      client.on('notification', ({ payload }) => this.#heard(payload ?? ''));
-      try {
-        await client.connect();
-        // A hint needs no fsync, and the server lets one notifying transaction commit at a time.
-        await client.query('SET synchronous_commit = off');
-        await client.query(`LISTEN ${channel}`);
-        this.#client = client;
-        pause = 50;
-        await this.fresh();
-        if (this.#closing.signal.aborted) await client.end();
-        await ended;
-      } catch (error) {
-        onTrouble(error);
-        void client.end().catch(() => {});
-      }
-      this.#client = undefined;
-      await delay(pause, undefined, { signal: this.#closing.signal }).catch(() => {});
-    }
   }
 
   #heard(payload: string): void {

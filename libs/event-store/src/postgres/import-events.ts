@@ -1,11 +1,11 @@
 /** Puts the events of another log into an empty one in PostgreSQL as they are: ids, positions, times and bytes. */
+import { arrayOf } from '@carelog/postgres';
 import type { ClientBase } from 'pg';
 import { encodeEnvelopeText } from '../envelope-bytes.ts';
 import type { RecordedEvent } from '../envelope.ts';
 import { StoreFault } from '../store-fault.ts';
 import { checksumOf } from './log-queries.ts';
 import { checkedName } from './schema.ts';
-import { wireArray } from './wire-array.ts';
 
 /**
  * Resolves with the head once everything is on disk. `owner`: a connection of the log's owner, while nobody appends. An
@@ -67,7 +67,7 @@ async function record(
   events: readonly RecordedEvent[],
 ): Promise<void> {
   const envelopes = events.map(encodeEnvelopeText);
-  const text = (values: readonly string[]) => wireArray('text', values);
+  const text = (values: readonly string[]) => arrayOf('text', values);
   await owner.query(
     `SELECT ${schema}.record($1, $2::text[]::uuid[], $3::text[], $4, $5::text[], $6::text[], $7::bytea[], $8)`,
     [
@@ -77,7 +77,7 @@ async function record(
       `{${events.map(({ revision }) => revision).join()}}`,
       text(events.map(({ partition }) => partition)),
       text(envelopes),
-      wireArray(
+      arrayOf(
         'bytea',
         events.map(({ content }) => content),
       ),

@@ -53,7 +53,7 @@ export async function openPostgresEventStore(
     await pool.end();
     throw faultOf(error, place);
   });
-  const watch = new HeadWatch({ driver, channel: `carelog_${schema}`, head, ask, onTrouble });
+  const watch = new HeadWatch({ url, channel: `carelog_${schema}`, head, ask, onTrouble });
   const writer = new PostgresWriter({ driver, schema, place, queries, watch });
   const appender = new CoalescingAppender(writer, now, patienceMilliseconds);
   const closing = new AbortController();

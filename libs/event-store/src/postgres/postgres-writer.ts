@@ -2,6 +2,7 @@
  * One batch is one transaction: take the turn and read what the decisions need, then record and commit. That is two round
  * trips, since what does not wait for an answer is sent together.
  */
+import { arrayOf } from '@carelog/postgres';
 import type { Socket } from 'node:net';
 import type { LogOnDisk } from '../batch.ts';
 import { NothingKept } from '../coalescing-appender.ts';
@@ -14,7 +15,6 @@ import type { HeadWatch } from './head-watch.ts';
 import { checksumOf } from './log-queries.ts';
 import type { LogQueries, Run } from './log-queries.ts';
 import { faultOf, isPassing } from './postgres-fault.ts';
-import { wireArray } from './wire-array.ts';
 
 export interface PostgresWriterOptions {
   readonly driver: Driver;
@@ -84,7 +84,7 @@ export class PostgresWriter implements LogWriter<Turn> {
       `{${placed.map(({ revision }) => revision).join()}}`,
       textArray(placed.map(({ partition }) => partition)),
       textArray(envelopes),
-      wireArray(
+      arrayOf(
         'bytea',
         placed.map(({ content }) => content),
       ),
@@ -149,7 +149,7 @@ export class PostgresWriter implements LogWriter<Turn> {
 }
 
 function textArray(values: readonly string[]): Buffer {
-  return wireArray('text', values);
+  return arrayOf('text', values);
 }
 
 function byName(names: ReadonlySet<string>, values: readonly number[]): Map<string, number> {

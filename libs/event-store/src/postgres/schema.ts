@@ -181,6 +181,8 @@ BEGIN
   EXECUTE format('CREATE TABLE ${schema}.%I (LIKE ${schema}.event INCLUDING ALL)', name);
   EXECUTE format('ALTER TABLE ${schema}.event ATTACH PARTITION ${schema}.%I FOR VALUES FROM (%s) TO (%s)',
     name, number * ${eventsPerRange}, (number + 1) * ${eventsPerRange});
+  -- Events are found by their position alone; to look at what else they hold takes the server longest.
+  EXECUTE format('ALTER TABLE ${schema}.%I ALTER position SET STATISTICS 1, ALTER envelope SET STATISTICS 0, ALTER content SET STATISTICS 0, ALTER checksum SET STATISTICS 0', name);
   PERFORM protect(name);
 END $$;
 

@@ -1,5 +1,6 @@
 /** The keyring's rows in PostgreSQL, and the notice that a key was destroyed. */
-import { Client, escapeIdentifier, Pool, type PoolConfig, type QueryConfig, type QueryResultRow } from 'pg';
+import { listen, type Listening } from '@carelog/postgres';
+import { escapeIdentifier, Pool, type QueryConfig, type QueryResultRow } from 'pg';
 import type { WrappedKey } from '../data-key.ts';
 import { closedFault, keyRowsFault } from './key-rows-fault.ts';
 
@@ -12,24 +13,19 @@ export interface FoundRows {
 }
 
 const CHANNEL = 'carelog_erased';
-const LISTEN_AGAIN_MS = 1_000;
 const PAGE = 1_000;
 
 export class KeyRows {
   readonly schema: string;
-  readonly #config: PoolConfig;
   readonly #pool: Pool;
   readonly #tables: string;
-  readonly #onErased: () => void;
-  #listener: Client | undefined;
-  #listenAgain: NodeJS.Timeout | undefined;
+  readonly #listening: Listening;
   #closed = false;
 
   constructor(url: string, schema: string, onErased: () => void) {
     this.schema = schema;
     this.#tables = `${escapeIdentifier(schema)}.`;
-    this.#onErased = onErased;
-    this.#config = {
+    this.#pool = new Pool({
       connectionString: url,
       application_name: 'carelog keyring',
       connectionTimeoutMillis: 5_000,
@@ -37,12 +33,14 @@ export class KeyRows {
       lock_timeout: 5_000,
       idle_in_transaction_session_timeout: 10_000,
       keepAlive: true,
-    };
-    this.#pool = new Pool({ ...this.#config, max: 4 });
+      max: 4,
+    });
     // A connection that breaks while nobody uses it is replaced when somebody does.
     this.#pool.on('error', () => {});
     // One that breaks in use fails what is asked next; without a listener of its own it would end the process.
     this.#pool.on('connect', (client) => client.on('error', () => {}));
+    // What was erased while nobody listened too.
+    this.#listening = listen({ url, channel: CHANNEL, onHint: onErased, onConnected: onErased });
   }
 
   async masterKeyId(): Promise<string | undefined> {
@@ -142,27 +140,9 @@ export class KeyRows {
     yield { keys: [], erased: erased.map(({ partition }) => partition) };
   }
 
-  /** Resolves when erasures are heard of as they happen; a connection that breaks is made again. */
-  async listen(): Promise<void> {
-    const client = new Client(this.#config);
-    client.on('error', () => {});
-    client.once('end', () => {
-      if (this.#closed) return;
-      this.#listenAgain = setTimeout(() => void this.listen().catch(() => {}), LISTEN_AGAIN_MS).unref();
-    });
-    client.on('notification', () => this.#onErased());
-    await client.connect();
-    if (this.#closed) return client.end();
-    this.#listener = client;
-    await client.query(`LISTEN ${CHANNEL}`);
-    // What was erased while nobody listened.
-    this.#onErased();
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#listenAgain);
-    await Promise.allSettled([this.#listener?.end(), this.#pool.end()]);
+    await Promise.allSettled([this.#listening.close(), this.#pool.end()]);
   }
 
   #run<Row extends QueryResultRow>(query: string | QueryConfig, values?: unknown[]): Promise<readonly Row[]> {

@@ -128,8 +128,8 @@ describe.skipIf(server === undefined)(`a keyring in PostgreSQL${why}`, () => {
     await keyring.prepare(['p', 'q']);
     const [gone, kept] = [sealed(keyring, 'p'), sealed(keyring, 'q')];
     await asOwner((owner) =>
-      owner.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1', [
-        'carelog keyring',
+      owner.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY($1)', [
+        ['carelog keyring', 'carelog listener'],
       ]),
     );
     const other = await open(place);

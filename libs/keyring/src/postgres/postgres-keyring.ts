@@ -41,7 +41,6 @@ export async function openPostgresKeyring(options: PostgresKeyringOptions): Prom
     refuseOtherMaster(schema, master.id, await rows.masterKeyId());
     keyring = new RowsKeyring(rows, master, masterKeyFile, readOnly);
     await keyring.notice();
-    await rows.listen();
     return keyring;
   } catch (fault) {
     await (keyring ?? rows).close();

@@ -14,16 +14,18 @@ import { isCounted, population } from './population.ts';
 import { pseudonymised, type Pseudonyms } from './pseudonyms.ts';
 
 type Value = string | number | null;
+/** Bytes: many of them, as an engine takes these. */
+type Given = Value | Uint8Array;
 type Row = Readonly<Record<string, Value>>;
 type Table = 'fact' | 'link' | 'person' | 'counted' | 'parked';
 
 /** Runs one statement, with `$1` and so on for its values, within the transaction that is open. */
-export type Ask = (sql: string, values: readonly Value[]) => Promise<readonly Row[]>;
+export type Ask = (sql: string, values: readonly Given[]) => Promise<readonly Row[]>;
 
 /** Part of a statement, with its values from `$1` on. */
 interface Part {
   readonly sql: string;
-  readonly values: readonly Value[];
+  readonly values: readonly Given[];
 }
 
 /** How an engine is given many values at once. */

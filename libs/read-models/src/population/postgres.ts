@@ -13,7 +13,8 @@ import {
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
 import { ReachesOtherLanes } from '../care-settings/other-lanes.ts';
 import { ProgressHints } from '../record/postgres/progress-hints.ts';
-import { arrayOf } from '../record/postgres/texts.ts';
+import type { ArrayType } from '@carelog/postgres';
+import { columnOf } from '../record/postgres/texts.ts';
 import { population, populationVersion } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Ask, type Engine } from './population-tables.ts';
 import { populationQueries, type PopulationQueries } from './population-reader.ts';
@@ -36,7 +37,9 @@ export async function migratePopulation(
     await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${name}`]);
     await owner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}; SET LOCAL search_path = ${schema}`);
     const { rows } = await owner.query('SELECT to_regclass($1) AS made', [`${schema}.fact`]);
-    if (rows[0]?.made === null) await owner.query(CREATE_POPULATION);
+    // Nothing is planned by what a fact tells, and to look at it takes the server longest.
+    if (rows[0]?.made === null)
+      await owner.query(`${CREATE_POPULATION} ALTER TABLE fact ALTER told SET STATISTICS 0`);
     // Who asks what is counted needs neither facts nor where histories lie.
     for (const [role, rights, tables] of [
       [reader, 'SELECT', `${schema}.counted, ${schema}.checkpoint`],
@@ -70,15 +73,16 @@ const TYPES = {
   person: ['text', 'text', 'int', 'int'],
   counted: ['text', 'text', 'text', 'bigint', 'bigint', 'text', 'text', 'text', 'text', 'text', 'int'],
   parked: ['text', 'bigint', 'text', 'int'],
-} as const satisfies Record<Parameters<Engine['rowsOf']>[0], readonly string[]>;
+} as const satisfies Record<Parameters<Engine['rowsOf']>[0], readonly ArrayType[]>;
 
 const engineOn = (asked: Pick<Pool, 'query'>): Engine => ({
   ask: askOf(asked),
-  among: (values) => (values.length === 0 ? [] : [{ sql: '= ANY($1::text[])', values: [arrayOf(values)] }]),
+  among: (values) =>
+    values.length === 0 ? [] : [{ sql: '= ANY($1::text[])', values: [columnOf('text', values)] }],
   rowsOf(table, rows) {
     if (rows.length === 0) return [];
     const given = TYPES[table].map((type, index) => `$${index + 1}::${type}[]`);
-    const columns = given.map((_, index) => arrayOf(rows.map((row) => row[index] ?? null)));
+    const columns = TYPES[table].map((type, index) => columnOf(type, rows.map((row) => row[index] ?? null))); // prettier-ignore
     return [{ sql: `SELECT * FROM unnest(${given.join()})`, values: columns }];
   },
 });

@@ -33,14 +33,27 @@ export function difference(
   before: readonly IndexRow[],
   after: readonly IndexRow[],
 ): { readonly gone: readonly IndexRow[]; readonly come: readonly IndexRow[] } {
-  const current = byName(after);
   // Most are new.
-  if (before.length === 0) return { gone: [], come: [...current.values()] };
-  const old = byName(before);
+  if (before.length === 0) return { gone: [], come: eachOnce(after) };
+  const [old, current] = [byName(before), byName(after)];
   const only = (some: Map<string, IndexRow>, others: Map<string, IndexRow>) =>
     [...some].filter(([name]) => !others.has(name)).map(([, row]) => row);
   return { gone: only(old, current), come: only(current, old) };
 }
+
+/** To compare few rows in pairs takes less than to name them. */
+const PAIRED_MAX = 24;
+
+function eachOnce(rows: readonly IndexRow[]): readonly IndexRow[] {
+  if (rows.length > PAIRED_MAX) return [...byName(rows).values()];
+  return rows.filter((row, at) => {
+    for (let other = 0; other < at; other += 1) if (areEqual(rows[other]!, row)) return false;
+    return true;
+  });
+}
+
+const areEqual = (a: IndexRow, b: IndexRow): boolean =>
+  a.table === b.table && a.values.every((value, at) => value === b.values[at]);
 
 /** Equal rows share a name. */
 function byName(rows: readonly IndexRow[]): Map<string, IndexRow> {

@@ -2,6 +2,7 @@
  * Which version of each read model is served, in a cluster. Versions lie side by side in one database, each a schema of its
  * own (`record_v4`); the schema `read_model` says which of them answers, who changed that, and what operators stepped over.
  */
+import { listen, type Listening } from '@carelog/postgres';
 import type { ClientBase, Pool, PoolClient } from 'pg';
 import { LIVE_CHANNEL, MIGRATIONS } from './versions-schema.ts';
 
@@ -97,7 +98,7 @@ export async function grantAs(owner: ClientBase, like: string, schema: string): 
 
 /** Needs what `migrateVersions` makes. Reading takes the right to read; switching and skipping that of the owner. */
 export function openVersions(url: string): ReadModelVersions {
-  return new PostgresVersions(poolOf(url));
+  return new PostgresVersions(url, poolOf(url));
 }
 
 /** The driver is loaded only here: a server in one process needs none. */
@@ -108,9 +109,12 @@ async function poolOf(url: string): Promise<Pool> {
 }
 
 class PostgresVersions implements ReadModelVersions {
+  readonly #url: string;
   readonly #pool: Promise<Pool>;
+  readonly #followed = new Set<Listening>();
 
-  constructor(pool: Promise<Pool>) {
+  constructor(url: string, pool: Promise<Pool>) {
+    this.#url = url;
     this.#pool = pool;
   }
 
@@ -181,21 +185,21 @@ class PostgresVersions implements ReadModelVersions {
       known = version;
       changed(version);
     };
+    const lookAgain = () => void look().catch(() => {});
     await look();
-    const listener = new Listener(await this.#pool, () => void look().catch(() => {}));
-    const poll = setInterval(() => void Promise.all([look(), listener.listen()]).catch(() => {}), pollMs);
+    if (signal.aborted) return;
+    const listening = listen({ url: this.#url, channel: LIVE_CHANNEL, onHint: lookAgain, onConnected: lookAgain }); // prettier-ignore
+    this.#followed.add(listening);
+    const poll = setInterval(lookAgain, pollMs);
     const end = () => {
       clearInterval(poll);
-      listener.close();
+      void listening.close();
     };
-    if (signal.aborted) end();
-    else {
-      signal.addEventListener('abort', end, { once: true });
-      await listener.listen().catch(() => {});
-    }
+    signal.addEventListener('abort', end, { once: true });
   }
 
   async close(): Promise<void> {
+    await Promise.all([...this.#followed].map((it) => it.close()));
     await (await this.#pool).end();
   }
 
@@ -210,47 +214,4 @@ async function liveIn(asked: Pick<Pool, 'query'>, name: string): Promise<LiveVer
     [name],
   );
   return rows[0] && { ...rows[0], previous: rows[0].previous ?? undefined };
-}
-
-/** One connection that hears of switches; made again by the next `listen` after it broke. */
-class Listener {
-  readonly #pool: Pool;
-  readonly #heard: () => void;
-  #client: PoolClient | undefined;
-  #connecting = false;
-  #closed = false;
-
-  constructor(pool: Pool, heard: () => void) {
-    this.#pool = pool;
-    this.#heard = heard;
-  }
-
-  async listen(): Promise<void> {
-    if (this.#client !== undefined || this.#connecting || this.#closed) return;
-    this.#connecting = true;
-    try {
-      const client = (this.#client = await this.#pool.connect());
-      client.on('notification', this.#heard);
-      client.on('error', () => this.#drop());
-      await client.query(`LISTEN ${LIVE_CHANNEL}`);
-    } catch (fault) {
-      this.#drop();
-      throw fault;
-    } finally {
-      this.#connecting = false;
-    }
-    if (this.#closed) this.#drop();
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#drop();
-  }
-
-  #drop(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    client?.removeAllListeners('notification');
-    client?.release(true);
-  }
 }

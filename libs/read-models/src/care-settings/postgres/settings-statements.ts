@@ -1,5 +1,6 @@
 /** The statements by which care settings are written in PostgreSQL, each prepared once. Rows come as arrays, one for each column. */
 import type { Pool } from 'pg';
+import { columnsIn } from '../../record/postgres/texts.ts';
 import { RECORDS_MAX } from '../statements.ts';
 
 export type Asked = Pick<Pool, 'query'>;
@@ -9,14 +10,16 @@ export type SettingsStatements = ReturnType<typeof settingsStatements>;
 
 export function settingsStatements(schema: string) {
   const [fact, link, work, parked, checkpoint] = ['fact', 'link', 'work', 'parked', 'checkpoint'].map((table) => `${schema}.${table}`); // prettier-ignore
-  const question =
-    (name: string, text: string) =>
-    async <Row extends object>(asked: Asked, values: Values = []): Promise<readonly Row[]> =>
-      (await asked.query<Row>({ name, text, values: [...values] })).rows;
-  const command =
-    (name: string, text: string) =>
-    async (asked: Asked, values: Values): Promise<void> =>
-      void (await asked.query({ name, text, values: [...values] }));
+  const question = (name: string, text: string) => {
+    const given = columnsIn(text);
+    return async <Row extends object>(asked: Asked, values: Values = []): Promise<readonly Row[]> =>
+      (await asked.query<Row>({ name, text, values: given(values) })).rows;
+  };
+  const command = (name: string, text: string) => {
+    const given = columnsIn(text);
+    return async (asked: Asked, values: Values): Promise<void> =>
+      void (await asked.query({ name, text, values: given(values) }));
+  };
   const unnested = (from: number, types: readonly string[]) => `unnest(${types.map((type, index) => `$${from + index}::${type}[]`).join(', ')})`; // prettier-ignore
   const move = `UPDATE ${checkpoint} SET position = $2, epoch = $3 WHERE lane = $1`;
 

@@ -1,6 +1,6 @@
 /** Bits that were ever met among the labels of a type or a patient, added to as new ones come. */
 import type { PoolClient } from 'pg';
-import { arrayOf } from './texts.ts';
+import { columnOf } from './texts.ts';
 
 const KNOWN_MAX = 200_000;
 
@@ -23,7 +23,7 @@ export class LabelSums {
       text: `INSERT INTO ${table} AS t SELECT * FROM unnest($1::bigint[], $2::bigint[])
              ON CONFLICT (${column}) DO UPDATE SET labels = t.labels | excluded.labels
              WHERE t.labels | excluded.labels <> t.labels`,
-      values: [arrayOf(fresh.map(([of]) => of)), arrayOf(fresh.map(([, labels]) => labels))],
+      values: [columnOf('bigint', fresh.map(([of]) => of)), columnOf('bigint', fresh.map(([, labels]) => labels))], // prettier-ignore
     });
     if (this.#known.size > KNOWN_MAX) this.#known.clear();
     for (const it of fresh) this.#known.set(`${table} ${it[0]}`, (it[1] | known(it)) >>> 0);

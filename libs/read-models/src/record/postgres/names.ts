@@ -4,7 +4,7 @@
  */
 import type { Pool } from 'pg';
 import type { Interning } from '../interning.ts';
-import { arrayOf, nameOf, storable } from './texts.ts';
+import { columnOf, nameOf, storable } from './texts.ts';
 
 /** Tables of names, and what tells their rows apart: numbers where `true`. */
 const KINDS = {
@@ -56,10 +56,11 @@ export class Names {
       stored.set(as.join('\0'), as);
     }
     const rows = [...stored.keys()].toSorted().map((key) => stored.get(key) ?? []);
+    const types = columns.map(([, isNumber]) => (isNumber ? 'bigint' : 'text'));
     const valuesOf = (some: readonly Texts[]) =>
-      columns.map((_, i) => arrayOf(some.map((row) => row[i] ?? '')));
+      types.map((type, i) => columnOf(type, some.map((row) => row[i] ?? ''))); // prettier-ignore
     const names = columns.map(([name]) => `"${name}"`);
-    const given = `unnest(${columns.map(([, isNumber], i) => `$${i + 1}::${isNumber ? 'bigint' : 'text'}[]`).join()})`;
+    const given = `unnest(${types.map((type, i) => `$${i + 1}::${type}[]`).join()})`;
     const found = new Map<string, number>();
     const find = async (some: readonly Texts[]) => {
       const same = names.map((name) => `t.${name} = u.${name}`).join(' AND ');

@@ -14,7 +14,7 @@ import { BatchNames, Names } from './names.ts';
 import { transaction, writingPool, type Send } from './pools.ts';
 import { ProgressHints } from './progress-hints.ts';
 import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
-import { arrayOf } from './texts.ts';
+import { columnOf, columnsIn } from './texts.ts';
 
 export interface PostgresRecordWriterOptions {
   /** Of a role that may write to the schema. */
@@ -228,7 +228,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       text: `SELECT stream, key, patient, labels, version, position, updated, state, body,
                (SELECT string_agg(m.patient::text, ',' ORDER BY m.patient) FROM more_patient m WHERE m.position = r.position) AS more
              FROM resource r WHERE stream = ANY($1::text[])`,
-      values: [arrayOf(streams)],
+      values: [columnOf('text', streams)],
     });
     for (const { stream, body, more, ...numbers } of rows) {
       const { key, patient, labels, version, position, updated, state } = numbers;
@@ -257,7 +257,7 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       name: 'persons',
       text: `SELECT p.partition, p.patient, t.name AS stream FROM person p JOIN target t ON t.id = p.patient
              WHERE p.partition = ANY($1::text[])`,
-      values: [arrayOf(partitions)],
+      values: [columnOf('text', partitions)],
     });
     return new Map(
       rows.map(({ partition, patient, stream }) => [partition, { patient: Number(patient), stream }]),
@@ -266,15 +266,8 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
 
   async #update(client: PoolClient, plan: BatchPlan): Promise<void> {
     if (plan.updated.length === 0) return;
-    await client.query({
-      name: 'update',
-      text: `UPDATE resource r SET patient = u.patient, labels = u.labels, version = u.version, position = u.position,
-               updated = u.updated, state = u.state, present = u.present, body = u.body
-             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[],
-               $8::bigint[], $9::text[]) u(key, patient, labels, version, position, updated, state, present, body)
-             WHERE r.key = u.key`,
-      values: Array.from({ length: 9 }, (_, i) => arrayOf(plan.updated.map((row) => row[i] ?? null))),
-    });
+    const columns = Array.from({ length: 9 }, (_, i) => plan.updated.map((row) => row[i] ?? null));
+    await client.query({ name: 'update', text: UPDATE, values: updateArrays(columns) });
   }
 
   #transaction<Result>(work: (client: PoolClient, send: Send) => Promise<Result>): Promise<Result> {
@@ -289,6 +282,14 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     this.#sums.forget();
   }
 }
+
+const UPDATE = `
+  UPDATE resource r SET patient = u.patient, labels = u.labels, version = u.version, position = u.position,
+    updated = u.updated, state = u.state, present = u.present, body = u.body
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::smallint[],
+    $8::bigint[], $9::text[]) u(key, patient, labels, version, position, updated, state, present, body)
+  WHERE r.key = u.key`;
+const updateArrays = columnsIn(UPDATE);
 
 /** Position of the first event after `missed` whose predecessor in its stream is neither there nor in the batch. */
 function firstWithoutPredecessor(

@@ -1,8 +1,9 @@
 /** Rows of a table that come and go together, each column as one array. */
+import type { ArrayType } from '@carelog/postgres';
 import type { PoolClient } from 'pg';
 import { INDEX_COLUMNS, type IndexTable } from '../tables.ts';
+import { columnOf } from './texts.ts';
 import { STRING_ENTERED_BY } from './tables.ts';
-import { arrayOf } from './texts.ts';
 
 export type Row = readonly (number | string | null)[];
 
@@ -10,7 +11,7 @@ const TEXTS = new Set(['stream', 'body', 'partition', 'reason', 'detail', 'exact
 const SMALL = new Set(['state', 'role', 'edge']);
 const REAL = new Set(['number', 'quantity', 'quantity_range']);
 
-function typeOf(table: string, column: string): string {
+function typeOf(table: string, column: string): ArrayType {
   if (TEXTS.has(column) || (table === 'string' && column === 'value')) return 'text';
   if (REAL.has(table) && ['value', 'high', 'low'].includes(column)) return 'double precision';
   return SMALL.has(column) ? 'smallint' : column === 'lane' ? 'int' : 'bigint';
@@ -21,8 +22,8 @@ function given(table: string, columns: readonly string[]): string {
 }
 
 const columnsOf = (columns: readonly string[]) => columns.map((column) => `"${column}"`).join();
-const arraysOf = (columns: readonly string[], rows: readonly Row[]) =>
-  columns.map((_, i) => arrayOf(rows.map((row) => row[i] ?? null)));
+const arraysOf = (table: string, columns: readonly string[], rows: readonly Row[]) =>
+  columns.map((column, i) => columnOf(typeOf(table, column), rows.map((row) => row[i] ?? null))); // prettier-ignore
 
 /** A row that is there already stays as it is. Resolves with how many were not. */
 export async function insertRows(
@@ -35,7 +36,7 @@ export async function insertRows(
   const { rowCount } = await client.query({
     name: `insert ${table}`,
     text: `INSERT INTO "${table}" (${columnsOf(columns)}) SELECT * FROM ${given(table, columns)} ON CONFLICT DO NOTHING`,
-    values: arraysOf(columns, rows),
+    values: arraysOf(table, columns, rows),
   });
   return rowCount ?? 0;
 }
@@ -54,7 +55,7 @@ export async function insertNewRows(
   await client.query({
     name: `add ${table}`,
     text: `INSERT INTO "${table}" (${columnsOf(columns)}) SELECT * FROM ${given(table, columns)}`,
-    values: arraysOf(columns, rows),
+    values: arraysOf(table, columns, rows),
   });
 }
 
@@ -67,7 +68,7 @@ export async function removeRows(client: PoolClient, table: IndexTable, rows: re
   await client.query({
     name: `remove ${table}`,
     text: `DELETE FROM "${table}" t USING ${given(table, columns)} u(${columnsOf(columns)}) WHERE ${same.join(' AND ')}`,
-    values: arraysOf(columns, rows),
+    values: arraysOf(table, columns, rows),
   });
 }
 

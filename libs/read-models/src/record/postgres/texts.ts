@@ -1,4 +1,5 @@
 /** How texts stand in PostgreSQL, which holds no NUL and bounds what an entry of an index takes. */
+import { arrayOf, type ArrayType } from '@carelog/postgres';
 import { hash } from 'node:crypto';
 
 /** A noncharacter: no text that is meant to be exchanged has it. */
@@ -16,10 +17,21 @@ export function nameOf(text: string): string {
   return `${text.slice(0, 100)}…${hash('sha256', text)}`;
 }
 
-/** An array of PostgreSQL, as it is written. */
-export function arrayOf(values: readonly (number | string | null)[]): string {
-  const written = values.map((it) => (typeof it === 'number' ? it : it === null ? 'NULL' : quoted(it)));
-  return `{${written.join(',')}}`;
+/** A column of rows, to be cast to an array of this type. */
+export function columnOf(type: ArrayType, values: readonly (number | string | null)[]): Buffer {
+  return arrayOf(
+    type,
+    type === 'text' ? values.map((it) => (it === null ? null : storable(`${it}`))) : values,
+  );
 }
 
-const quoted = (text: string) => `"${storable(text).replace(/["\\]/g, String.raw`\$&`)}"`;
+/** Of a statement, by where its parameters stand: what it casts to an array is sent as one. */
+export function columnsIn(text: string): (values: readonly unknown[]) => unknown[] {
+  const types = new Map<number, ArrayType>();
+  for (const [, at, type] of text.matchAll(/\$(\d+)::([a-z ]+)\[\]/g)) types.set(Number(at) - 1, type as ArrayType); // prettier-ignore
+  return (values) =>
+    values.map((value, at) => {
+      const type = types.get(at);
+      return type === undefined ? value : columnOf(type, value as readonly (number | string | null)[]);
+    });
+}

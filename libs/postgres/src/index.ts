@@ -1,0 +1,2 @@
+export { arrayOf, type ArrayType, type ArrayValue } from './arrays.ts';
+export { listen, type Listening, type ListeningOptions } from './listen.ts';

@@ -64,16 +64,17 @@ function deteriorating(
 }
 
 /** Both lists look at the same facts, one after the other. */
-const scores = new WeakMap<readonly Placed[], ReturnType<typeof scoresOf>>();
+let last: { readonly facts: readonly Placed[]; readonly scores: Scores } | undefined;
 
-function scoresOf(facts: readonly Placed[]): Record<'all' | 'sets', readonly ObservationSet[]> {
-  const known = scores.get(facts);
-  if (known !== undefined) return known;
+function scoresOf(facts: readonly Placed[]): Scores {
+  if (last?.facts === facts) return last.scores;
   const all = observationSets(facts, daysBeforeNewest(facts));
-  const made = { all, sets: telling(all) };
-  scores.set(facts, made);
-  return made;
+  const scores = { all, sets: telling(all) };
+  last = { facts, scores };
+  return scores;
 }
+
+type Scores = Record<'all' | 'sets', readonly ObservationSet[]>;
 
 const streamsOf = (sets: readonly ObservationSet[]) => [...new Set(sets.flatMap((set) => set.sources.map((it) => it.stream)))].toSorted(); // prettier-ignore
 

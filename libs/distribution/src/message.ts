@@ -4,7 +4,7 @@
  * give a SHA-256 of the value, because kafkajs does not look at Kafka's own checksums. A heartbeat has no key and no
  * value: its headers say how far the lane is complete. Numbers in headers are decimal text.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { decodeEnvelope, encodeEnvelope } from '@carelog/event-store';
 import type { Envelope, RecordedEvent } from '@carelog/event-store';
 
@@ -116,5 +116,5 @@ function unreadable(reason: string): Delivered {
 }
 
 function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }

@@ -8,6 +8,7 @@
  * and follow commit order. It is locked and never written: a counter that is updated leaves a dead version for each
  * commit behind, and while somebody's long transaction keeps those alive each look at the counter has to step over them.
  */
+import { sampledLittle } from '@carelog/postgres';
 import type { ClientBase } from 'pg';
 import { newEventId } from '../event-id.ts';
 import type { Head } from '../event-store.ts';
@@ -147,6 +148,7 @@ CREATE TABLE ${schema}.entry (
   UNIQUE (stream, revision)
 );
 CREATE UNIQUE INDEX entry_partition ON ${schema}.entry (partition, position);
+${sampledLittle(`${schema}.entry`, 'position id stream revision partition')}
 
 CREATE TABLE ${schema}.event (
   position bigint PRIMARY KEY,

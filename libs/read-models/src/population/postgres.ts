@@ -13,7 +13,7 @@ import {
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
 import { ReachesOtherLanes } from '../care-settings/other-lanes.ts';
 import { ProgressHints } from '../record/postgres/progress-hints.ts';
-import type { ArrayType } from '@carelog/postgres';
+import { sampledLittle, type ArrayType } from '@carelog/postgres';
 import { columnOf } from '../record/postgres/texts.ts';
 import { population, populationVersion } from './population.ts';
 import { CREATE_POPULATION, PopulationTables, type Ask, type Engine } from './population-tables.ts';
@@ -37,9 +37,10 @@ export async function migratePopulation(
     await owner.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`carelog ${name}`]);
     await owner.query(`CREATE SCHEMA IF NOT EXISTS ${schema}; SET LOCAL search_path = ${schema}`);
     const { rows } = await owner.query('SELECT to_regclass($1) AS made', [`${schema}.fact`]);
-    // Nothing is planned by what a fact tells, and to look at it takes the server longest.
-    if (rows[0]?.made === null)
-      await owner.query(`${CREATE_POPULATION} ALTER TABLE fact ALTER told SET STATISTICS 0`);
+    if (rows[0]?.made === null) {
+      const facts = sampledLittle('fact', 'stream patient kind version issued mark lane', 'told');
+      await owner.query(`${CREATE_POPULATION} ${facts}`);
+    }
     // Who asks what is counted needs neither facts nor where histories lie.
     for (const [role, rights, tables] of [
       [reader, 'SELECT', `${schema}.counted, ${schema}.checkpoint`],

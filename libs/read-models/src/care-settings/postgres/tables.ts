@@ -1,5 +1,6 @@
 /** The tables of all care settings together in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
 import { hash } from 'node:crypto';
+import { sampledLittle } from '@carelog/postgres';
 import type { ClientBase } from 'pg';
 import { grantAs } from '../../versions/versions.ts';
 import type { CareSetting } from '../care-setting.ts';
@@ -84,8 +85,7 @@ const CREATE_TABLES = `
 CREATE TABLE fact (
   stream ${TEXT}, patient ${TEXT}, kind ${TEXT} NOT NULL, version bigint NOT NULL, issued bigint NOT NULL, mark ${TEXT},
   told ${TEXT}, lane int NOT NULL, PRIMARY KEY (stream, patient)) WITH (fillfactor = 85);
--- Nothing is planned by what a fact tells, and to look at it takes the server longest.
-ALTER TABLE fact ALTER told SET STATISTICS 0;
+${sampledLittle('fact', 'stream patient kind version issued mark lane', 'told')}
 CREATE INDEX fact_of_patient ON fact (patient, kind) WHERE told IS NOT NULL;
 CREATE TABLE link (patient ${TEXT}, other ${TEXT}, lane int NOT NULL, PRIMARY KEY (patient, other));
 CREATE INDEX link_back ON link (other);

@@ -1,5 +1,6 @@
 /** The tables of the record in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
 import { defaultPolicy, type Policy } from '@carelog/access';
+import { sampledLittle } from '@carelog/postgres';
 import type { ClientBase } from 'pg';
 import { randomUUID } from 'node:crypto';
 import { digestOfRules } from '../access-facts.ts';
@@ -59,14 +60,13 @@ CREATE TABLE resource (
   key bigint PRIMARY KEY, stream ${TEXT} NOT NULL UNIQUE, type bigint NOT NULL, patient bigint NOT NULL,
   labels bigint NOT NULL, version bigint NOT NULL, position bigint NOT NULL, updated bigint NOT NULL,
   state smallint NOT NULL, present bigint NOT NULL, lane int NOT NULL, body ${TEXT}) WITH (fillfactor = 85);
--- Nothing is planned by what a body says, and to look at it takes the server longest.
-ALTER TABLE resource ALTER body SET STATISTICS 0;
+${sampledLittle('resource', 'key stream type patient labels version position updated state present lane', 'body')}
 CREATE INDEX resource_of_type ON resource (type, key) WHERE state = 0;
 CREATE INDEX resource_by_update ON resource (type, updated, key) WHERE state = 0;
 CREATE TABLE version (
   until bigint PRIMARY KEY, resource bigint NOT NULL, patient bigint NOT NULL, labels bigint NOT NULL,
   version bigint NOT NULL, position bigint NOT NULL, updated bigint NOT NULL, state smallint NOT NULL, body ${TEXT});
-ALTER TABLE version ALTER body SET STATISTICS 0;
+${sampledLittle('version', 'until resource patient labels version position updated state', 'body')}
 CREATE UNIQUE INDEX version_of_resource ON version (resource, version);
 CREATE TABLE more_patient (position bigint, patient bigint, PRIMARY KEY (position, patient));
 CREATE TABLE type_labels (type bigint PRIMARY KEY, labels bigint NOT NULL);

@@ -2,6 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { KafkaSettings } from '@carelog/distribution';
 import { Kafka, logLevel, type Message } from 'kafkajs';
+import { openBareJournal, type BareJournal } from './bare-journal.ts';
+import { inFolder } from './folder.ts';
 
 /** Pages sent one after another, each acknowledged before the next; messages a second. */
 export async function bareProduce(
@@ -39,17 +41,40 @@ export async function bareConsume(settings: KafkaSettings, events: number): Prom
   return figure;
 }
 
-/** From sending a page into one lane until it comes, milliseconds of each page, at so many pages a second. */
+export interface BarePace {
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+/**
+ * Of each page, milliseconds until its bytes are in a journal, went through a lane, and are in a journal again: as much as has to be
+ * before anybody may rely on it.
+ */
 export async function bareDelays(
   settings: KafkaSettings,
   page: readonly Message[],
-  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+  pace: BarePace,
 ): Promise<number[]> {
+  return inFolder(async (folder) => {
+    const journal = await openBareJournal(folder);
+    const delays = await throughLanes(settings, page, pace, journal);
+    await journal.close();
+    return delays.sort((a, b) => a - b);
+  });
+}
+
+async function throughLanes(
+  settings: KafkaSettings,
+  page: readonly Message[],
+  { perSecond, seconds }: BarePace,
+  journal: BareJournal,
+): Promise<number[]> {
+  const bytes = Buffer.concat(page.map(({ value }) => value as Buffer));
   const { topic, lanes } = settings;
   const producer = clientOf(settings).producer();
   await producer.connect();
   const consumer = clientOf(settings).consumer({ groupId: `delays-${topic}`, maxWaitTimeInMs: 500 });
-  const sentAt: number[] = [];
+  const begunAt: number[] = [];
   const delays: number[] = [];
   const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
   await consumer.connect();
@@ -58,29 +83,27 @@ export async function bareDelays(
     autoCommit: false,
     partitionsConsumedConcurrently: 4,
     eachBatch: async ({ batch }) => {
-      for (const { key } of batch.messages.filter((_, index) => index % page.length === 0))
-        delays.push(performance.now() - sentAt[Number(key)]!);
+      const pages = batch.messages.filter((_, index) => index % page.length === 0);
+      await Promise.all(pages.map(() => journal.write(bytes)));
+      for (const { key } of pages) delays.push(performance.now() - begunAt[Number(key)]!);
     },
   });
   await joined;
   const begun = performance.now();
-  while (sentAt.length < seconds * perSecond) {
+  while (begunAt.length < seconds * perSecond) {
     const due = Math.min(seconds, (performance.now() - begun) / 1_000) * perSecond;
-    while (sentAt.length < due) {
-      const messages = page.map((it) => ({
-        ...it,
-        key: String(sentAt.length),
-        partition: sentAt.length % lanes,
-      }));
-      sentAt.push(performance.now());
-      void producer.send({ topic, acks: -1, messages });
+    while (begunAt.length < due) {
+      const turn = begunAt.length;
+      const messages = page.map((it) => ({ ...it, key: String(turn), partition: turn % lanes }));
+      begunAt.push(performance.now());
+      void journal.write(bytes).then(() => producer.send({ topic, acks: -1, messages }));
     }
     await wait(1);
   }
-  while (delays.length < sentAt.length) await wait(1);
+  while (delays.length < begunAt.length) await wait(1);
   await consumer.disconnect();
   await producer.disconnect();
-  return delays.sort((a, b) => a - b);
+  return delays;
 }
 
 function clientOf({ brokers }: KafkaSettings): Kafka {

@@ -25,7 +25,7 @@ export { TOPIC };
 export const LANES = 2;
 
 /** As a server of this size is set up; by default it would be busy with checkpoints, and make files of its journal anew. */
-const SERVER = { shared_buffers: '1GB', max_wal_size: '8GB', min_wal_size: '2GB' };
+const SERVER = { shared_buffers: '6GB', max_wal_size: '8GB', min_wal_size: '2GB' };
 
 /** Kinds of processes, in the order of an event's way. */
 export const PROCESSES = ['gateway', 'writer', 'PostgreSQL', 'relay', 'Kafka', 'projector'] as const;

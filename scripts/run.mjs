@@ -1,5 +1,6 @@
 // Sets up what is missing, then runs one program on Node 26: `node scripts/run.mjs [NAME=value…] <file or program> [arguments…]`.
-// A file is run by Node; anything else is a program of a dependency, e.g. vitest.
+// A file is run by Node; anything else is a program of a dependency, e.g. vitest. What the environment has already counts before
+// these values: `ROUNDS=1 npm run test:faults` is one round.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -19,7 +20,7 @@ const { status } = spawnSync(
   ['--disable-warning=ExperimentalWarning', path.join(root, file), ...rest],
   {
     cwd: root,
-    env: { ...process.env, ...Object.fromEntries(settings) },
+    env: { ...Object.fromEntries(settings), ...process.env },
     stdio: 'inherit',
   },
 );

@@ -18,10 +18,8 @@ export async function openBareJournal(folder: string): Promise<BareJournal> {
   let at = 0;
   let untaken: Buffer[] = [];
   let flushing: Promise<void> = Promise.resolve();
-  let next: Promise<void> | undefined;
 
   async function flush(): Promise<void> {
-    next = undefined;
     const taken = Buffer.concat(untaken);
     untaken = [];
     if (at + taken.byteLength > FILE_BYTES) at = 0;
@@ -32,8 +30,9 @@ export async function openBareJournal(folder: string): Promise<BareJournal> {
 
   return {
     write(bytes) {
+      if (untaken.length === 0) flushing = flushing.then(flush);
       untaken.push(bytes);
-      return (next ??= flushing = flushing.then(flush));
+      return flushing;
     },
     close: () => file.close(),
   };

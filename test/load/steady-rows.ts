@@ -20,7 +20,7 @@ const LAG_MAX_MS = 250;
 /** Events of a transaction, by POST and in the log. */
 const PACED = 16;
 const IN_THE_LOG = 50;
-/** Long enough for code to be compiled, and for the log's files to be made. */
+/** Long enough for code to be compiled. */
 const WARM_SECONDS = 30;
 /** Of one event in a lane. */
 const MESSAGE_BYTES = 1_450;
@@ -135,7 +135,7 @@ async function report(
     isOverrun = !isKeptUp;
     const topic = await newTopic({ brokers: cluster.brokers, ownerUrl: cluster.ownerUrl });
     const page = Array.from({ length: events }, () => ({ value: Buffer.alloc(MESSAGE_BYTES) }));
-    const floors = await bareDelays(topic, page, { perSecond: rate / events, seconds }); // prettier-ignore
+    const floors = await bareDelays(topic, page, { perSecond: rate / events, seconds });
     return {
       p50: { figures: [at(lags, 0.5)], floors: [at(floors, 0.5)] },
       p99: { figures: [p99], floors: [at(floors, 0.99)] },

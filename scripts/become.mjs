@@ -1,9 +1,16 @@
 // How a script of npm turns into a server on Node 26.
 import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from './build.mjs';
 import { installDependencies, node, root } from './workspace.mjs';
+
+/**
+ * Threads that compile and collect for V8, which takes four unless told: on two processors those keep the thread that answers from
+ * its own.
+ */
+const HELPERS = Math.min(4, Math.max(1, availableParallelism() - 1));
 
 /** Sets up what is missing, builds what is out of date, prepares, and becomes the server in `file`. */
 export async function become(file, prepare = () => {}) {
@@ -14,6 +21,7 @@ export async function become(file, prepare = () => {}) {
   const watchParent = pathToFileURL(path.join(root, 'scripts/end-with-npm.mjs')).href;
   const args = [
     '--disable-warning=ExperimentalWarning',
+    `--v8-pool-size=${HELPERS}`,
     '--import',
     watchParent,
     path.join(root, file),

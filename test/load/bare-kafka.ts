@@ -4,6 +4,7 @@ import type { KafkaSettings } from '@carelog/distribution';
 import { Kafka, logLevel, type Message } from 'kafkajs';
 import { openBareJournal, type BareJournal } from './bare-journal.ts';
 import { inFolder } from './folder.ts';
+import type { Lag } from './view-lags.ts';
 
 /** Pages sent one after another, each acknowledged before the next; messages a second. */
 export async function bareProduce(
@@ -54,12 +55,12 @@ export async function bareDelays(
   settings: KafkaSettings,
   page: readonly Message[],
   pace: BarePace,
-): Promise<number[]> {
+): Promise<Lag[]> {
   return inFolder(async (folder) => {
     const journal = await openBareJournal(folder);
     const delays = await throughLanes(settings, page, pace, journal);
     await journal.close();
-    return delays.sort((a, b) => a - b);
+    return delays;
   });
 }
 
@@ -68,14 +69,15 @@ async function throughLanes(
   page: readonly Message[],
   { perSecond, seconds }: BarePace,
   journal: BareJournal,
-): Promise<number[]> {
+): Promise<Lag[]> {
   const bytes = Buffer.concat(page.map(({ value }) => value as Buffer));
   const { topic, lanes } = settings;
   const producer = clientOf(settings).producer();
   await producer.connect();
   const consumer = clientOf(settings).consumer({ groupId: `delays-${topic}`, maxWaitTimeInMs: 500 });
   const begunAt: number[] = [];
-  const delays: number[] = [];
+  const loggedAt: number[] = [];
+  const delays: Lag[] = [];
   const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -85,7 +87,9 @@ async function throughLanes(
     eachBatch: async ({ batch }) => {
       const pages = batch.messages.filter((_, index) => index % page.length === 0);
       await Promise.all(pages.map(() => journal.write(bytes)));
-      for (const { key } of pages) delays.push(performance.now() - begunAt[Number(key)]!);
+      const now = performance.now();
+      for (const turn of pages.map(({ key }) => Number(key)))
+        delays.push({ begun: now - begunAt[turn]!, logged: now - loggedAt[turn]! });
     },
   });
   await joined;
@@ -96,7 +100,10 @@ async function throughLanes(
       const turn = begunAt.length;
       const messages = page.map((it) => ({ ...it, key: String(turn), partition: turn % lanes }));
       begunAt.push(performance.now());
-      void journal.write(bytes).then(() => producer.send({ topic, acks: -1, messages }));
+      void journal.write(bytes).then(() => {
+        loggedAt[turn] = performance.now();
+        return producer.send({ topic, acks: -1, messages });
+      });
     }
     await wait(1);
   }

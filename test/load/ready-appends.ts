@@ -6,6 +6,8 @@ import { caller, writerOn } from './bench-writer.ts';
 import { round } from './targets.ts';
 
 export interface ReadyAppends {
+  /** When the log said that it has the event of a position, in milliseconds since 1970. */
+  readonly loggedAt: ReadonlyMap<number, number>;
   /** Puts the next one into the log. */
   append(): Promise<void>;
   close(): Promise<void>;
@@ -32,11 +34,16 @@ export async function readyAppends(
     if (outcome?.kind !== 'recorded') throw new Error(`Refused: ${JSON.stringify(outcome?.problems)}`);
   }
   await keyring.close();
-  let next = 0;
+  ready.reverse();
+  const loggedAt = new Map<number, number>();
   return {
+    loggedAt,
     async append() {
-      const outcome = await append(ready[next++]!);
+      // Taken out: what is over is nothing for the collector to look through.
+      const outcome = await append(ready.pop()!);
       if (outcome.kind !== 'appended') throw new Error(`The log says ${outcome.kind}.`);
+      const now = performance.timeOrigin + performance.now();
+      for (const { position } of outcome.events) loggedAt.set(position, now);
     },
     close: () => store.close(),
   };

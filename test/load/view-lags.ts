@@ -1,4 +1,4 @@
-/** How long events took from the log into every view: from the time in their envelopes until the last view's notification is here. */
+/** How long events took into every view, until the last view's notification is here. */
 import { laneOf } from '@carelog/distribution';
 import { openPostgresEventStore } from '@carelog/event-store';
 import { PROJECTED_CHANNEL } from '@carelog/read-models';
@@ -6,13 +6,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { LANES, type BenchCluster } from './bench-cluster.ts';
 
-export interface ViewWatch {
-  stop(): Promise<void>;
-  /** Milliseconds of each event after this position, which the views had all when the watch was stopped. */
-  lags(after: number): Promise<number[]>;
+/** In milliseconds. */
+export interface Lag {
+  /** From the time in its envelope, which an event gets as its turn in the log begins: the log's commit is in here too. */
+  readonly begun: number;
+  /** From when the log said that it has it. */
+  readonly logged: number;
 }
 
-/** An event gets its time as its turn in the log begins, so its commit is in here too; notifications leave with the commit of the view. */
+export interface ViewWatch {
+  stop(): Promise<void>;
+  /**
+   * Of each event after this position, in their order. The views had them all when the watch was stopped. `loggedAt`: milliseconds
+   * since 1970, by position; where it is not told, `logged` is NaN.
+   */
+  lags(after: number, loggedAt?: ReadonlyMap<number, number>): Promise<Lag[]>;
+}
+
+/** Notifications leave a moment after the commit of a view. */
 export async function watchViews({ ownerUrl, views }: BenchCluster): Promise<ViewWatch> {
   const client = new Client(ownerUrl);
   /** Of each view and lane. */
@@ -34,9 +45,9 @@ export async function watchViews({ ownerUrl, views }: BenchCluster): Promise<Vie
       await delay(100);
       await client.end();
     },
-    async lags(after) {
+    async lags(after, loggedAt) {
       const store = await openPostgresEventStore({ url: ownerUrl });
-      const lags: number[] = [];
+      const lags: Lag[] = [];
       const next = notices.map((lanes) => lanes.map(() => 0));
       for (let from = after; ;) {
         const page = await store.readAll({ after: from, limit: 1_000 });
@@ -49,13 +60,17 @@ export async function watchViews({ ownerUrl, views }: BenchCluster): Promise<Vie
             if (notice === undefined) throw new Error(`Nothing was heard of event ${position} in ${views[view]}.`); // prettier-ignore
             return notice.at;
           });
-          lags.push(Math.max(...heard) - Date.parse(recordedAt));
+          const there = Math.max(...heard);
+          lags.push({
+            begun: there - Date.parse(recordedAt),
+            logged: there - (loggedAt?.get(position) ?? NaN),
+          });
         }
         if (page.length === 0) break;
         from = page.at(-1)!.position;
       }
       await store.close();
-      return lags.sort((a, b) => a - b);
+      return lags;
     },
   };
 }

@@ -3,6 +3,7 @@ import type { Policy } from '@carelog/access';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CareSettingsPaths } from './care-settings.ts';
 import { buildCareSettings, type CareSettingFile } from './project-care-settings.ts';
+import { BUILDING_NICENESS, standBack } from './stand-back.ts';
 
 export interface BuildingCareSettings {
   readonly paths: CareSettingsPaths;
@@ -10,4 +11,5 @@ export interface BuildingCareSettings {
   readonly files: readonly CareSettingFile[];
 }
 
+standBack(BUILDING_NICENESS);
 parentPort?.postMessage(await buildCareSettings(workerData as BuildingCareSettings));

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { projectRecord } from './project-record.ts';
 import { PositionSignal } from './position-signal.ts';
 import type { ProjectorPaths } from './projector.ts';
+import { RECORD_NICENESS, standBack } from './stand-back.ts';
 import type { ThreadMessage } from './supervised-thread.ts';
 
 export interface ProjectorThread {
@@ -19,6 +20,8 @@ const reached = new PositionSignal(positionMemory);
 const stopping = new AbortController();
 const say = (message: ThreadMessage) => parentPort?.postMessage(message);
 let started = false;
+
+standBack(RECORD_NICENESS);
 
 // The only message there is: stop after the batch in hand.
 parentPort?.once('message', () => stopping.abort());

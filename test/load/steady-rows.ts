@@ -151,7 +151,8 @@ async function report(
       isHeld = isKeptUp && runs.every((lags) => at(lags, 'begun', 'p99') <= LAG_MAX_MS);
       isOverrun = !isKeptUp;
       const floors: (readonly Lag[])[] = [];
-      while (floors.length < runs.length) floors.push(await floorOf(cluster, { events, rate, seconds }));
+      const once = { events, rate, seconds: seconds / runs.length };
+      while (floors.length < runs.length) floors.push(await floorOf(cluster, once));
       return Object.fromEntries(
         wanted.map(({ cell, from, share }) => [
           cell,

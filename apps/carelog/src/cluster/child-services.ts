@@ -26,8 +26,7 @@ export class PortIsTaken extends Error {
 }
 
 const CLI = join(import.meta.dirname, '../cli.ts');
-/** Nine services share one machine: of the threads that compile and collect for V8, each has one instead of four. */
-const FLAGS = ['--disable-warning=ExperimentalWarning', '--v8-pool-size=1'];
+const WARNINGS = ['--disable-warning=ExperimentalWarning'];
 const READY_MAX_MS = 120_000;
 const ASKED_MS = 250;
 const ANSWERED_MAX_MS = 5_000;
@@ -110,7 +109,7 @@ export class RunningService {
   /** A group of its own, because ctrl-C is for us: we say in which order they end. Without us they end by themselves. */
   #start(): ChildProcess {
     const { service, env, name } = this.#child;
-    const child = spawn(process.execPath, [...FLAGS, CLI, service], {
+    const child = spawn(process.execPath, [...WARNINGS, CLI, service], {
       env: { ...process.env, ...env, npm_lifecycle_event: '' },
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startServer } from '../support/server-process.ts';
 import { inFolder } from './folder.ts';
 import { startHttpFloor, type HttpFloor } from './http-floor.ts';
-import { cellOf, cellsOf, type SingleRow } from './report.ts';
+import { cellOf, cellsOf, percentile, type SingleRow } from './report.ts';
 import { settled } from './request-rows.ts';
 import type { Settings } from './settings.ts';
 import { send } from './targets.ts';
@@ -146,7 +146,3 @@ const attendanceOf = (id: string) => ({
   subject: { reference: `Patient/${id}` },
   period: { start: new Date().toISOString() },
 });
-
-function percentile(figures: readonly number[], at: number): number {
-  return figures.toSorted((a, b) => a - b)[Math.ceil(figures.length * at) - 1]!;
-}

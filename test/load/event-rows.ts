@@ -10,7 +10,7 @@ import { startListeners, type Listeners, type ListenTo } from './event-listeners
 import { inFolder } from './folder.ts';
 import { pacedPosts } from './paced-posts.ts';
 import { processorTimes } from './processor-time.ts';
-import { cellsOf, type SingleRow } from './report.ts';
+import { cellsOf, percentile, type SingleRow } from './report.ts';
 import type { Settings } from './settings.ts';
 import { person, round, send } from './targets.ts';
 
@@ -156,7 +156,7 @@ async function quiet(listeners: Listeners): Promise<readonly number[]> {
     more = heard.lags.length;
     for (const lag of heard.lags) lags.push(lag);
   }
-  return lags.toSorted((a, b) => a - b);
+  return lags;
 }
 
 const subscriptionTo = (patient: string, origin: string) => ({
@@ -207,14 +207,14 @@ async function startEndpoint() {
         for (const lag of lags) all.push(lag);
         lags = [];
       }
-      return all.toSorted((a, b) => a - b);
+      return all;
     },
     async bare(perSecond: number, seconds: number): Promise<readonly number[]> {
       for (let sent = 0; sent < perSecond * seconds; sent += 1) {
         await fetch(origin, { method: 'POST', body: `{"valueInstant":"${new Date().toISOString()}","x":"${'x'.repeat(12_000)}"}` }); // prettier-ignore
         await delay(1_000 / perSecond);
       }
-      const all = lags.toSorted((a, b) => a - b);
+      const all = lags;
       lags = [];
       return all;
     },
@@ -235,9 +235,6 @@ const rowsOf = (name: string, cells: Readonly<Record<'p50' | 'p99', SingleRow['c
   { name: `${name}, p50`, unit: 'ms', cell: cells.p50, floor },
   { name: `${name}, p99`, unit: 'ms', cell: cells.p99, floor },
 ]; // prettier-ignore
-
-const percentile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.ceil(sorted.length * share) - 1] ?? Infinity;
 
 const processorOf = (pid: number): number => processorTimes(new Map([['server', [pid]]])).get('server') ?? 0;
 

@@ -11,7 +11,7 @@ import { dataPaths } from '../../apps/carelog/src/paths.ts';
 import { caller, writerOn } from './bench-writer.ts';
 import { startBareFollower } from './bare-follower.ts';
 import { inFolder } from './folder.ts';
-import { cellsOf, type SingleRow } from './report.ts';
+import { cellsOf, percentile, type SingleRow } from './report.ts';
 import type { Settings } from './settings.ts';
 import { observation, person } from './targets.ts';
 
@@ -233,8 +233,4 @@ async function paced(seconds: number, perSecond: number, write: () => Promise<Wr
   }
   await Promise.all(all);
   return lags;
-}
-
-function percentile(figures: readonly number[], at: number): number {
-  return figures.toSorted((a, b) => a - b)[Math.ceil(figures.length * at) - 1]!;
 }

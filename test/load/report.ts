@@ -73,6 +73,11 @@ export async function cellOf(measure: () => Promise<Runs>): Promise<Cell> {
   return (await cellsOf(['cell'], async () => ({ cell: await measure() }))).cell;
 }
 
+/** The smallest of these that so large a share of them does not exceed; `Infinity` of none. */
+export function percentile(figures: readonly number[], share: number): number {
+  return figures.toSorted((a, b) => a - b)[Math.ceil(figures.length * share) - 1] ?? Infinity;
+}
+
 function median(figures: readonly number[]): number {
   const sorted = figures.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -8,7 +8,7 @@ import type { Ground } from './cluster-rows.ts';
 import { newTopic } from './lane-rows.ts';
 import { inOpenLoop, pacedPosts } from './paced-posts.ts';
 import { readyAppends } from './ready-appends.ts';
-import { cellsOf, type ClusterReport, type ProcessorColumn, type SingleRow } from './report.ts';
+import { cellsOf, percentile, type ClusterReport, type ProcessorColumn, type SingleRow } from './report.ts';
 import { round } from './targets.ts';
 import { watchViews, type Lag } from './view-lags.ts';
 
@@ -178,7 +178,5 @@ async function floorOf(
   return bareDelays(await newTopic({ brokers, ownerUrl }), page, { perSecond: rate / events, seconds });
 }
 
-function at(lags: readonly Lag[], from: From, share: keyof typeof SHARES): number {
-  const sorted = Float64Array.from(lags, (lag) => lag[from]).sort();
-  return sorted[Math.ceil(sorted.length * SHARES[share]) - 1] ?? Infinity;
-}
+const at = (lags: readonly Lag[], from: From, share: keyof typeof SHARES): number =>
+  percentile(lags.map((lag) => lag[from]), SHARES[share]); // prettier-ignore

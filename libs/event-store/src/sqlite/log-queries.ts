@@ -12,6 +12,7 @@ const columns = 'position, envelope, content, checksum';
 
 export class LogQueries {
   readonly #path: string;
+  readonly #upTo: () => number;
   readonly #byId: StatementSync;
   readonly #streamForwards: StatementSync;
   readonly #streamBackwards: StatementSync;
@@ -23,24 +24,28 @@ export class LogQueries {
   readonly #epoch: StatementSync;
   readonly #epochs: StatementSync;
 
-  constructor(db: DatabaseSync, path: string) {
+  /** `head`: nothing after this position is read. A commit is visible to every connection before its flush. */
+  constructor(db: DatabaseSync, path: string, head = () => Number.MAX_SAFE_INTEGER) {
     const prepare = (sql: string): StatementSync => {
       const statement = db.prepare(sql);
       statement.setReturnArrays(true);
       return statement;
     };
     this.#path = path;
-    this.#byId = prepare(`SELECT ${columns} FROM event WHERE id = ?`);
+    this.#upTo = head;
+    this.#byId = prepare(`SELECT ${columns} FROM event WHERE id = ? AND position <= ?`);
     this.#streamForwards = prepare(
-      `SELECT ${columns} FROM event WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`,
+      `SELECT ${columns} FROM event WHERE stream = ? AND revision >= ? AND position <= ? ORDER BY revision LIMIT ?`,
     );
     this.#streamBackwards = prepare(
-      `SELECT ${columns} FROM event WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?`,
+      `SELECT ${columns} FROM event WHERE stream = ? AND revision <= ? AND position <= ? ORDER BY revision DESC LIMIT ?`,
     );
     this.#partition = prepare(
-      `SELECT ${columns} FROM event WHERE partition = ? AND position > ? ORDER BY position LIMIT ?`,
+      `SELECT ${columns} FROM event WHERE partition = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?`,
     );
-    this.#all = prepare(`SELECT ${columns} FROM event WHERE position > ? ORDER BY position LIMIT ?`);
+    this.#all = prepare(
+      `SELECT ${columns} FROM event WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
+    );
     this.#head = prepare('SELECT coalesce(max(position), 0) FROM event');
     this.#revision = prepare('SELECT coalesce(max(revision), 0) FROM event WHERE stream = ?');
     this.#tail = prepare('SELECT coalesce(max(position), 0) FROM event WHERE partition = ?');
@@ -49,7 +54,7 @@ export class LogQueries {
   }
 
   event(id: string): RecordedEvent | undefined {
-    const row = this.#byId.get(idBytes(id));
+    const row = this.#byId.get(idBytes(id), this.#upTo());
     return row && this.#decode(row as unknown as EventRow);
   }
 
@@ -57,17 +62,18 @@ export class LogQueries {
     stream: string,
     { from, direction = 'forwards', limit = 1_000 }: ReadStreamOptions = {},
   ): RecordedEvent[] {
+    const upTo = this.#upTo();
     return direction === 'forwards'
-      ? this.#decodeAll(this.#streamForwards.all(stream, from ?? 1, limit))
-      : this.#decodeAll(this.#streamBackwards.all(stream, from ?? Number.MAX_SAFE_INTEGER, limit));
+      ? this.#decodeAll(this.#streamForwards.all(stream, from ?? 1, upTo, limit))
+      : this.#decodeAll(this.#streamBackwards.all(stream, from ?? Number.MAX_SAFE_INTEGER, upTo, limit));
   }
 
   partition(partition: string, { after = 0, limit = 1_000 }: ReadOptions = {}): RecordedEvent[] {
-    return this.#decodeAll(this.#partition.all(partition, after, limit));
+    return this.#decodeAll(this.#partition.all(partition, after, this.#upTo(), limit));
   }
 
   all({ after = 0, limit = 1_000 }: ReadOptions = {}): RecordedEvent[] {
-    return this.#decodeAll(this.#all.all(after, limit));
+    return this.#decodeAll(this.#all.all(after, this.#upTo(), limit));
   }
 
   head(): Head {

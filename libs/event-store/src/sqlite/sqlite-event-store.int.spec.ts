@@ -1,11 +1,12 @@
 /** What the SQLite adapter promises beyond the port: durability, one writer, append-only by the database, a full disk survived. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { describeEventStore, someEvent, to } from '../contract.ts';
 import type { EventStore } from '../event-store.ts';
 import { openSqliteEventStore } from './sqlite-event-store.ts';
@@ -19,7 +20,7 @@ const newPath = () => join(root, `${++count}`, 'log.sqlite');
 
 describeEventStore('sqlite', ({ now }) => openSqliteEventStore({ path: newPath(), now }));
 
-const opened: EventStore[] = [];
+const opened: Pick<EventStore, 'close'>[] = [];
 function open(options: SqliteEventStoreOptions) {
   const store = openSqliteEventStore(options);
   opened.push(store);
@@ -68,6 +69,62 @@ describe('a log in SQLite', () => {
     expect(commitFrames(path) - commitsBefore).toBe(1);
     for (let alone = 0; alone < 5; alone++) await store.append([to('a', 'any', someEvent())]);
     expect(commitFrames(path) - commitsBefore).toBe(6);
+  });
+
+  it('shows nothing before its flush has ended, and takes what comes meanwhile with the next one', async () => {
+    const path = newPath();
+    const store = open({ path });
+    const reader = openSqliteLogReader({ path, headSignal: store.headSignal });
+    opened.push(reader);
+    const flush = holdFlush();
+    const first = someEvent();
+    const answers = [store.append([to('a', 'any', first)])];
+    await vi.waitFor(() => expect(flush.waiting()).toBe(1));
+    answers.push(store.append([to('a', 1, someEvent())]), store.append([to('a', 'no-stream', someEvent())]));
+    await new Promise((turn) => setImmediate(turn));
+    for (const asked of [store, reader]) {
+      expect(asked.head().position).toBe(0);
+      expect(await asked.freshHead()).toMatchObject({ position: 0 });
+      expect(await asked.readAll()).toEqual([]);
+      expect(await asked.readStream('a')).toEqual([]);
+      expect(await asked.readStream('a', { direction: 'backwards' })).toEqual([]);
+      expect(await asked.readPartition('partition-a')).toEqual([]);
+      expect(await asked.readEvent(first.id)).toBeUndefined();
+    }
+    expect(commitFrames(path)).toBe(1);
+    flush.release();
+    expect(await Promise.all(answers)).toMatchObject([
+      { kind: 'appended', events: [{ position: 1 }] },
+      { kind: 'appended', events: [{ position: 2 }] },
+      { kind: 'revision-mismatch' },
+    ]);
+    expect(commitFrames(path)).toBe(2);
+    expect(await reader.readAll()).toHaveLength(2);
+  });
+
+  it('appends nothing more after a flush that failed, goes on reading, and knows after opening what it has', async () => {
+    const path = newPath();
+    const store = open({ path });
+    await store.append([to('a', 'any', someEvent())]);
+    const flush = holdFlush();
+    const doubtful = someEvent();
+    const refused = [store.append([to('a', 1, doubtful)])];
+    await vi.waitFor(() => expect(flush.waiting()).toBe(1));
+    refused.push(store.append([to('b', 'any', someEvent())]));
+    flush.release(new Error('EIO: i/o error, fdatasync'));
+    for (const answer of [...refused, store.append([to('c', 'any', someEvent())])])
+      await expect(answer).rejects.toMatchObject({
+        code: 'io',
+        message: expect.stringMatching(/EIO.*start Carelog again/),
+      });
+    expect(await store.readAll()).toHaveLength(1);
+    await store.close();
+    const again = open({ path });
+    expect(await again.append([to('a', 1, doubtful)])).toMatchObject({ kind: 'duplicate' });
+    expect(await again.append([to('a', 2, someEvent())])).toMatchObject({
+      kind: 'appended',
+      events: [{ position: 3 }],
+    });
   });
 
   it('has room for its first commits in the write-ahead log: they do not make the file longer', async () => {
@@ -269,6 +326,21 @@ describe('a full disk', () => {
     },
   );
 });
+
+/** Holds flushes back until they are released, once, with the fault given: a disk that does so cannot be had. */
+function holdFlush() {
+  const held: ((fault: Error | null) => void)[] = [];
+  const spy = vi.spyOn(fs, 'fdatasync').mockImplementation((_, done) => void held.push(done));
+  syncBuiltinESMExports();
+  return {
+    waiting: () => held.length,
+    release(fault: Error | null = null) {
+      spy.mockRestore();
+      syncBuiltinESMExports();
+      for (const done of held) done(fault);
+    },
+  };
+}
 
 /** How many transactions lie in the write-ahead log: frames whose header gives the size of the database after it. */
 function commitFrames(path: string): number {

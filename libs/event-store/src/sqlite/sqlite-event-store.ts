@@ -1,8 +1,9 @@
-/** The log in one SQLite file: WAL, synchronous=FULL, one writing process. */
+/** The log in one SQLite file with a write-ahead log, which the one writing process flushes itself. */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { newEventId } from '../event-id.ts';
+import { StoreFault } from '../store-fault.ts';
 import { schema } from './schema.ts';
 import { reserveWal } from './reserve-wal.ts';
 import { faultOf } from './sqlite-fault.ts';
@@ -40,16 +41,30 @@ export function openSqliteEventStore(options: SqliteEventStoreOptions): SqliteEv
     db = new DatabaseSync(path, { timeout: 5_000 });
     refuseForeignFile(db, path);
     db.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;
        PRAGMA cache_size = -32000; PRAGMA trusted_schema = OFF`,
     );
     verifyLog(db, path, verify);
+    flushLeftOver(db, path);
     reserveWal(path);
     return new SqliteWriter(db, path, now, lock);
   } catch (error) {
     db?.close();
     lock?.release();
     throw faultOf(error, path);
+  }
+}
+
+/**
+ * Who was killed, or whose last flush failed, left a transaction that may not be on disk: before anybody is shown it, it is
+ * flushed, and copied to the main file. Where there is no room for that, it is flushed where it lies.
+ */
+function flushLeftOver(db: DatabaseSync, path: string): void {
+  try {
+    db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  } catch (error) {
+    const fault = faultOf(error, path);
+    if (!(fault instanceof StoreFault) || fault.code !== 'full') throw fault;
   }
 }
 

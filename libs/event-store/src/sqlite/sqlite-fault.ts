@@ -56,6 +56,15 @@ export function lockedFault(path: string, options?: ErrorOptions): StoreFault {
   );
 }
 
+/** After it only opening the log again can tell what of the last transaction the disk has. */
+export function flushFault(error: Error, path: string): StoreFault {
+  return new StoreFault(
+    'io',
+    `The log at ${path} could not be flushed: the system says "${error.message}". Nothing more is written. Check the disk and the system's log, then start Carelog again; whether the last events were kept shows then, and what is sent again with the same ids is recorded once.`,
+    { cause: error },
+  );
+}
+
 export function isSqliteError(error: unknown): error is Error & { readonly errcode: number } {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number';
 }

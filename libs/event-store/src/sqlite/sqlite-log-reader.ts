@@ -35,7 +35,7 @@ export function openSqliteLogReader({ path, headSignal }: SqliteLogReaderOptions
 }
 
 function readerOver(db: DatabaseSync, path: string, headSignal: SharedArrayBuffer | undefined): LogReader {
-  const queries = new LogQueries(db, path);
+  const queries = new LogQueries(db, path, headSignal && (() => signalledHead(headSignal)));
   const epoch = queries.epoch();
   const closing = new AbortController();
 

@@ -1,7 +1,8 @@
 /**
- * The store over an open database. Appends of one turn of the event loop are one transaction and share its fsync; none is
- * answered before COMMIT has returned.
+ * The store over an open database. Appends that come while one transaction is being flushed are the next one together. The
+ * flush runs beside this thread, which takes requests meanwhile; before it has ended no append is answered and no event read.
  */
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { checkAppend } from '../append-limits.ts';
 import { Batch } from '../batch.ts';
@@ -16,7 +17,7 @@ import type { PendingAppend } from '../pending-appends.ts';
 import { startCheckpointer } from './checkpointer.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import { checksumOf, idBytes, LogQueries } from './log-queries.ts';
-import { faultOf } from './sqlite-fault.ts';
+import { faultOf, flushFault } from './sqlite-fault.ts';
 
 export interface SqliteEventStore extends EventStore {
   /** Give it to `openSqliteLogReader` in other threads: it wakes their subscriptions. */
@@ -34,6 +35,7 @@ export class SqliteWriter implements SqliteEventStore {
   readonly #path: string;
   readonly #now: () => number;
   readonly #lock: { release(): void };
+  readonly #wal: number;
   readonly #queries: LogQueries;
   readonly #epoch: string;
   readonly #begin;
@@ -48,14 +50,17 @@ export class SqliteWriter implements SqliteEventStore {
   #position: number;
   #recordedAt: string;
   #pending: PendingAppend[] = [];
-  #flushing: Promise<void> | undefined;
+  #recording: Promise<void> | undefined;
+  /** Why nothing can be appended any more. */
+  #failure: StoreFault | undefined;
 
   constructor(db: DatabaseSync, path: string, now: () => number, lock: { release(): void }) {
     this.#db = db;
     this.#path = path;
     this.#now = now;
     this.#lock = lock;
-    this.#queries = new LogQueries(db, path);
+    this.#wal = openSync(`${path}-wal`, 'r+');
+    this.#queries = new LogQueries(db, path, () => this.#position);
     const head = this.#queries.head();
     this.#epoch = head.epoch;
     this.#position = head.position;
@@ -73,27 +78,48 @@ export class SqliteWriter implements SqliteEventStore {
     const size = checkAppend(appends);
     return new Promise((resolve, reject) => {
       this.#pending.push({ appends, ...size, resolve, reject });
-      this.#flushing ??= new Promise((flushed) => setImmediate(() => this.#flush(flushed)));
+      this.#recording ??= new Promise((idle) => setImmediate(() => this.#recordPending(idle)));
     });
   }
 
-  /** Commits what waits, one batch a turn of the event loop, so that reads and requests come between. */
-  #flush(flushed: () => void): void {
-    const batch = takeBatch(this.#pending);
-    const answer = this.#record(batch);
-    if (this.#pending.length > 0) setImmediate(() => this.#flush(flushed));
-    else {
-      this.#flushing = undefined;
-      flushed();
+  /**
+   * Records what waits, transaction after transaction, each flushed before the next one begins: whatever lies beyond one
+   * unfinished transaction was acknowledged, which is how `refuseDamagedWal` tells damage from a torn tail.
+   */
+  #recordPending(idle: () => void): void {
+    const pending = takeBatch(this.#pending);
+    const answer = (each: (append: PendingAppend, index: number) => void): void => {
+      if (this.#pending.length > 0) setImmediate(() => this.#recordPending(idle));
+      else {
+        this.#recording = undefined;
+        idle();
+      }
+      pending.forEach(each);
+    };
+    try {
+      const { batch, outcomes, bytes } = this.#write(pending);
+      const resolve = () => answer(({ resolve }, index) => resolve(outcomes[index]!));
+      if (batch.placed.length === 0) return resolve();
+      fdatasync(this.#wal, (error) => {
+        if (error) {
+          // The system may take the next flush for a good one though these bytes are lost: only opening again tells.
+          const fault = (this.#failure = flushFault(error, this.#path));
+          return answer(({ reject }) => reject(fault));
+        }
+        this.#moveHead(batch, bytes);
+        resolve();
+      });
+    } catch (fault) {
+      answer(({ reject }) => reject(fault));
     }
-    answer();
   }
 
   /**
-   * One transaction. Gives back how to answer everybody in it, good or bad: all outcomes rest on what it placed. It begins
-   * before the decisions, because outside of it each look at the log takes and releases a lock.
+   * One transaction, not flushed yet. Every outcome in it rests on what it placed. It begins before the decisions, because
+   * outside of it each look at the log takes and releases a lock. Throws a fault, and then nothing of it is kept.
    */
-  #record(pending: readonly PendingAppend[]): () => void {
+  #write(pending: readonly PendingAppend[]) {
+    if (this.#failure) throw this.#failure;
     try {
       const batch = new Batch(this.#onDisk(), this.#now());
       this.#begin.run();
@@ -101,13 +127,11 @@ export class SqliteWriter implements SqliteEventStore {
       let bytes = 0;
       for (const event of batch.placed) bytes += this.#insertEvent(event);
       this.#commit.run();
-      if (batch.placed.length > 0) this.#moveHead(batch, bytes);
-      return () => pending.forEach(({ resolve }, index) => resolve(outcomes[index]!));
+      return { batch, outcomes, bytes };
     } catch (error) {
-      const fault = faultOf(error, this.#path);
       // SQLite has rolled back by itself after some faults (a full disk among them), and not after others.
       if (this.#db.isTransaction) this.#rollback.run();
-      return () => pending.forEach(({ reject }) => reject(fault));
+      throw faultOf(error, this.#path);
     }
   }
 
@@ -189,8 +213,9 @@ export class SqliteWriter implements SqliteEventStore {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    await this.#flushing;
+    await this.#recording;
     await this.#checkpointer.close();
+    closeSync(this.#wal);
     this.#db.close();
     this.#lock.release();
     wakeWaiters(this.headSignal);

@@ -1,9 +1,8 @@
-/** How long events took into every view, until the last view's notification is here. */
+/** How long events took into every view, until a look at the last view's checkpoints has found them. */
 import { laneOf } from '@carelog/distribution';
 import { openPostgresEventStore } from '@carelog/event-store';
-import { PROJECTED_CHANNEL } from '@carelog/read-models';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
+import { Client, escapeIdentifier } from 'pg';
 import { LANES, type BenchCluster } from './bench-cluster.ts';
 
 /** In milliseconds. */
@@ -23,26 +22,34 @@ export interface ViewWatch {
   lags(after: number, loggedAt?: ReadonlyMap<number, number>): Promise<Lag[]>;
 }
 
-/** Notifications leave a moment after the commit of a view. */
+/** From one look at the checkpoints to the next: a lag is longer than it was by half of that. More looks take from what is measured. */
+const LOOK_EVERY_MS = 20;
+
 export async function watchViews({ ownerUrl, views }: BenchCluster): Promise<ViewWatch> {
   const client = new Client(ownerUrl);
   /** Of each view and lane. */
   const notices = views.map(() =>
     Array.from({ length: LANES }, (): { position: number; at: number }[] => []),
   );
-  client.on('notification', ({ payload = '' }) => {
-    const [schema = '', lane, position] = payload.split(' ');
-    notices[views.indexOf(schema)]?.[Number(lane)]!.push({
-      position: Number(position),
-      at: performance.timeOrigin + performance.now(),
-    });
-  });
+  const text = views.map((it, view) => `SELECT ${view} AS view, lane, position FROM ${escapeIdentifier(it)}.checkpoint`).join(' UNION ALL '); // prettier-ignore
+  async function look(): Promise<void> {
+    const { rows } = await client.query<{ view: number; lane: number; position: string }>({ name: 'look', text }); // prettier-ignore
+    const at = performance.timeOrigin + performance.now();
+    for (const { view, lane, position } of rows) {
+      const own = notices[view]![lane]!;
+      if (own.at(-1)?.position !== Number(position)) own.push({ position: Number(position), at });
+    }
+  }
   await client.connect();
-  await client.query(`LISTEN ${PROJECTED_CHANNEL}`);
+  const ending = new AbortController();
+  const looking = (async () => {
+    for (; !ending.signal.aborted; await delay(LOOK_EVERY_MS)) await look();
+    await look();
+  })();
   return {
-    // Hints come a moment after what they tell of.
     async stop() {
-      await delay(100);
+      ending.abort();
+      await looking;
       await client.end();
     },
     async lags(after, loggedAt) {
@@ -53,14 +60,14 @@ export async function watchViews({ ownerUrl, views }: BenchCluster): Promise<Vie
         const page = await store.readAll({ after: from, limit: 1_000 });
         for (const { partition, position, recordedAt } of page) {
           const lane = laneOf(partition, LANES);
-          const heard = notices.map((lanes, view) => {
+          const found = notices.map((lanes, view) => {
             const own = lanes[lane]!;
             while (next[view]![lane]! < own.length && own[next[view]![lane]!]!.position < position) next[view]![lane]! += 1; // prettier-ignore
             const notice = own[next[view]![lane]!];
-            if (notice === undefined) throw new Error(`Nothing was heard of event ${position} in ${views[view]}.`); // prettier-ignore
+            if (notice === undefined) throw new Error(`Event ${position} was not found in ${views[view]}.`); // prettier-ignore
             return notice.at;
           });
-          const there = Math.max(...heard);
+          const there = Math.max(...found);
           lags.push({
             begun: there - Date.parse(recordedAt),
             logged: there - (loggedAt?.get(position) ?? NaN),

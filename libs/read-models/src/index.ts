@@ -29,7 +29,6 @@ export {
   openPostgresRecordWriter,
   type PostgresRecordWriterOptions,
 } from './record/postgres/record-writer.ts';
-export { PROJECTED_CHANNEL } from './record/postgres/progress-hints.ts';
 export { migrateRecord, type MigrateRecordOptions } from './record/postgres/tables.ts';
 export type {
   CareSetting,

@@ -73,7 +73,7 @@ export async function openEngines(
     });
     closing.push(() => accessStore.close());
     const { distributionUrl, readModelsUrl, kafkaTopic: topic } = settings;
-    const progress = openViewsProgress({ distributionUrl, readModelsUrl, topic, epoch: () => store.head().epoch, log }); // prettier-ignore
+    const progress = openViewsProgress({ distributionUrl, readModelsUrl, topic, head: () => store.head(), log }); // prettier-ignore
     closing.push(() => progress.close());
     const live = await openLiveRecord({ readModelsUrl, progress, threads, log });
     closing.push(() => live.close());

@@ -4,9 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readRelayCheckpoint } from '@carelog/distribution';
+import type { Head } from '@carelog/event-store';
 import type { Gateway } from '@carelog/query-gateway';
-import { listen } from '@carelog/postgres';
-import { PROJECTED_CHANNEL } from '@carelog/read-models';
 import { escapeIdentifier, Pool } from 'pg';
 import { progressed, reached, type LaneProgress } from './lane-progress.ts';
 
@@ -15,7 +14,7 @@ export interface ViewsProgressOptions {
   readonly topic: string;
   readonly readModelsUrl: string;
   /** Of the log, as it is known here. */
-  readonly epoch: () => string;
+  readonly head: () => Head;
   readonly log: { warn(text: string): void };
 }
 
@@ -34,13 +33,13 @@ export interface ViewProgress extends Projected {
   turnTo(schema: string, take: () => void, signal: AbortSignal): Promise<void>;
 }
 
-/** While somebody waits, or nothing was heard, the tables are read so often; notifications are only hints. */
-const WAITING_MS = 20;
+/**
+ * From one look to the next: while somebody waits, while a view is behind the log, and at all. Nobody is told when a view came
+ * further: each telling would wake every session that listens to anything, a hundred times a second and mostly for nobody.
+ */
+const AWAITED_MS = 10;
+const BEHIND_MS = 100;
 const IDLE_MS = 1_000;
-/** What is heard while nobody waits is looked at together. */
-const REST_MS = 100;
-/** From one look to the next, however much is heard between them. */
-const APART_MS = 10;
 
 interface Waiter {
   readonly position: number;
@@ -52,104 +51,70 @@ interface Followed {
   progress: readonly LaneProgress[];
   position: number;
   readAt: number;
-  /** Whether it may have come further since it was read. */
-  isStale: boolean;
   readonly waiting: Set<Waiter>;
-}
-
-/** What a look found; `isAhead`: the view has what the relay has sent and not yet written down. */
-interface Found {
-  readonly progress: readonly LaneProgress[];
-  readonly isAhead: boolean;
 }
 
 /** Nothing is asked before a view is followed. */
 export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress {
-  const { distributionUrl, readModelsUrl, topic, epoch, log } = options;
+  const { distributionUrl, readModelsUrl, topic, head, log } = options;
   const relays = poolOf(distributionUrl);
   const views = poolOf(readModelsUrl);
   const followed = new Set<Followed>();
   let looking: Promise<void> | undefined;
   let lookedAt = -Infinity;
-  let isAskedAgain = false;
+  let apart = AWAITED_MS;
+  let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
   /** Of each of these, with what was known before of those that answer now. */
   async function progressIn(
     asked: readonly Pick<Followed, 'schema' | 'progress'>[],
-  ): Promise<readonly Found[]> {
+  ): Promise<readonly (readonly LaneProgress[])[]> {
     // The relay first: what it has sent by now a view can have by the time that it is asked.
     const relay = await readRelayCheckpoint(relays, topic);
     const lanes = await lanesIn(views, asked.map(({ schema }) => schema)); // prettier-ignore
-    return asked.map(({ progress: before }, at) => {
-      const progress = progressed(before, relay, lanes[at]!, epoch());
-      return { progress, isAhead: progress.some((lane) => lane.at > (relay?.position ?? 0)) };
-    });
+    return asked.map(({ progress }, at) => progressed(progress, relay, lanes[at]!, head().epoch));
   }
 
   async function look(): Promise<void> {
-    const asked = [...followed].filter((it) => it.isStale || it.waiting.size > 0);
+    const asked = [...followed];
     const before = asked.map(({ schema, progress }) => ({ schema, progress }));
-    for (const it of asked) it.isStale = false;
-    const found = await progressIn(before).catch((fault: unknown) => {
-      for (const it of asked) it.isStale = true;
-      throw fault;
-    });
+    const found = await progressIn(before);
     for (const [at, it] of asked.entries()) if (it.schema === before[at]!.schema) take(it, found[at]!);
   }
 
-  function take(view: Followed, { progress, isAhead }: Found): void {
+  function take(view: Followed, progress: readonly LaneProgress[]): void {
     view.progress = progress;
     view.position = reached(progress);
     view.readAt = performance.now();
-    // What the relay is about to write down nobody will tell of.
-    if (isAhead) {
-      view.isStale = true;
-      resting.in(REST_MS);
-    }
     for (const waiter of view.waiting) if (waiter.position <= view.position) waiter.done();
   }
 
-  /** One look at a time; what is asked for meanwhile is one more look after it. */
-  function hint(): void {
-    if (isClosed) return;
-    if (looking !== undefined) {
-      isAskedAgain = true;
+  const isAwaited = () => [...followed].some(({ waiting }) => waiting.size > 0);
+  const isBehind = () => [...followed].some(({ position }) => position < head().position);
+
+  /** Looks now where it is time to, and else when it will be. One look at a time. */
+  function goOn(): void {
+    clearTimeout(timer);
+    if (isClosed || looking !== undefined) return;
+    const passed = performance.now() - lookedAt;
+    const isTime = isAwaited() ? passed >= apart : passed >= (isBehind() ? BEHIND_MS : IDLE_MS);
+    if (!isTime) {
+      timer = setTimeout(goOn, isAwaited() ? apart - passed : BEHIND_MS).unref();
       return;
     }
-    const left = lookedAt + APART_MS - performance.now();
-    if (left > 0) return apart.in(left);
-    isAskedAgain = false;
     lookedAt = performance.now();
     looking = look()
+      .then(() => void (apart = AWAITED_MS))
       .catch((fault: unknown) => {
+        apart = BEHIND_MS;
         if (!isClosed) log.warn(`How far the views are cannot be read: ${(fault as Error).name}.`);
       })
       .finally(() => {
         looking = undefined;
-        if (isAskedAgain) hint();
+        goOn();
       });
   }
-
-  const [apart, resting] = [onceIn(hint), onceIn(hint)];
-  const isAwaited = () => [...followed].some(({ waiting }) => waiting.size > 0);
-  const hear = (isOf: (view: Followed) => boolean): void => {
-    const its = [...followed].filter(isOf);
-    for (const it of its) it.isStale = true;
-    if (its.some(({ waiting }) => waiting.size > 0)) hint();
-    else if (its.length > 0) resting.in(REST_MS);
-  };
-  const everything = () => hear(() => true);
-  const listening = listen({
-    url: readModelsUrl,
-    channel: PROJECTED_CHANNEL,
-    onHint: (said) => hear(({ schema }) => said.startsWith(`${schema} `)),
-    onConnected: everything,
-  });
-  const ticking = setInterval(() => {
-    if (performance.now() - lookedAt >= IDLE_MS) everything();
-    if (isAwaited()) hint();
-  }, WAITING_MS).unref();
 
   function progressOf(view: Followed): ViewProgress {
     return {
@@ -166,20 +131,20 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
           const waiter = { position: wanted, done: () => end(true) };
           const overdue = setTimeout(() => end(false), timeoutMs);
           view.waiting.add(waiter);
-          hint();
+          goOn();
         });
       },
       async turnTo(schema, turn, signal) {
         for (let progress: readonly LaneProgress[] = []; ;) {
           const [found] = await progressIn([{ schema, progress }]);
-          progress = found!.progress;
+          progress = found!;
           if (isClosed || signal.aborted) return;
           if (reached(progress) >= view.position) {
             view.schema = schema;
-            take(view, found!);
+            take(view, progress);
             return turn();
           }
-          await delay(WAITING_MS);
+          await delay(AWAITED_MS);
         }
       },
     };
@@ -187,33 +152,16 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
 
   return {
     async follow(schema) {
-      const view: Followed = { schema, progress: [], position: 0, readAt: -Infinity, isStale: true, waiting: new Set() }; // prettier-ignore
+      const view: Followed = { schema, progress: [], position: 0, readAt: -Infinity, waiting: new Set() }; // prettier-ignore
       take(view, (await progressIn([view]))[0]!);
       followed.add(view);
+      goOn();
       return progressOf(view);
     },
     async close() {
       isClosed = true;
-      clearInterval(ticking);
-      apart.never();
-      resting.never();
-      await Promise.allSettled([listening.close(), relays.end(), views.end()]);
-    },
-  };
-}
-
-/** Calls it once, however often it is asked to until then. */
-function onceIn(call: () => void) {
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    in(milliseconds: number): void {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        call();
-      }, milliseconds).unref();
-    },
-    never(): void {
       clearTimeout(timer);
+      await Promise.allSettled([relays.end(), views.end()]);
     },
   };
 }

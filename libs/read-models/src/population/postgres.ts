@@ -12,7 +12,6 @@ import {
 } from '../record/postgres/lane-checkpoints.ts';
 import { askingPool, transaction, writingPool } from '../record/postgres/pools.ts';
 import { ReachesOtherLanes } from '../care-settings/other-lanes.ts';
-import { ProgressHints } from '../record/postgres/progress-hints.ts';
 import { sampledLittle, type ArrayType } from '@carelog/postgres';
 import { columnOf } from '../record/postgres/texts.ts';
 import { population, populationVersion } from './population.ts';
@@ -122,7 +121,6 @@ const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
 class PostgresPopulationWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
   readonly #schema: string;
-  readonly #hints: ProgressHints;
   readonly #pseudonyms: Pseudonyms;
   readonly #historyOf: PopulationWriterOptions['historyOf'];
 
@@ -134,7 +132,6 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
   ) {
     this.#pool = pool;
     this.#schema = schema;
-    this.#hints = new ProgressHints(pool, schema);
     this.#pseudonyms = pseudonyms;
     this.#historyOf = historyOf;
   }
@@ -159,8 +156,7 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
   }
 
   async #apply(lane: number, work: LaneWork<Told>, mustBeAlone: boolean): Promise<Touched> {
-    let position: number | undefined;
-    const touched = await transaction(this.#pool, async (client, send) => {
+    return transaction(this.#pool, async (client, send) => {
       const tables = this.#tables(client, lane);
       const { reached, parked: before } = await this.#lockedLane(client, lane);
       const batch = await work(reached, before);
@@ -175,11 +171,8 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
       await tables.park(parked, released);
       const isAhead = reached?.epoch !== checkpoint.epoch || reached.position < checkpoint.position;
       if (isAhead) send(tables.moveCheckpoint(checkpoint));
-      position = checkpoint.position;
       return parked.length > 0 ? 'all' : new Set<string>();
     });
-    if (position !== undefined) this.#hints.tell(lane, position);
-    return touched;
   }
 
   async clear(lane?: number): Promise<void> {

@@ -5,7 +5,6 @@
 import type { Checkpoint, LaneWork, Parked, SharedReadModel, Touched } from '@carelog/projection';
 import type { Pool, PoolClient } from 'pg';
 import { transaction, writingPool, type Send } from '../../record/postgres/pools.ts';
-import { ProgressHints } from '../../record/postgres/progress-hints.ts';
 import type { CareSetting } from '../care-setting.ts';
 import { keptByAll } from '../care-settings.ts';
 import type { Told } from '../care-settings-projection.ts';
@@ -39,21 +38,18 @@ export function openPostgresCareSettingsWriter({
   const pool = writingPool({ url, purpose: 'carelog care settings writer', connections, settings: planning });
   const schema = isBeside ? besideSchema(settings) : careSettingsSchema(settings);
   const tables = new SettingsTables(keptByAll(settings), schema, new KnownFacts(factsInMemory));
-  const hints = new ProgressHints(pool, schema);
-  return new PostgresCareSettingsWriter(pool, tables, hints, isBeside ? schema : LANES_LOCK);
+  return new PostgresCareSettingsWriter(pool, tables, isBeside ? schema : LANES_LOCK);
 }
 
 class PostgresCareSettingsWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
   readonly #tables: SettingsTables;
-  readonly #hints: ProgressHints;
   readonly #company: string;
 
   /** `company`: the lock of those who write lanes of the same tables. */
-  constructor(pool: Pool, tables: SettingsTables, hints: ProgressHints, company: string) {
+  constructor(pool: Pool, tables: SettingsTables, company: string) {
     this.#pool = pool;
     this.#tables = tables;
-    this.#hints = hints;
     this.#company = company;
   }
 
@@ -88,20 +84,13 @@ class PostgresCareSettingsWriter implements SharedReadModel<Told> {
 
   async #apply(writing: Writing, work: LaneWork<Told>): Promise<Touched> {
     const { lane } = writing;
-    let position: number | undefined;
-    const touched = await this.#transaction(
-      writing.isAlone ? 'alone' : 'beside others',
-      async (client, send) => {
-        const { reached, parked } = await this.#tables.lock(client, lane);
-        const batch = await work(reached, parked);
-        if (batch === undefined) return new Set<string>();
-        const all = await this.#tables.write(client, send, writing, batch);
-        position = batch.checkpoint.position;
-        return batch.parked.length > 0 ? ('all' as const) : all;
-      },
-    );
-    if (position !== undefined) this.#hints.tell(lane, position);
-    return touched;
+    return this.#transaction(writing.isAlone ? 'alone' : 'beside others', async (client, send) => {
+      const { reached, parked } = await this.#tables.lock(client, lane);
+      const batch = await work(reached, parked);
+      if (batch === undefined) return new Set<string>();
+      const all = await this.#tables.write(client, send, writing, batch);
+      return batch.parked.length > 0 ? ('all' as const) : all;
+    });
   }
 
   #transaction<Result>(

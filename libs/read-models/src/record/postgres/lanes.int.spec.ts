@@ -12,7 +12,6 @@ import { openRecord, openRecordWriter, type RecordChange, type RecordQueries, ty
 import { apply, Log, observation, ownRecordOf, patient, type Applied } from '../miniature-log.ts';
 import type { SlowAnswering } from '../slow-lane.ts';
 import { openPostgresRecord, openPostgresRecordHere } from './open-record.ts';
-import { PROJECTED_CHANNEL } from './progress-hints.ts';
 import { openPostgresRecordWriter } from './record-writer.ts';
 import { ReaderThreads } from './reader-threads.ts';
 import { migrateRecord } from './tables.ts';
@@ -295,16 +294,6 @@ describe.skipIf(reason !== undefined)(
         const all = JSON.parse(`[${seen},${Buffer.concat(rest.entries).toString()}]`) as { resource: { id: string } }[]; // prettier-ignore
         expect(all.map((it) => it.resource.id).toSorted()).toEqual(Array.from({ length: 9 }, (_, i) => `o${i + 1}`)); // prettier-ignore
       }
-    });
-
-    it('says when a lane came further', async () => {
-      const heard: (string | undefined)[] = [];
-      owner.on('notification', ({ payload }) => heard.push(payload));
-      await owner.query(`LISTEN ${PROJECTED_CHANNEL}`);
-      const log = new Log();
-      await one().apply(3, async () => batchOf([log.record('ada', patient('ada'))]));
-      await expect.poll(() => heard).toEqual([`${schema} 3 1`]);
-      await owner.query(`UNLISTEN ${PROJECTED_CHANNEL}`);
     });
 
     it('refuses another access policy than that of what stands', async () => {

@@ -12,7 +12,6 @@ import { LabelSums } from './label-sums.ts';
 import { NOTHING_APPLIED, reachedByLane, reachedIn, type CheckpointRow } from './lane-checkpoints.ts';
 import { BatchNames, Names } from './names.ts';
 import { transaction, writingPool, type Send } from './pools.ts';
-import { ProgressHints } from './progress-hints.ts';
 import { ANALYSE, clearAll, clearLane, insertNewRows, insertRows, removeRows } from './rows.ts';
 import { columnOf, columnsIn } from './texts.ts';
 
@@ -58,7 +57,6 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   readonly #lanes: number | undefined;
   readonly #names: Names;
   readonly #sums = new LabelSums();
-  readonly #hints: ProgressHints;
   #generation = '';
   #written = 0;
   readonly #analyseAt = [...ANALYSE_AT];
@@ -75,7 +73,6 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
     this.#policy = policy;
     this.#lanes = lanes;
     this.#names = new Names(namesPool);
-    this.#hints = new ProgressHints(namesPool, schema);
   }
 
   async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
@@ -88,7 +85,6 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
   }
 
   async apply(lane: number, work: LaneWork<RecordChange>): Promise<Touched> {
-    let position: number | undefined;
     let held: number | undefined;
     const touched = await this.#transaction(async (client, send) => {
       const { reached, parked } = await this.#lock(client, lane);
@@ -98,10 +94,8 @@ class PostgresRecordWriter implements SharedReadModel<RecordChange> {
       held = first;
       const now = held === undefined ? batch : before(held, batch);
       this.#written += now.changes.length;
-      position = now.checkpoint.position;
       return this.#write(client, send, lane, now, standing);
     });
-    if (position !== undefined) this.#hints.tell(lane, position);
     if (this.#written >= (this.#analyseAt[0] ?? Infinity)) this.#analyse();
     if (held !== undefined) throw new LaneHeld(`Lane ${lane} of ${this.#schema} waits for another lane.`, { touched, position: held }); // prettier-ignore
     return touched;

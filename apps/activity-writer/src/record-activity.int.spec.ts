@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Caller } from '@carelog/access';
 import type { RecordActivity, RecordEntry, RecordOutcome, RecordRequest } from '@carelog/activity';
-import { openSqliteEventStore, type EventStore } from '@carelog/event-store';
+import { newEventId, openSqliteEventStore, type EventStore } from '@carelog/event-store';
 import { openKeyring, type Keyring } from '@carelog/keyring';
 import type { Match } from './identify.ts';
 import { createRecordActivity } from './record-activity.ts';
@@ -318,6 +318,44 @@ describe('a resource with a business identifier', () => {
     });
     expect(again.map((entry) => entry.kind)).toEqual(['existing', 'existing']);
     expect(again.map((entry) => entry.id)).toEqual(first.map((entry) => entry.id));
+  });
+});
+
+it('that a gateway sends another way is recorded on the first way between two looks at the log, and is no conflict', async () => {
+  const [made] = await recorded(post(person()));
+  const entry = put({ ...person(undefined, 'Green'), id: made!.id }, { ifMatch: 1, eventId: newEventId() });
+  let hasCrossed = false;
+  const readEvent = async (id: string) => {
+    const found = await store.readEvent(id);
+    if (!hasCrossed) {
+      hasCrossed = true;
+      await recorded(entry, { delivery: 'first' });
+    }
+    return found;
+  };
+  const others = { get: (on: EventStore, name: keyof EventStore) => (name === 'readEvent' ? readEvent : typeof on[name] === 'function' ? on[name].bind(on) : on[name]) }; // prettier-ignore
+  const other = createRecordActivity({
+    store: new Proxy(store, others as ProxyHandler<EventStore>),
+    keyring,
+    match: matchInLog,
+    accessFacts: () => undefined,
+    hasRoom: () => true,
+  });
+  const [outcome] = await other.record({ caller: publisher, mode: 'single', entries: [entry], delivery: 'again' }); // prettier-ignore
+  expect(outcome).toMatchObject({ kind: 'recorded', entries: [{ kind: 'updated', versionId: 2 }] });
+  expect(await resources()).toHaveLength(2);
+  expect(
+    await record(
+      {
+        ...entry,
+        resource: JSON.stringify({ ...person(undefined, 'Blue'), id: made!.id }),
+        eventId: newEventId(),
+      },
+      { delivery: 'again' },
+    ),
+  ).toMatchObject({
+    kind: 'refused',
+    problems: [{ category: 'mismatch' }],
   });
 });
 

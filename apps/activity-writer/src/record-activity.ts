@@ -114,12 +114,20 @@ export function createRecordActivity({
     accepted: readonly AcceptedEntry[],
   ): Promise<RecordOutcome> {
     if (!hasRoom()) return { kind: 'refused', problems: [NO_ROOM] };
+    let hasLookedAgain = false;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       const accepting = spanIn(request.trace, 'accepted');
       // Whoever was faster may have been this same request on another way.
-      const plan = await planRequest(context, attempt === 0 ? request : again(request), accepted);
+      const asked = attempt === 0 ? request : again(request);
+      const plan = await planRequest(context, asked, accepted);
       accepting.end({ attempt, entries: accepted.length, problems: plan.problems.length });
-      if (plan.problems.length > 0) return refusal(plan);
+      if (plan.problems.length > 0) {
+        // Recorded between the look for its own events and that at what it changes, it stands in its own way.
+        const mayCross = asked.delivery !== 'first' && !hasLookedAgain;
+        if (!mayCross || !(await isRecorded(accepted))) return refusal(plan);
+        hasLookedAgain = true;
+        continue;
+      }
       const recording = spanIn(request.trace, 'recorded');
       const outcome: AppendOutcome =
         plan.appends.length === 0 ? { kind: 'appended', events: [] } : await store.append(plan.appends);
@@ -129,6 +137,13 @@ export function createRecordActivity({
     const message =
       'Others keep changing the same resources. Nothing was recorded; send it again in a moment.';
     return { kind: 'refused', problems: [{ category: 'busy', code: 'throttled', message }] };
+  }
+
+  async function isRecorded(accepted: readonly AcceptedEntry[]): Promise<boolean> {
+    for (const { eventId } of accepted) {
+      if (eventId !== undefined && (await known.event(eventId)) !== undefined) return true;
+    }
+    return false;
   }
 
   function recorded(

@@ -9,6 +9,7 @@ export interface BuildingCareSettings {
   readonly paths: CareSettingsPaths;
   readonly policy: Policy;
   readonly files: readonly CareSettingFile[];
+  readonly headSignal: SharedArrayBuffer;
 }
 
 standBack(BUILDING_NICENESS);

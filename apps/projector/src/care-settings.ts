@@ -180,7 +180,7 @@ class KeptCareSettings implements CareSettingViews {
   }
 
   async #build(files: readonly CareSettingFile[]): Promise<Rebuilt> {
-    const data: BuildingCareSettings = { paths: this.#paths, policy: this.#policy, files };
+    const data: BuildingCareSettings = { paths: this.#paths, policy: this.#policy, files, headSignal: this.#headSignal }; // prettier-ignore
     const program = new URL('./build-care-settings-worker.ts', import.meta.url);
     const builder = new Worker(program, { workerData: data });
     this.#builders.add(builder);

@@ -64,8 +64,8 @@ export async function projectCareSettings(options: ProjectCareSettingsOptions): 
 
 /** Brings read models that nobody else writes up to the head that the log has now. */
 export const buildCareSettings = (
-  building: Pick<ProjectCareSettingsOptions, 'paths' | 'policy' | 'files'>,
+  building: Pick<ProjectCareSettingsOptions, 'paths' | 'policy' | 'files' | 'headSignal'>,
 ): Promise<Rebuilt> =>
-  upToHead(building.paths.log, (running) =>
+  upToHead({ log: building.paths.log, headSignal: building.headSignal }, (running) =>
     projectCareSettings({ ...building, batchSize: 5_000, ...running }),
   );

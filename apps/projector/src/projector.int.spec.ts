@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newEventId, openSqliteEventStore, type NewEvent, type SqliteEventStore } from '@carelog/event-store';
 import { openKeyring, type Keyring } from '@carelog/keyring';
 import { openRecord, type RecordQueries } from '@carelog/read-models';
@@ -122,6 +123,26 @@ describe('the projector beside a store', () => {
     expect(await record.hash()).toBe(live);
     await write('Patient/ben', BEN, { resourceType: 'Patient', id: 'ben' });
     expect(await observationsOfAda()).toBe(1);
+    expect(await record.read('Patient', 'ben')).toMatchObject({ kind: 'found' });
+  });
+
+  it('rebuilds from what is flushed, and from nothing that the end of the machine could take back', async () => {
+    await writeAda();
+    const flushed = store.head().position;
+    const held: (() => void)[] = [];
+    const spy = vi.spyOn(fs, 'fdatasync').mockImplementation((_, done) => void held.push(() => done(null)));
+    syncBuiltinESMExports();
+    const written = write('Patient/ben', BEN, { resourceType: 'Patient', id: 'ben' });
+    try {
+      await vi.waitFor(() => expect(held).toHaveLength(1));
+      expect(await projector.rebuild()).toMatchObject({ events: flushed });
+      expect(projector.position()).toBe(flushed);
+    } finally {
+      spy.mockRestore();
+      syncBuiltinESMExports();
+      for (const done of held) done();
+    }
+    await written;
     expect(await record.read('Patient', 'ben')).toMatchObject({ kind: 'found' });
   });
 

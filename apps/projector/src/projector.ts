@@ -72,7 +72,9 @@ export async function startProjector({
     waitFor: (position, timeoutMs) => signal.reached(position, timeoutMs),
     lag: () => Math.max(0, signalledHead(headSignal) - signal.position()),
     rebuild() {
-      rebuilding ??= rebuildOnline({ paths, policy }, thread, signal).finally(() => (rebuilding = undefined));
+      rebuilding ??= rebuildOnline({ paths, policy, headSignal }, thread, signal).finally(
+        () => (rebuilding = undefined),
+      );
       return rebuilding;
     },
     async stop() {

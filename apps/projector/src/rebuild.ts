@@ -9,6 +9,8 @@ import { upToHead, type Rebuilt } from './up-to-head.ts';
 export interface Rebuilding {
   readonly paths: ProjectorPaths;
   readonly policy: Policy;
+  /** That of the log, where it is written in this process. */
+  readonly headSignal?: SharedArrayBuffer;
 }
 
 /**
@@ -31,11 +33,17 @@ export async function rebuild({
 export const besideOf = (paths: ProjectorPaths) => `${paths.record}.rebuilt`;
 
 /** Builds a whole record beside the one that serves, up to the head that the log has now. */
-export async function buildBeside({ paths, policy }: Rebuilding): Promise<Rebuilt> {
+export async function buildBeside({ paths, policy, headSignal }: Rebuilding): Promise<Rebuilt> {
   const record = besideOf(paths);
   removeRecord(record);
-  const rebuilt = await upToHead(paths.log, (running) =>
-    projectRecord({ paths: { ...paths, record }, policy, disposable: true, ...running }),
+  const rebuilt = await upToHead({ log: paths.log, headSignal }, (running) =>
+    projectRecord({
+      paths: { ...paths, record },
+      policy,
+      ...(headSignal && { headSignal }),
+      disposable: true,
+      ...running,
+    }),
   );
   // Opened once more as the record is opened for good: in WAL, and safe against power cuts from here on.
   openRecordWriter(record, { policy }).close();

@@ -7,16 +7,16 @@ export interface Rebuilt {
   readonly seconds: number;
 }
 
-/** `project` goes on until its signal is aborted, and says how far it is. */
+/** `headSignal`: that of the log, where it is written in this process. `project` goes on until its signal is aborted, and says how far it is. */
 export async function upToHead(
-  log: string,
+  { log, headSignal }: { readonly log: string; readonly headSignal: SharedArrayBuffer | undefined },
   project: (running: {
     readonly signal: AbortSignal;
     readonly onProjected: (position: number) => void;
   }) => Promise<void>,
 ): Promise<Rebuilt> {
   const begun = performance.now();
-  const reader = openSqliteLogReader({ path: log });
+  const reader = openSqliteLogReader({ path: log, ...(headSignal && { headSignal }) });
   const { position: head } = reader.head();
   await reader.close();
   const reached = new AbortController();

@@ -1,6 +1,6 @@
 /**
  * Tells every thread how far the log has come, without a message: one 64-bit cell of shared memory that holds the head
- * position. The store writes and notifies after each commit; it never waits for those who listen.
+ * position. The store writes and notifies once what it committed is flushed; it never waits for those who listen.
  */
 
 /** As often as this a waiting reader looks for itself, should a wake-up ever be lost. */

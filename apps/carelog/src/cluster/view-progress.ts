@@ -39,7 +39,7 @@ export interface ViewProgress extends Projected {
  */
 const AWAITED_MS = 10;
 const BEHIND_MS = 100;
-const IDLE_MS = 1_000;
+const IDLE_MS = 250;
 
 interface Waiter {
   readonly position: number;
@@ -51,6 +51,8 @@ interface Followed {
   progress: readonly LaneProgress[];
   position: number;
   readAt: number;
+  /** In which it was looked at. */
+  epoch: string;
   readonly waiting: Set<Waiter>;
 }
 
@@ -62,7 +64,7 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
   const followed = new Set<Followed>();
   let looking: Promise<void> | undefined;
   let lookedAt = -Infinity;
-  let apart = AWAITED_MS;
+  let isTroubled = false;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
@@ -87,28 +89,34 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
     view.progress = progress;
     view.position = reached(progress);
     view.readAt = performance.now();
+    view.epoch = head().epoch;
     for (const waiter of view.waiting) if (waiter.position <= view.position) waiter.done();
   }
 
   const isAwaited = () => [...followed].some(({ waiting }) => waiting.size > 0);
-  const isBehind = () => [...followed].some(({ position }) => position < head().position);
+  function isBehind(): boolean {
+    const now = head();
+    return [...followed].some(({ position, epoch }) => position < now.position || epoch !== now.epoch);
+  }
 
   /** Looks now where it is time to, and else when it will be. One look at a time. */
   function goOn(): void {
     clearTimeout(timer);
     if (isClosed || looking !== undefined) return;
     const passed = performance.now() - lookedAt;
-    const isTime = isAwaited() ? passed >= apart : passed >= (isBehind() ? BEHIND_MS : IDLE_MS);
-    if (!isTime) {
-      timer = setTimeout(goOn, isAwaited() ? apart - passed : BEHIND_MS).unref();
+    const isPressing = isAwaited() && !isTroubled;
+    const apart = isPressing ? AWAITED_MS : isAwaited() || isBehind() ? BEHIND_MS : IDLE_MS;
+    if (passed < apart) {
+      // Looks again before that whether it has become pressing.
+      timer = setTimeout(goOn, Math.min(apart - passed, BEHIND_MS)).unref();
       return;
     }
     lookedAt = performance.now();
     looking = look()
-      .then(() => void (apart = AWAITED_MS))
+      .then(() => void (isTroubled = false))
       .catch((fault: unknown) => {
-        apart = BEHIND_MS;
-        if (!isClosed) log.warn(`How far the views are cannot be read: ${(fault as Error).name}.`);
+        if (!isClosed && !isTroubled) log.warn(`How far the views are cannot be read: ${(fault as Error).name}.`); // prettier-ignore
+        isTroubled = true;
       })
       .finally(() => {
         looking = undefined;
@@ -152,7 +160,7 @@ export function openViewsProgress(options: ViewsProgressOptions): ViewsProgress 
 
   return {
     async follow(schema) {
-      const view: Followed = { schema, progress: [], position: 0, readAt: -Infinity, waiting: new Set() }; // prettier-ignore
+      const view: Followed = { schema, progress: [], position: 0, readAt: -Infinity, epoch: '', waiting: new Set() }; // prettier-ignore
       take(view, (await progressIn([view]))[0]!);
       followed.add(view);
       goOn();

@@ -19,9 +19,11 @@ const plenty = 16;
 export function reserveWal(path: string): void {
   const wanted = headerBytes + reservedFrames * frameBytes;
   const { bavail, bsize } = statfsSync(path);
-  if (bavail * bsize < wanted * plenty) return;
   const file = openSync(`${path}-wal`, 'r+');
   try {
+    // Who was killed may have left a transaction there that was never flushed: before anybody is shown it, it is.
+    fsyncSync(file);
+    if (bavail * bsize < wanted * plenty) return;
     for (let size = fstatSync(file).size; size < wanted; size += zeros.length) {
       writeSync(file, zeros, 0, Math.min(zeros.length, wanted - size), size);
     }

@@ -45,8 +45,8 @@ export function openSqliteEventStore(options: SqliteEventStoreOptions): SqliteEv
        PRAGMA cache_size = -32000; PRAGMA trusted_schema = OFF`,
     );
     verifyLog(db, path, verify);
-    flushLeftOver(db, path);
     reserveWal(path);
+    copyLeftOver(db, path);
     return new SqliteWriter(db, path, now, lock);
   } catch (error) {
     db?.close();
@@ -56,10 +56,10 @@ export function openSqliteEventStore(options: SqliteEventStoreOptions): SqliteEv
 }
 
 /**
- * Who was killed, or whose last flush failed, left a transaction that may not be on disk: before anybody is shown it, it is
- * flushed, and copied to the main file. Where there is no room for that, it is flushed where it lies.
+ * What the write-ahead log holds after a flush that failed may be lost, though the next flush of it succeeds: it is copied to the
+ * main file, as far as no other process reads an older state of it and there is room.
  */
-function flushLeftOver(db: DatabaseSync, path: string): void {
+function copyLeftOver(db: DatabaseSync, path: string): void {
   try {
     db.exec('PRAGMA wal_checkpoint(PASSIVE)');
   } catch (error) {

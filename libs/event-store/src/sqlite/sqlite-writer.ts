@@ -59,7 +59,6 @@ export class SqliteWriter implements SqliteEventStore {
     this.#path = path;
     this.#now = now;
     this.#lock = lock;
-    this.#wal = openSync(`${path}-wal`, 'r+');
     this.#queries = new LogQueries(db, path, () => this.#position);
     const head = this.#queries.head();
     this.#epoch = head.epoch;
@@ -71,6 +70,8 @@ export class SqliteWriter implements SqliteEventStore {
     this.#commit = db.prepare('COMMIT');
     this.#rollback = db.prepare('ROLLBACK');
     this.#insert = db.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    // Last: nobody closes it where what comes before fails.
+    this.#wal = openSync(`${path}-wal`, 'r+');
   }
 
   async append(appends: readonly StreamAppend[]): Promise<AppendOutcome> {

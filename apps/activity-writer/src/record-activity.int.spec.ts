@@ -335,7 +335,7 @@ it('that a gateway sends another way is recorded on the first way between two lo
   };
   const others = { get: (on: EventStore, name: keyof EventStore) => (name === 'readEvent' ? readEvent : typeof on[name] === 'function' ? on[name].bind(on) : on[name]) }; // prettier-ignore
   const other = createRecordActivity({
-    store: new Proxy(store, others as ProxyHandler<EventStore>),
+    store: new Proxy(store, others),
     keyring,
     match: matchInLog,
     accessFacts: () => undefined,

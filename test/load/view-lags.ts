@@ -27,16 +27,14 @@ const LOOK_EVERY_MS = 20;
 
 export async function watchViews({ ownerUrl, views }: BenchCluster): Promise<ViewWatch> {
   const client = new Client(ownerUrl);
-  /** Of each view and lane. */
-  const notices = views.map(() =>
-    Array.from({ length: LANES }, (): { position: number; at: number }[] => []),
-  );
+  /** When each view and lane was first seen at a position. */
+  const seen = views.map(() => Array.from({ length: LANES }, (): { position: number; at: number }[] => []));
   const text = views.map((it, view) => `SELECT ${view} AS view, lane, position FROM ${escapeIdentifier(it)}.checkpoint`).join(' UNION ALL '); // prettier-ignore
   async function look(): Promise<void> {
     const { rows } = await client.query<{ view: number; lane: number; position: string }>({ name: 'look', text }); // prettier-ignore
     const at = performance.timeOrigin + performance.now();
     for (const { view, lane, position } of rows) {
-      const own = notices[view]![lane]!;
+      const own = seen[view]![lane]!;
       if (own.at(-1)?.position !== Number(position)) own.push({ position: Number(position), at });
     }
   }
@@ -55,17 +53,17 @@ export async function watchViews({ ownerUrl, views }: BenchCluster): Promise<Vie
     async lags(after, loggedAt) {
       const store = await openPostgresEventStore({ url: ownerUrl });
       const lags: Lag[] = [];
-      const next = notices.map((lanes) => lanes.map(() => 0));
+      const next = seen.map((lanes) => lanes.map(() => 0));
       for (let from = after; ;) {
         const page = await store.readAll({ after: from, limit: 1_000 });
         for (const { partition, position, recordedAt } of page) {
           const lane = laneOf(partition, LANES);
-          const found = notices.map((lanes, view) => {
+          const found = seen.map((lanes, view) => {
             const own = lanes[lane]!;
             while (next[view]![lane]! < own.length && own[next[view]![lane]!]!.position < position) next[view]![lane]! += 1; // prettier-ignore
-            const notice = own[next[view]![lane]!];
-            if (notice === undefined) throw new Error(`Event ${position} was not found in ${views[view]}.`); // prettier-ignore
-            return notice.at;
+            const first = own[next[view]![lane]!];
+            if (first === undefined) throw new Error(`Event ${position} was not found in ${views[view]}.`); // prettier-ignore
+            return first.at;
           });
           const there = Math.max(...found);
           lags.push({

@@ -53,7 +53,8 @@ export interface Epoch {
 export interface EventStore {
   /**
    * Appends to one stream or several, atomically. Resolves only after the events are on disk.
-   * Throws `StoreFault` when the store cannot write (full, closed, damaged); then nothing of this append is kept.
+   * Throws `StoreFault` when the store cannot write (full, closed, damaged); then nothing of this append is kept. After `io` it may
+   * have been: the same ids again are a `duplicate` then, where a flush failed once the store was opened again.
    */
   append(appends: readonly StreamAppend[]): Promise<AppendOutcome>;
   /** The event with this id, if it was recorded. */

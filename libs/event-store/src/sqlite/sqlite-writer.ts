@@ -99,8 +99,8 @@ export class SqliteWriter implements SqliteEventStore {
     };
     try {
       const { batch, outcomes, bytes } = this.#write(pending);
-      const resolve = () => answer(({ resolve }, index) => resolve(outcomes[index]!));
-      if (batch.placed.length === 0) return resolve();
+      const succeed = () => answer(({ resolve }, index) => resolve(outcomes[index]!));
+      if (batch.placed.length === 0) return succeed();
       fdatasync(this.#wal, (error) => {
         if (error) {
           // The system may take the next flush for a good one though these bytes are lost: only opening again tells.
@@ -108,7 +108,7 @@ export class SqliteWriter implements SqliteEventStore {
           return answer(({ reject }) => reject(fault));
         }
         this.#moveHead(batch, bytes);
-        resolve();
+        succeed();
       });
     } catch (fault) {
       answer(({ reject }) => reject(fault));

@@ -5,7 +5,7 @@ import { refuse, type Gateway, type Refusal } from './gateway.ts';
 /** A read waits at most this long for the view, then says 503 rather than something false. */
 const READ_WAIT_MS = 5_000;
 /** Writers wait while the view is further behind than this, and are turned away when it stays so. */
-const LAG_MAX_EVENTS = 20_000;
+const LAG_MAX_EVENTS = 8_000;
 const WRITE_WAIT_MS = 10_000;
 
 /** Nothing once the record view reflects the head that the log had when this was called: at once where it does already. */

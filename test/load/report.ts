@@ -155,13 +155,18 @@ function requestTexts({ name, cells }: RequestRow): string[] {
 
 function requestText(cell: Cell): string {
   if (cell.kind === 'failed') return 'failed';
-  return `**${number(cell.figure)}** of ${number(cell.floor)} (${(cell.figure / cell.floor).toFixed(2)})`;
+  return `**${number(cell.figure)}** of ${number(cell.floor)} (${ratio(cell)})`;
 }
 
 function singleTexts(cell: Cell, unit: string): string[] {
   if (cell.kind === 'failed') return ['failed', '', ''];
   const text = (value: number) => `${number(value)} ${unit}`;
-  return [`**${text(cell.figure)}**`, text(cell.floor), (cell.figure / cell.floor).toFixed(2)];
+  return [`**${text(cell.figure)}**`, text(cell.floor), ratio(cell)];
+}
+
+/** None to what took less than the clock can tell. */
+function ratio({ figure, floor }: { readonly figure: number; readonly floor: number }): string {
+  return floor === 0 ? '–' : (figure / floor).toFixed(2);
 }
 
 /** Three digits that mean something. */

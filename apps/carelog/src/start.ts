@@ -28,6 +28,8 @@ import { version } from './version.ts';
 /** Memory for answers that were given a moment ago. */
 const RECENT_READS_BYTES = 16 * 1024 * 1024;
 const RECENT_PAGES_BYTES = 32 * 1024 * 1024;
+/** Transactions can be recorded faster than the record view takes them in; who reads right after them waits for so many, which is less than a second. */
+const LAG_MAX_EVENTS = 8_000;
 
 export interface Carelog extends Service {
   /** Whether nothing had been recorded when it started. */
@@ -90,7 +92,7 @@ async function openPlatform(paths: DataPaths, config: Config, log: Log): Promise
       reads: new RecentAnswers(projector.moves, RECENT_READS_BYTES),
       pages: new RecentAnswers(projector.moves, RECENT_PAGES_BYTES),
     },
-    pressure: { waiting: 0, turnedAway: 0 },
+    pressure: { lagMax: LAG_MAX_EVENTS, waiting: 0, turnedAway: 0 },
     told: { stream: 0, 'rest-hook': 0, websocket: 0 },
     feed,
     subscriptions: { store: subscriptions, key: subscriptionKey(keyring) },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { caughtUp, populationCaughtUp, settingCaughtUp } from './consistency.ts';
+import { caughtUp, populationCaughtUp, room, settingCaughtUp } from './consistency.ts';
 import { Refusal } from './gateway.ts';
 
 const HEAD = 10;
@@ -28,5 +28,40 @@ describe('what an answer rests on', () => {
       const refusal = await wait(gatewayWith(view));
       expect([view, refusal instanceof Refusal]).toEqual([view, (needed as readonly View[]).includes(view)]);
     }
+  });
+});
+
+describe('room for a writer', () => {
+  const LAG_MAX = 4;
+  const pressed = (view: ReturnType<typeof viewAt>) => ({ head: () => HEAD, projected: view, pressure: { lagMax: LAG_MAX, waiting: 0, turnedAway: 0 } }); // prettier-ignore
+
+  it('is there at once while the record is as far behind as it may be', async () => {
+    const gateway = pressed(viewAt(HEAD - LAG_MAX));
+    expect(room(gateway)).toBeUndefined();
+    expect(await room({ ...gateway, head: async () => HEAD })).toBeUndefined();
+    expect(gateway.pressure).toMatchObject({ waiting: 0, turnedAway: 0 });
+  });
+
+  it('is waited for while the record is further behind, and counted', async () => {
+    const reached = Promise.withResolvers<boolean>();
+    const asked: number[] = [];
+    const waitFor = (wanted: number) => (asked.push(wanted), reached.promise);
+    const gateway = pressed({ position: () => HEAD - LAG_MAX - 1, waitFor });
+    const waiting = room(gateway);
+    expect([asked, gateway.pressure.waiting]).toEqual([[HEAD - LAG_MAX], 1]);
+    reached.resolve(true);
+    expect(await waiting).toBeUndefined();
+    expect(gateway.pressure).toMatchObject({ waiting: 0, turnedAway: 0 });
+  });
+
+  it('is refused where the record stays behind', async () => {
+    const gateway = pressed(viewAt(HEAD - LAG_MAX - 1));
+    const refusal = await room(gateway);
+    expect(refusal).toBeInstanceOf(Refusal);
+    expect(refusal).toMatchObject({
+      problems: [{ category: 'unavailable' }],
+      headers: { 'retry-after': '1' },
+    });
+    expect(gateway.pressure).toMatchObject({ waiting: 0, turnedAway: 1 });
   });
 });

@@ -4,8 +4,7 @@ import { refuse, type Gateway, type Refusal } from './gateway.ts';
 
 /** A read waits at most this long for the view, then says 503 rather than something false. */
 const READ_WAIT_MS = 5_000;
-/** Writers wait while the view is further behind than this, and are turned away when it stays so. */
-const LAG_MAX_EVENTS = 8_000;
+/** Writers wait for room at most this long, then are turned away. */
 const WRITE_WAIT_MS = 10_000;
 
 /** Nothing once the record view reflects the head that the log had when this was called: at once where it does already. */
@@ -78,21 +77,23 @@ export function isCaughtUp({ projected, head }: Pick<Gateway, 'head' | 'projecte
   return typeof known === 'number' && position >= known;
 }
 
+type Pressed = Pick<Gateway, 'head' | 'projected' | 'pressure'>;
+
 /** Slows a writer down while the record view is far behind. */
-export function room(gateway: Gateway): undefined | Promise<Refusal | undefined> {
+export function room(gateway: Pressed): undefined | Promise<Refusal | undefined> {
   const head = gateway.head();
   return typeof head === 'number'
     ? roomBelow(gateway, head)
     : head.then((fresh) => roomBelow(gateway, fresh));
 }
 
-function roomBelow(gateway: Gateway, head: number): undefined | Promise<Refusal | undefined> {
-  const needed = head - LAG_MAX_EVENTS;
+function roomBelow(gateway: Pressed, head: number): undefined | Promise<Refusal | undefined> {
+  const needed = head - gateway.pressure.lagMax;
   if (gateway.projected.position() >= needed) return undefined;
   return waitForRoom(gateway, needed);
 }
 
-async function waitForRoom({ projected, pressure }: Gateway, needed: number): Promise<Refusal | undefined> {
+async function waitForRoom({ projected, pressure }: Pressed, needed: number): Promise<Refusal | undefined> {
   pressure.waiting += 1;
   try {
     if (await projected.waitFor(needed, WRITE_WAIT_MS)) return undefined;

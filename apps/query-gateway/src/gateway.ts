@@ -51,8 +51,11 @@ export interface Gateway {
     /** Called when one was made, changed or ended here. */
     readonly changed?: () => void;
   };
-  /** Writers held up because the views are far behind: how many wait now, and how many were turned away so far. */
-  readonly pressure: { waiting: number; turnedAway: number };
+  /**
+   * Writers are held up while the record view is more than `lagMax` events behind: how many wait now, and how many were turned
+   * away so far. Who reads right after a flood waits for as many.
+   */
+  readonly pressure: { readonly lagMax: number; waiting: number; turnedAway: number };
   /** Events that subscribers were told of so far, by channel. */
   readonly told: Record<'stream' | 'rest-hook' | 'websocket', number>;
   /** 32 bytes that only this installation has; what cursors are sealed with. */

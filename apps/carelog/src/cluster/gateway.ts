@@ -34,6 +34,8 @@ export const GATEWAY_SETTINGS = [...ENGINE_SETTINGS, 'writers'] as const;
  */
 const readers = (processors: number): number => Math.min(4, Math.max(2, Math.floor(processors / 2)));
 const TASKS_AGAIN_MS = 5_000;
+/** A lane may be without a projector for ten seconds: 2,000 events may be recorded in each of them, and no writer waits. */
+const LAG_MAX_EVENTS = 20_000;
 
 /** Resolves when requests are accepted. Its access journal lies in the data folder: no two gateways may share one. */
 export async function startGatewayService(
@@ -96,7 +98,7 @@ export async function startGatewayService(
       accessLog,
       log: refusingWhileAway(() => store, 'The log'),
       ...keyedBy(keyring),
-      pressure: { waiting: 0, turnedAway: 0 },
+      pressure: { lagMax: LAG_MAX_EVENTS, waiting: 0, turnedAway: 0 },
       told: { stream: 0, 'rest-hook': 0, websocket: 0 },
       feed,
       subscriptions: {

@@ -37,6 +37,7 @@ async function publishTo(answer: (entry: RecordEntry) => RecordOutcome, events: 
     policy: defaultPolicy(),
     head: () => 0,
     projected: { position: () => 0, waitFor: async () => true },
+    pressure: { lagMax: 1, waiting: 0, turnedAway: 0 },
     recordActivity: {
       async record({ entries }) {
         rounds.push(entries.map(({ id = '' }) => id));

@@ -28,7 +28,10 @@ import { version } from './version.ts';
 /** Memory for answers that were given a moment ago. */
 const RECENT_READS_BYTES = 16 * 1024 * 1024;
 const RECENT_PAGES_BYTES = 32 * 1024 * 1024;
-/** Transactions can be recorded faster than the record view takes them in; who reads right after them waits for so many, which is less than a second. */
+/**
+ * Transactions can be recorded faster than the record view takes them in, and who reads right after them waits for what it lacks:
+ * so many events are less than a second of two processors.
+ */
 const LAG_MAX_EVENTS = 8_000;
 
 export interface Carelog extends Service {

@@ -1,3 +1,4 @@
+export { notes } from './notes.ts';
 export { catchUpLanes, LaneFault, LaneHeld, projectLane } from './project-lane.ts';
 export type { LaneOutcome, LanesOptions, Stretch } from './project-lane.ts';
 export type {

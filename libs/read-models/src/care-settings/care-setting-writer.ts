@@ -5,7 +5,8 @@ import type { Told } from './care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
 import type { Kind } from './fact.ts';
 import { KnownFacts } from './known-facts.ts';
-import { BatchOfFacts, markIn } from './facts-of-batch.ts';
+import { BatchOfFacts, markIn, type Kept } from './facts-of-batch.ts';
+import { RecentPeople } from './recent-people.ts';
 import { asOne, placed, prepareWriting } from './statements.ts';
 import { CREATE_TABLES } from './tables.ts';
 
@@ -37,6 +38,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   readonly #db: SqliteDatabase;
   readonly #setting: CareSetting;
   readonly #known: KnownFacts;
+  readonly #people = new RecentPeople();
   readonly #statements: ReturnType<typeof prepareWriting>;
   /** Whoever is linked with somebody, or was: nobody else has to be asked about. */
   readonly #linked = new Set<string>();
@@ -59,7 +61,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
 
   async apply({ changes, parked, checkpoint }: ProjectedBatch<Told>): Promise<Touched> {
     let touched = new Set<string>();
-    this.#db.transaction(() => {
+    this.#transaction(() => {
       const reached = this.#statements.checkpoint.get();
       // Made from another life of the log.
       if (reached !== undefined && reached.epoch !== checkpoint.epoch) this.#forget();
@@ -74,15 +76,25 @@ class SqliteCareSettingWriter implements CareSettingWriter {
   }
 
   async clear(): Promise<void> {
-    this.#db.transaction(() => this.#forget());
+    this.#transaction(() => this.#forget());
   }
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
 
+  #transaction(work: () => void): void {
+    try {
+      this.#db.transaction(work);
+    } catch (fault) {
+      this.#people.forget();
+      throw fault;
+    }
+  }
+
   #forget(): void {
     this.#known.forget();
+    this.#people.forget();
     for (const table of ['fact', 'link', 'work', 'checkpoint', 'parked'])
       this.#db.exec(`DELETE FROM ${table}`);
   }
@@ -106,8 +118,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     for (const it of facts.links) link.run({ ...it });
     this.#noteLinks(facts.links);
     facts.join(whoIs);
-    for (const { stream, version, fact, source } of facts.kept)
-      this.#known.keep(stream, { version, fact, source });
+    this.#remember(facts);
     const work = facts.work((patient, kinds) => this.#factsOf(patient, kinds));
     const stands = facts.askedLists().flatMap((it) => waiting.all(it).map((row) => ({ ...it, ...row })));
     const changed = facts.changedWork(work, stands);
@@ -116,7 +127,26 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     return new Set(facts.touched.keys());
   }
 
+  /** Of what was written. */
+  #remember({ left, kept, rows }: BatchOfFacts): void {
+    for (const { patient, stream } of left) this.#people.remove(patient, stream);
+    const told = new Map<string, Kept>();
+    for (const it of kept) {
+      const { stream, version, fact, source } = it;
+      told.set(stream, it);
+      this.#known.keep(stream, { version, fact, source });
+    }
+    for (const { patient, stream } of rows) {
+      const its = told.get(stream);
+      if (its !== undefined) this.#people.put({ ...its, patient });
+    }
+  }
+
   #factsOf(patient: string, kinds: ReadonlySet<Kind>): Placed[] {
+    return this.#people.factsOf(patient, kinds, (missing) => this.#storedOf(patient, missing));
+  }
+
+  #storedOf(patient: string, kinds: ReadonlySet<Kind>): Placed[] {
     return this.#statements
       .versionsOf(kinds)
       .all({ patient })

@@ -6,10 +6,10 @@ import type { Placed, Worklist, WorkItem } from './care-setting.ts';
 import { hasDied } from './death.ts';
 import type { Fact, Kind } from './fact.ts';
 import { spells } from './discharge-clock.ts';
-import { isForScore } from './news2-observations.ts';
+import { isForScore, sayingOf } from './news2-observations.ts';
 import { isAtLeast, observationSets, type ObservationSet } from './news2-sets.ts';
 import { PARTS, PART_NAMES, type Response } from './news2.ts';
-import { DAY_MS, timeOf } from './sections.ts';
+import { DAY_MS } from './sections.ts';
 
 const KINDS: ReadonlySet<Kind> = new Set(['observation', 'encounter', 'person', 'task']);
 
@@ -78,6 +78,13 @@ type Scores = Record<'all' | 'sets', readonly ObservationSet[]>;
 
 const streamsOf = (sets: readonly ObservationSet[]) => [...new Set(sets.flatMap((set) => set.sources.map((it) => it.stream)))].toSorted(); // prettier-ignore
 
+/** Whether a set of the run was told by this observation, or by one that says the same. */
+function isSaidIn(run: readonly ObservationSet[], stream: string, facts: readonly Placed[]): boolean {
+  const told = facts.find((it) => it.stream === stream);
+  const words = told && sayingOf(told)?.words;
+  return run.some(({ sources }) => sources.some((it) => it.stream === stream || (words !== undefined && sayingOf(it)?.words === words))); // prettier-ignore
+}
+
 /** Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. */
 function firstRecorded(run: readonly ObservationSet[]): string {
   return run.flatMap((set) => set.sources).reduce((a, b) => (b.source.position < a.source.position ? b : a)).stream; // prettier-ignore
@@ -89,10 +96,10 @@ function alertsOf(
   run: readonly ObservationSet[],
   response: Exclude<Response, 'routine'>,
 ): readonly string[] {
-  const streams = new Set(streamsOf(run));
   const { code, system } = CODES[response];
   const alerts = facts.filter(({ fact }) => fact.kind === 'task' && fact.codes.some((it) => it.code === code && it.system === system)); // prettier-ignore
-  return alerts.flatMap(({ fact }) => fact.refs['focus'] ?? []).filter((it) => streams.has(it)).toSorted(); // prettier-ignore
+  const about = alerts.flatMap(({ fact }) => fact.refs['focus'] ?? []);
+  return about.filter((it) => isSaidIn(run, it, facts)).toSorted();
 }
 
 /**
@@ -129,7 +136,7 @@ const STANDS_MS = 3 * DAY_MS;
 /** The College has nobody measured less often than every twelve hours: after four times as long a score says how somebody was. */
 const ALERTS_MS = 2 * DAY_MS;
 const daysBeforeNewest = (facts: readonly Placed[]) =>
-  facts.reduce((at, it) => (it.fact.kind === 'observation' && isForScore(it.fact) ? Math.max(at, timeOf(it)) : at), 0) - STANDS_MS; // prettier-ignore
+  facts.reduce((at, it) => Math.max(at, sayingOf(it)?.at ?? 0), 0) - STANDS_MS;
 
 /** Dead, or home: a hospital spell ended since and no other goes on. */
 function isOver(facts: readonly Placed[], { at }: ObservationSet): boolean {
@@ -150,8 +157,7 @@ function whileHigh(sets: readonly ObservationSet[], response: Response): readonl
  * That it was cancelled or rejected says that nobody does.
  */
 function unanswered(facts: readonly Placed[], run: readonly ObservationSet[]): readonly ObservationSet[] {
-  const streams = new Set(streamsOf(run));
-  const answers = facts.filter(({ fact }) => fact.kind === 'task' && ANSWERED.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
+  const answers = facts.filter(({ fact }) => fact.kind === 'task' && ANSWERED.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => isSaidIn(run, it, facts))); // prettier-ignore
   if (answers.length === 0) return run;
   const at = Math.max(...answers.map(answeredAt));
   const found = run.filter((set) => set.at <= at);

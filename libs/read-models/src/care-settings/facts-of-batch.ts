@@ -38,6 +38,8 @@ export class BatchOfFacts {
   readonly streams: readonly string[];
   /** Streams whose rows are replaced. */
   readonly gone: string[] = [];
+  /** Under whom something of these was told before. */
+  readonly left: Pick<Standing, 'stream' | 'patient'>[] = [];
   readonly rows: NewFact[] = [];
   /** What the rows tell. */
   readonly kept: Kept[] = [];
@@ -102,15 +104,18 @@ export class BatchOfFacts {
     for (const [patient, lists] of this.touched) {
       const group = this.#groupOf(patient);
       const asked = new Set([...lists].flatMap((list) => [...list.kinds]));
-      const facts = ofOnePerson(group.flatMap((it) => factsOf(it, asked)));
-      const own = new Set(facts.filter((it) => it.patient === patient).map(({ stream }) => stream));
+      const isAlone = group.length === 1;
+      const facts = isAlone
+        ? factsOf(patient, asked)
+        : ofOnePerson(group.flatMap((it) => factsOf(it, asked)));
+      const own = isAlone ? undefined : new Set(facts.filter((it) => it.patient === patient).map(({ stream }) => stream)); // prettier-ignore
       // Lists of the same kinds are given the same facts, of which they may find out the same once.
       const byKinds = new Map<ReadonlySet<Kind>, readonly Placed[]>();
       for (const { name, kinds, items } of lists) {
         const its = byKinds.get(kinds) ?? facts.filter(({ fact }) => kinds.has(fact.kind));
         byKinds.set(kinds, its);
         for (const item of items(its))
-          if (group.length === 1 || own.has(item.stream)) work.push(workOf(name, patient, item));
+          if (own === undefined || own.has(item.stream)) work.push(workOf(name, patient, item));
       }
     }
     return work;
@@ -147,6 +152,7 @@ export class BatchOfFacts {
     known: readonly Standing[],
   ): void {
     if (known.length > 0) this.gone.push(stream);
+    this.left.push(...known);
     const told = json ?? null;
     const mark = marked === undefined ? null : JSON.stringify(marked);
     if (fact !== undefined) this.kept.push({ stream, version, fact, source });

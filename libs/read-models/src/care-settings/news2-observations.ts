@@ -3,26 +3,54 @@
  * saturation. In the codes of SNOMED CT and LOINC, as values or as components.
  * https://simplifier.net/guide/nhsdigital-clinical-observations
  */
-import type { Placed } from './care-setting.ts';
+import { notes } from '@carelog/projection';
+import type { Placed, Source } from './care-setting.ts';
 import type { Code, Fact } from './fact.ts';
 import type { Part, SaturationScale } from './news2.ts';
 import { timeOf } from './sections.ts';
 
-/** What one observation says of the score. */
-export interface Told {
-  readonly placed: Placed;
+/** What an observation says, whosever it is. */
+interface Saying {
   readonly at: number;
   readonly measured: ReadonlyMap<Part, number>;
   readonly recorded?: number;
   readonly recordedParts: ReadonlyMap<Part, number>;
   readonly scale?: SaturationScale;
   readonly members: readonly string[];
+  /** The same where a source says the same of the same moment again. */
+  readonly words: string;
+  /** A target of saturation, as it was prescribed. */
+  readonly target?: 'low' | 'usual';
+}
+
+/** What one observation says of the score. */
+export interface Told extends Saying {
+  readonly placed: Placed;
+}
+
+const noted = notes<Fact, Saying | undefined>('news2');
+
+/** Undefined where it says nothing of a score. Found out once: with each measurement that comes, all others are looked at again. */
+export function sayingOf({ fact, source }: Pick<Placed, 'fact' | 'source'>): Saying | undefined {
+  const before = noted.of(fact);
+  if (before !== undefined) return before.found;
+  const saying = fact.kind === 'observation' && isForScore(fact) ? readSaying(fact, source) : undefined;
+  noted.note(fact, saying);
+  return saying;
 }
 
 /** Empty where it says nothing of it. */
 export function toldBy(placed: Placed): readonly Told[] {
-  const { fact } = placed;
-  if (fact.status === 'cancelled') return [];
+  const saying = sayingOf(placed);
+  if (saying === undefined || placed.fact.status === 'cancelled') return NOTHING;
+  const { measured, recordedParts, recorded } = saying;
+  if (measured.size === 0 && recordedParts.size === 0 && recorded === undefined) return NOTHING;
+  return [{ placed, ...saying }];
+}
+
+const NOTHING: readonly never[] = [];
+
+function readSaying(fact: Fact, source: Source): Saying {
   const measured = new Map<Part, number>();
   const recordedParts = new Map<Part, number>();
   let scale: SaturationScale | undefined;
@@ -35,11 +63,31 @@ export function toldBy(placed: Placed): readonly Told[] {
     recordedParts.set(points, value.number);
     if (points === 'saturation') scale = codes.some(({ code }) => code === SCALE_2_POINTS) ? 2 : 1;
   }
-  const isTotal = fact.codes.some(({ code }) => code === TOTAL);
-  const recorded = isTotal && fact.value?.kind === 'quantity' ? fact.value.number : undefined;
-  if (measured.size === 0 && recordedParts.size === 0 && recorded === undefined) return [];
-  const members = isTotal ? (fact.refs['members'] ?? []) : [];
-  return [{ placed, at: timeOf(placed), measured, recordedParts, members, ...(recorded !== undefined && { recorded }), ...(scale && { scale }) }]; // prettier-ignore
+  const { codes, value, refs } = fact;
+  const isTotal = codes.some(({ code }) => code === TOTAL);
+  const recorded = isTotal && value?.kind === 'quantity' ? value.number : undefined;
+  const at = timeOf({ fact, source });
+  const { organisation, system } = source;
+  return {
+    at,
+    measured,
+    recordedParts,
+    members: isTotal ? (refs['members'] ?? []) : [],
+    words: JSON.stringify([
+      organisation,
+      system,
+      refs['encounter'],
+      at,
+      fact.status,
+      [...measured],
+      [...recordedParts],
+      recorded,
+      scale,
+    ]),
+    ...(recorded !== undefined && { recorded }),
+    ...(scale && { scale }),
+    ...targetIn(fact),
+  };
 }
 
 /** Whether it may be part of a set, or says how one is scored. */
@@ -59,10 +107,13 @@ export interface Target {
 
 /** Empty where it is none. */
 export function targetOf(placed: Placed): readonly Target[] {
-  const { codes, value, kind } = placed.fact;
-  if (kind !== 'observation' || value?.kind !== 'quantity') return [];
-  if (!codes.some(({ code }) => TARGETS.has(code))) return [];
-  return [{ placed, at: timeOf(placed), isLow: value.number >= 88 && value.number <= 92 }];
+  const { at, target } = sayingOf(placed) ?? {};
+  return at === undefined || target === undefined ? NOTHING : [{ placed, at, isLow: target === 'low' }];
+}
+
+function targetIn({ codes, value }: Fact): Pick<Saying, 'target'> {
+  if (value?.kind !== 'quantity' || !codes.some(({ code }) => TARGETS.has(code))) return {};
+  return { target: value.number >= 88 && value.number <= 92 ? 'low' : 'usual' };
 }
 
 function measurement(part: Part, codes: readonly Code[], value: Placed['fact']['value']): number | undefined {

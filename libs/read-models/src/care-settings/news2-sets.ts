@@ -4,8 +4,7 @@
  */
 import type { Item, Placed } from './care-setting.ts';
 import { PARTS, PART_NAMES, responseTo, scoreOf, type Part, type Response, type SaturationScale, type Score } from './news2.ts'; // prettier-ignore
-import { targetOf, toldBy, type Target, type Told } from './news2-observations.ts';
-import { timeOf } from './sections.ts';
+import { sayingOf, targetOf, toldBy, type Target, type Told } from './news2-observations.ts';
 
 export interface ObservationSet {
   /** Milliseconds UTC. */
@@ -31,8 +30,8 @@ export interface ObservationSet {
  * saturation, which stand until there is another.
  */
 export function observationSets(facts: readonly Placed[], since = 0): readonly ObservationSet[] {
-  const recent = facts.filter((it) => it.fact.kind === 'observation' && timeOf(it) >= since);
-  const told = recent.flatMap(toldBy).toSorted(oldestFirst);
+  const recent = facts.filter((it) => (sayingOf(it)?.at ?? -Infinity) >= since);
+  const told = saidOnce(recent.flatMap(toldBy)).toSorted(oldestFirst);
   const targets = facts.flatMap(targetOf).toSorted(oldestFirst);
   const births = facts.flatMap(({ fact }) => (fact.kind === 'person' && fact.from !== undefined ? [fact.from] : [])); // prettier-ignore
   return groups(told)
@@ -85,6 +84,22 @@ function trend(set: ObservationSet, before: ObservationSet | undefined): string 
   if (isAtLeast(set)) return '';
   if (set.total < before.total) return `falling from ${before.total}`;
   return isAtLeast(before) ? '' : 'as before';
+}
+
+/**
+ * What a source says in the same words of the same moment again is said once, by what was recorded first, so that a device that
+ * repeats itself makes nobody read more. What a total names is the total's.
+ */
+function saidOnce(told: readonly Told[]): readonly Told[] {
+  const named = new Set(told.flatMap(({ members }) => members));
+  const once: Told[] = [];
+  const first = new Map<string, Told>();
+  for (const one of told) {
+    const known = first.get(one.words);
+    if (one.members.length > 0 || named.has(one.placed.stream)) once.push(one);
+    else if (known === undefined || one.placed.source.position < known.placed.source.position) first.set(one.words, one); // prettier-ignore
+  }
+  return [...once, ...first.values()];
 }
 
 interface Group {

@@ -54,7 +54,7 @@ export function newestFirst(a: Placed, b: Placed): number {
 const byStream = (a: Placed, b: Placed) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0);
 
 /** Milliseconds UTC: when it was so, else when it was done; a partial date is its first instant. */
-export function timeOf({ fact, source }: Placed): number {
+export function timeOf({ fact, source }: Pick<Placed, 'fact' | 'source'>): number {
   const said = Date.parse(fact.from ?? fact.issued ?? source.occurredAt);
   return Number.isNaN(said) ? 0 : said;
 }

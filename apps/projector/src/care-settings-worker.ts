@@ -31,6 +31,7 @@ await projectCareSettings({
   files,
   headSignal,
   signal: stopping.signal,
+  batchSize: 4_000,
   onNotice: (text) => say({ kind: 'notice', text }),
   onProjected(position, touched) {
     reached.publish(position, touched);

@@ -87,7 +87,7 @@ function isSaidIn(run: readonly ObservationSet[], stream: string, facts: readonl
 
 /** Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. */
 function firstRecorded(run: readonly ObservationSet[]): string {
-  return run.flatMap((set) => set.sources).reduce((a, b) => (b.source.position < a.source.position ? b : a)).stream; // prettier-ignore
+  return run.map((set) => set.recordedFirst).reduce((a, b) => (b.source.position < a.source.position ? b : a)).stream; // prettier-ignore
 }
 
 /** What was alerted of in this run: it goes on being about that, though older measurements of the run may come later. */

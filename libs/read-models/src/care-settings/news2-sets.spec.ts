@@ -18,8 +18,11 @@ interface Told {
   readonly by?: string;
 }
 
+/** In their order, also as texts. */
+const nameOf = (index: number) => `Observation/${String(index).padStart(3, '0')}`;
+
 const placed = ({ part, value, minute, encounter, by = 'RX1' }: Told, index: number): Placed => ({
-  stream: `Observation/${index}`,
+  stream: nameOf(index),
   version: 1,
   patient: 'Patient/p',
   fact: factOf({
@@ -76,18 +79,62 @@ describe('observations are one set', () => {
   });
 });
 
-const anyTold: fc.Arbitrary<Told[]> = fc.array(
-  fc.record(
-    {
-      part: fc.constantFrom(...(Object.keys(CODES) as Measured[])),
-      value: fc.integer({ min: 20, max: 140 }),
-      minute: fc.integer({ min: 0, max: 90 }),
-      encounter: fc.constantFrom('a', 'b'),
-    },
-    { requiredKeys: ['part', 'value', 'minute'] },
-  ),
-  { maxLength: 25 },
+const anyMeasurement: fc.Arbitrary<Told> = fc.record(
+  {
+    part: fc.constantFrom(...(Object.keys(CODES) as Measured[])),
+    value: fc.integer({ min: 20, max: 140 }),
+    minute: fc.integer({ min: 0, max: 90 }),
+    encounter: fc.constantFrom('a', 'b'),
+    by: fc.constantFrom('RX1', 'RX2'),
+  },
+  { requiredKeys: ['part', 'value', 'minute'] },
 );
+/** Some of it is said again. */
+const anyTold: fc.Arbitrary<Told[]> = fc
+  .array(anyMeasurement, { maxLength: 20 })
+  .chain((told) => fc.subarray(told).map((again) => [...told, ...again]));
+
+describe('what is said again', () => {
+  const again = (told: readonly Told[]) => observationSets(told.map(placed)).map(({ sources }) => sources.map(({ stream }) => stream)); // prettier-ignore
+  const pulse: Told = { part: 'pulse', value: 131, minute: 0, encounter: 'a' };
+
+  it('by the same source in the same words is said once, and was recorded when it was said first', () => {
+    const facts = [3, 1, 2].map((index) => placed(pulse, index));
+    expect(observationSets(facts)).toMatchObject([{ sources: [facts[1]], recordedFirst: facts[1] }]);
+    const swapped = facts.map((it, index) => ({ ...it, stream: nameOf(index) }));
+    expect(observationSets(swapped)).toMatchObject([{ sources: [swapped[0]], recordedFirst: swapped[1] }]);
+  });
+
+  it.each<[string, Partial<Told>]>([
+    ['by another source', { by: 'RX2' }],
+    ['with another value', { value: 132 }],
+  ])('%s is a source of the set too', (_, more) => {
+    expect(again([pulse, { ...pulse, ...more }])).toEqual([[nameOf(0), nameOf(1)]]);
+  });
+
+  it.each<[string, Partial<Told>]>([
+    ['of another moment', { minute: 5 }],
+    ['in another encounter', { encounter: 'b' }],
+  ])('%s is another set', (_, more) => {
+    expect(again([pulse, { ...pulse, ...more }])).toHaveLength(2);
+  });
+
+  it('is a total’s where the total names it', () => {
+    const facts = [placed(pulse, 0), placed(pulse, 1), totalOf({ minute: 0, members: [1] }, 0)];
+    expect(observationSets(facts).flatMap(({ sources }) => sources.map(({ stream }) => stream))).toEqual([nameOf(0), nameOf(1), nameOf(100)]); // prettier-ignore
+  });
+
+  it('changes no set, however often and whenever it comes', () => {
+    fc.assert(
+      fc.property(anyTold, fc.array(fc.nat(99), { maxLength: 20 }), (told, which) => {
+        const repeated = told.length === 0 ? [] : which.map((it) => told[it % told.length]!);
+        expect(observationSets([...told, ...repeated].map(placed))).toEqual(
+          observationSets(told.map(placed)),
+        );
+      }),
+    );
+  });
+});
 
 describe('whatever is told', () => {
   it('the sets are the same in every order', () => {
@@ -132,12 +179,18 @@ const totalOf = (
   const codes = [{ system: 'http://snomed.info/sct', code: '1104051000000101' }];
   return {
     ...others,
-    fact: { ...fact, codes, refs: { ...fact.refs, members: members.map((it) => `Observation/${it}`) } },
+    fact: { ...fact, codes, refs: { ...fact.refs, members: members.map(nameOf) } },
   };
 };
 
 function setsByRule(facts: readonly Placed[]): readonly string[] {
-  const told = facts.flatMap(toldBy).toSorted((a, b) => a.at - b.at || (a.placed.stream < b.placed.stream ? -1 : 1)); // prettier-ignore
+  const all = facts.flatMap(toldBy);
+  const named = all.flatMap(({ members }) => members);
+  const isSaidBefore = (it: Said, other: Said) =>
+    !named.includes(other.placed.stream) && it.placed.stream > other.placed.stream && saysOf(it) === saysOf(other); // prettier-ignore
+  const told = all
+    .filter((it) => named.includes(it.placed.stream) || !all.some((other) => isSaidBefore(it, other)))
+    .toSorted((a, b) => a.at - b.at || (a.placed.stream < b.placed.stream ? -1 : 1));
   const sets = told.filter(({ members }) => members.length > 0).map((it) => [it]);
   const loose = told.filter((it) => {
     if (it.members.length > 0) return false;
@@ -155,6 +208,7 @@ function setsByRule(facts: readonly Placed[]): readonly string[] {
   return sets.map((set) => set.map(({ placed: { stream } }) => stream).toSorted().join()).toSorted(); // prettier-ignore
 }
 
+const saysOf = ({ placed: { fact, source }, at, measured, members }: Said) => JSON.stringify([source.organisation, fact.refs, at, [...measured], members]); // prettier-ignore
 const keyOf = ({ placed: { fact, source } }: Said) => fact.refs['encounter']?.[0] ?? source.organisation;
 const namesOf = ({ measured, recorded }: Said) => [...measured.keys(), ...(recorded === undefined ? [] : ['total'])]; // prettier-ignore
 /** Measured in the set already, and at another moment. */

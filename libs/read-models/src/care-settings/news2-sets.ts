@@ -12,6 +12,8 @@ export interface ObservationSet {
   /** The same whichever of its observations came first. */
   readonly stream: string;
   readonly sources: readonly [Placed, ...Placed[]];
+  /** Of all who tell of it, also in the words of another. */
+  readonly recordedFirst: Placed;
   readonly score: Score;
   /** The source's own. */
   readonly recorded?: number;
@@ -86,39 +88,54 @@ function trend(set: ObservationSet, before: ObservationSet | undefined): string 
   return isAtLeast(before) ? '' : 'as before';
 }
 
-/**
- * What a source says in the same words of the same moment again is said once, by what was recorded first, so that a device that
- * repeats itself makes nobody read more. What a total names is the total's.
- */
-function saidOnce(told: readonly Told[]): readonly Told[] {
-  const named = new Set(told.flatMap(({ members }) => members));
-  const once: Told[] = [];
-  const first = new Map<string, Told>();
-  for (const one of told) {
-    const known = first.get(one.words);
-    if (one.members.length > 0 || named.has(one.placed.stream)) once.push(one);
-    else if (known === undefined || one.placed.source.position < known.placed.source.position) first.set(one.words, one); // prettier-ignore
-  }
-  return [...once, ...first.values()];
+/** What is said once or again in the same words. */
+interface Said extends Told {
+  /** Of those that say it, the one that was recorded first. */
+  readonly recordedFirst: Placed;
 }
+
+/**
+ * What a source says in the same words of the same moment again is said once, so that a device that repeats itself makes nobody read
+ * more. What a total names is the total's.
+ */
+function saidOnce(told: readonly Told[]): readonly Said[] {
+  const named = new Set(told.flatMap(({ members }) => members));
+  const once: Said[] = [];
+  const byWords = new Map<string, Said>();
+  for (const one of told) {
+    const said = { ...one, recordedFirst: one.placed };
+    if (one.members.length > 0 || named.has(one.placed.stream)) once.push(said);
+    else byWords.set(one.words, together(said, byWords.get(one.words)));
+  }
+  return [...once, ...byWords.values()];
+}
+
+/** The same whichever came first, but for that it did. */
+function together(a: Said, b: Said | undefined): Said {
+  if (b === undefined) return a;
+  const recordedFirst = earlier(a.recordedFirst, b.recordedFirst);
+  return { ...(a.placed.stream < b.placed.stream ? a : b), recordedFirst };
+}
+
+const earlier = (a: Placed, b: Placed): Placed => (b.source.position < a.source.position ? b : a);
 
 interface Group {
   readonly key: string;
   readonly at: number;
-  readonly told: Told[];
+  readonly told: Said[];
   /** When each was measured. */
   readonly has: Map<Part | 'total', Set<number>>;
 }
 
 /** `told`: oldest first. */
-function groups(told: readonly Told[]): readonly Group[] {
+function groups(told: readonly Said[]): readonly Group[] {
   const totals = told.filter(({ members }) => members.length > 0);
   const all = totals.map(begun);
   const byMember = new Map<string, Group>();
   for (const [at, { members }] of totals.entries())
     for (const member of members) if (!byMember.has(member)) byMember.set(member, all[at]!);
   const seeds = new Set(totals);
-  const loose: Told[] = [];
+  const loose: Said[] = [];
   for (const one of told) {
     if (seeds.has(one)) continue;
     const group = byMember.get(one.placed.stream);
@@ -167,13 +184,13 @@ class InTime {
 
 const WITHIN_MS = 15 * 60_000;
 
-function begun(one: Told): Group {
+function begun(one: Said): Group {
   const group: Group = { key: keyOf(one.placed), at: one.at, told: [], has: new Map() };
   join(group, one);
   return group;
 }
 
-function join(group: Group, one: Told): void {
+function join(group: Group, one: Said): void {
   group.told.push(one);
   for (const part of tellsOf(one)) {
     const moments = group.has.get(part);
@@ -221,6 +238,7 @@ function scored({ at, told }: Group, targets: readonly Target[]): ObservationSet
     at,
     stream: first!.stream,
     sources: [first!, ...others],
+    recordedFirst: told.map((it) => it.recordedFirst).reduce(earlier),
     score,
     scale,
     total,

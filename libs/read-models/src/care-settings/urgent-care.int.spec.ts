@@ -229,6 +229,13 @@ describe('NEWS2 as observations come', () => {
     expect((await emergencies([...high, done, ...same, ...worse])).map(({ since, text }) => `${since} ${text}`)).toEqual(['2026-06-01T11:00:00.000Z NEWS2 10']); // prettier-ignore
   });
 
+  it('given a device sends the same measurement again and again, then what waits rests on it once, and a task about any of them answers it', async () => {
+    const again = ['a', 'b', 'c'].flatMap((name) => alone(name, '2026-06-01T10:00:00Z', 'pulse', 135));
+    expect(await urgencies(again)).toMatchObject([{ stream: 'Observation/a-pulse', because: ['Observation/a-pulse'] }]); // prettier-ignore
+    const came = { resource: about('Task', 't', { status: 'in-progress', intent: 'order', focus: { reference: 'Observation/c-pulse' }, lastModified: '2026-06-01T10:20:00Z' }) }; // prettier-ignore
+    expect(await urgencies([...again, came])).toEqual([]);
+  });
+
   it.each([
     ['requested', 1], ['received', 1], ['rejected', 1], ['cancelled', 1], ['failed', 1], ['on-hold', 1],
     ['accepted', 0], ['in-progress', 0],

@@ -13,7 +13,7 @@ import { withdrawnAlerts } from './withdrawn-alerts.ts';
 
 export const urgentCare: CareSetting = {
   name: 'urgent-care',
-  version: 4,
+  version: 5,
   title: 'Emergency summary',
   kinds: new Set(['person', 'allergy', 'medicine', 'dispensing', 'problem', 'procedure', 'observation', 'document', 'encounter', 'flag', 'plan', 'team', 'task']), // prettier-ignore
   worklists: [

@@ -80,9 +80,11 @@ const streamsOf = (sets: readonly ObservationSet[]) => [...new Set(sets.flatMap(
 
 /** Whether a set of the run was told by this observation, or by one that says the same. */
 function isSaidIn(run: readonly ObservationSet[], stream: string, facts: readonly Placed[]): boolean {
+  const sources = run.flatMap((set) => set.sources);
+  if (sources.some((it) => it.stream === stream)) return true;
   const told = facts.find((it) => it.stream === stream);
   const words = told && sayingOf(told)?.words;
-  return run.some(({ sources }) => sources.some((it) => it.stream === stream || (words !== undefined && sayingOf(it)?.words === words))); // prettier-ignore
+  return words !== undefined && sources.some((it) => sayingOf(it)?.words === words);
 }
 
 /** Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. */

@@ -127,17 +127,17 @@ class SqliteCareSettingWriter implements CareSettingWriter {
     return new Set(facts.touched.keys());
   }
 
-  /** Of what was written. */
-  #remember({ left, kept, rows }: BatchOfFacts): void {
-    for (const { patient, stream } of left) this.#people.remove(patient, stream);
-    const told = new Map<string, Kept>();
+  /** As it was written. */
+  #remember({ replaced, kept, rows }: BatchOfFacts): void {
+    for (const { patient, stream } of replaced) this.#people.remove(patient, stream);
+    const byStream = new Map<string, Kept>();
     for (const it of kept) {
       const { stream, version, fact, source } = it;
-      told.set(stream, it);
+      byStream.set(stream, it);
       this.#known.keep(stream, { version, fact, source });
     }
     for (const { patient, stream } of rows) {
-      const its = told.get(stream);
+      const its = byStream.get(stream);
       if (its !== undefined) this.#people.put({ ...its, patient });
     }
   }

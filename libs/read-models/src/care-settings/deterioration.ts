@@ -7,9 +7,10 @@ import { hasDied } from './death.ts';
 import type { Fact, Kind } from './fact.ts';
 import { spells } from './discharge-clock.ts';
 import { isForScore, sayingOf } from './news2-observations.ts';
-import { isAtLeast, observationSets, type ObservationSet } from './news2-sets.ts';
+import { isAtLeast, observationSets, recordedEarlier, type ObservationSet } from './news2-sets.ts';
 import { PARTS, PART_NAMES, type Response } from './news2.ts';
 import { DAY_MS } from './sections.ts';
+import { PLATFORM } from './withdrawn-alerts.ts';
 
 const KINDS: ReadonlySet<Kind> = new Set(['observation', 'encounter', 'person', 'task']);
 
@@ -60,7 +61,7 @@ function deteriorating(
   const text = `NEWS2 ${isAtLeast(newest) ? 'at least ' : ''}${newest.total}${missing.length > 0 ? `; not measured: ${missing.join(', ')}` : ''}`;
   const until = new Date(all.find((it) => it.response !== 'routine')!.at + STANDS_MS).toISOString();
   const alertsUntil = new Date(newest.at + ALERTS_MS).toISOString();
-  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, alertsUntil, owner, state: response, text, cause: firstRecorded(run), because: streamsOf([newest, first]), ...(isQuiet && { isQuiet }) }]; // prettier-ignore
+  return [{ stream: told ?? first.stream, since: new Date(first.at).toISOString(), until, alertsUntil, owner, state: response, text, cause: causeOf(run, facts, response), because: streamsOf([newest, first]), ...(isQuiet && { isQuiet }) }]; // prettier-ignore
 }
 
 /** Both lists look at the same facts, one after the other. */
@@ -78,18 +79,24 @@ type Scores = Record<'all' | 'sets', readonly ObservationSet[]>;
 
 const streamsOf = (sets: readonly ObservationSet[]) => [...new Set(sets.flatMap((set) => set.sources.map((it) => it.stream)))].toSorted(); // prettier-ignore
 
-/** Whether a set of the run was told by this observation, or by one that says the same. */
-function isSaidIn(run: readonly ObservationSet[], stream: string, facts: readonly Placed[]): boolean {
-  const sources = run.flatMap((set) => set.sources);
-  if (sources.some((it) => it.stream === stream)) return true;
-  const told = facts.find((it) => it.stream === stream);
-  const words = told && sayingOf(told)?.words;
-  return words !== undefined && sources.some((it) => sayingOf(it)?.words === words);
+/**
+ * Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. Where the
+ * platform took an alert back, because what it was about was withdrawn, what goes on waiting is alerted of anew.
+ */
+function causeOf(
+  run: readonly ObservationSet[],
+  facts: readonly Placed[],
+  response: Exclude<Response, 'routine'>,
+): string {
+  const first = run.map((set) => set.recordedFirst).reduce(recordedEarlier);
+  const takenBack = alertsIn(facts, response).filter(({ fact, source }) => fact.status === 'cancelled' && source.organisation === PLATFORM); // prettier-ignore
+  return [first, ...takenBack].map(({ stream }) => stream).toSorted().join(' '); // prettier-ignore
 }
 
-/** Of the run: what arrives late is recorded later, so that it stays the same while older measurements of the run come. */
-function firstRecorded(run: readonly ObservationSet[]): string {
-  return run.map((set) => set.recordedFirst).reduce((a, b) => (b.source.position < a.source.position ? b : a)).stream; // prettier-ignore
+/** Tasks of this list. */
+function alertsIn(facts: readonly Placed[], response: Exclude<Response, 'routine'>): readonly Placed[] {
+  const { code, system } = CODES[response];
+  return facts.filter(({ fact }) => fact.kind === 'task' && fact.codes.some((it) => it.code === code && it.system === system)); // prettier-ignore
 }
 
 /** What was alerted of in this run: it goes on being about that, though older measurements of the run may come later. */
@@ -98,10 +105,8 @@ function alertsOf(
   run: readonly ObservationSet[],
   response: Exclude<Response, 'routine'>,
 ): readonly string[] {
-  const { code, system } = CODES[response];
-  const alerts = facts.filter(({ fact }) => fact.kind === 'task' && fact.codes.some((it) => it.code === code && it.system === system)); // prettier-ignore
-  const about = alerts.flatMap(({ fact }) => fact.refs['focus'] ?? []);
-  return about.filter((it) => isSaidIn(run, it, facts)).toSorted();
+  const streams = new Set(run.flatMap((set) => set.streams));
+  return alertsIn(facts, response).flatMap(({ fact }) => fact.refs['focus'] ?? []).filter((it) => streams.has(it)).toSorted(); // prettier-ignore
 }
 
 /**
@@ -159,11 +164,12 @@ function whileHigh(sets: readonly ObservationSet[], response: Response): readonl
  * That it was cancelled or rejected says that nobody does.
  */
 function unanswered(facts: readonly Placed[], run: readonly ObservationSet[]): readonly ObservationSet[] {
-  const answers = facts.filter(({ fact }) => fact.kind === 'task' && ANSWERED.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => isSaidIn(run, it, facts))); // prettier-ignore
+  const streams = new Set(run.flatMap((set) => set.streams));
+  const answers = facts.filter(({ fact }) => fact.kind === 'task' && ANSWERED.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
   if (answers.length === 0) return run;
   const at = Math.max(...answers.map(answeredAt));
   const found = run.filter((set) => set.at <= at);
-  const most = Math.max(...found.map((set) => set.total));
+  const most = found.reduce((total, set) => Math.max(total, set.total), -Infinity);
   return run.filter(
     (set) => set.at > at && (set.total > most || (isAtLeast(set) && hasNewThree(set, found))),
   );

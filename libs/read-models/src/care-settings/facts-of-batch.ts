@@ -38,8 +38,8 @@ export class BatchOfFacts {
   readonly streams: readonly string[];
   /** Streams whose rows are replaced. */
   readonly gone: string[] = [];
-  /** Under whom something of these was told before. */
-  readonly left: Pick<Standing, 'stream' | 'patient'>[] = [];
+  /** What stood before of streams that came, under whom. */
+  readonly replaced: Pick<Standing, 'stream' | 'patient'>[] = [];
   readonly rows: NewFact[] = [];
   /** What the rows tell. */
   readonly kept: Kept[] = [];
@@ -152,7 +152,7 @@ export class BatchOfFacts {
     known: readonly Standing[],
   ): void {
     if (known.length > 0) this.gone.push(stream);
-    this.left.push(...known);
+    this.replaced.push(...known);
     const told = json ?? null;
     const mark = marked === undefined ? null : JSON.stringify(marked);
     if (fact !== undefined) this.kept.push({ stream, version, fact, source });

@@ -4,12 +4,13 @@
  * https://simplifier.net/guide/nhsdigital-clinical-observations
  */
 import { notes } from '@carelog/projection';
+import { hash } from 'node:crypto';
 import type { Placed, Source } from './care-setting.ts';
 import type { Code, Fact } from './fact.ts';
 import type { Part, SaturationScale } from './news2.ts';
 import { timeOf } from './sections.ts';
 
-/** What an observation says, whosever it is. */
+/** What an observation says by itself, whoever told of it. */
 interface Saying {
   readonly at: number;
   readonly measured: ReadonlyMap<Part, number>;
@@ -17,8 +18,6 @@ interface Saying {
   readonly recordedParts: ReadonlyMap<Part, number>;
   readonly scale?: SaturationScale;
   readonly members: readonly string[];
-  /** The same where a source says the same of the same moment again. */
-  readonly words: string;
   /** A target of saturation, as it was prescribed. */
   readonly target?: 'low' | 'usual';
 }
@@ -28,15 +27,28 @@ export interface Told extends Saying {
   readonly placed: Placed;
 }
 
+const NOTHING: readonly never[] = [];
 const noted = notes<Fact, Saying | undefined>('news2');
+const digests = notes<Fact, string>('words');
 
 /** Undefined where it says nothing of a score. Found out once: with each measurement that comes, all others are looked at again. */
 export function sayingOf({ fact, source }: Pick<Placed, 'fact' | 'source'>): Saying | undefined {
+  if (fact.kind !== 'observation') return undefined;
   const before = noted.of(fact);
   if (before !== undefined) return before.found;
-  const saying = fact.kind === 'observation' && isForScore(fact) ? readSaying(fact, source) : undefined;
+  const saying = isForScore(fact) ? readSaying(fact, source) : undefined;
   noted.note(fact, saying);
   return saying;
+}
+
+/** The same for what a source says again of the same moment, with nothing else but business identifiers. */
+export function wordsOf({ at, placed: { fact, source } }: Told): string {
+  let digest = digests.of(fact)?.found;
+  if (digest === undefined) {
+    digest = hash('sha256', JSON.stringify({ ...fact, identifiers: [] }), 'base64');
+    digests.note(fact, digest);
+  }
+  return `${digest} ${at} ${source.organisation} ${source.system}`;
 }
 
 /** Empty where it says nothing of it. */
@@ -47,8 +59,6 @@ export function toldBy(placed: Placed): readonly Told[] {
   if (measured.size === 0 && recordedParts.size === 0 && recorded === undefined) return NOTHING;
   return [{ placed, ...saying }];
 }
-
-const NOTHING: readonly never[] = [];
 
 function readSaying(fact: Fact, source: Source): Saying {
   const measured = new Map<Part, number>();
@@ -67,23 +77,11 @@ function readSaying(fact: Fact, source: Source): Saying {
   const isTotal = codes.some(({ code }) => code === TOTAL);
   const recorded = isTotal && value?.kind === 'quantity' ? value.number : undefined;
   const at = timeOf({ fact, source });
-  const { organisation, system } = source;
   return {
     at,
     measured,
     recordedParts,
     members: isTotal ? (refs['members'] ?? []) : [],
-    words: JSON.stringify([
-      organisation,
-      system,
-      refs['encounter'],
-      at,
-      fact.status,
-      [...measured],
-      [...recordedParts],
-      recorded,
-      scale,
-    ]),
     ...(recorded !== undefined && { recorded }),
     ...(scale && { scale }),
     ...targetIn(fact),

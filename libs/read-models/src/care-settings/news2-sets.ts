@@ -4,7 +4,7 @@
  */
 import type { Item, Placed } from './care-setting.ts';
 import { PARTS, PART_NAMES, responseTo, scoreOf, type Part, type Response, type SaturationScale, type Score } from './news2.ts'; // prettier-ignore
-import { sayingOf, targetOf, toldBy, type Target, type Told } from './news2-observations.ts';
+import { sayingOf, targetOf, toldBy, wordsOf, type Target, type Told } from './news2-observations.ts';
 
 export interface ObservationSet {
   /** Milliseconds UTC. */
@@ -12,7 +12,8 @@ export interface ObservationSet {
   /** The same whichever of its observations came first. */
   readonly stream: string;
   readonly sources: readonly [Placed, ...Placed[]];
-  /** Of all who tell of it, also in the words of another. */
+  /** Of all that tells of it, also of what says again what a source says. */
+  readonly streams: readonly string[];
   readonly recordedFirst: Placed;
   readonly score: Score;
   /** The source's own. */
@@ -33,7 +34,7 @@ export interface ObservationSet {
  */
 export function observationSets(facts: readonly Placed[], since = 0): readonly ObservationSet[] {
   const recent = facts.filter((it) => (sayingOf(it)?.at ?? -Infinity) >= since);
-  const told = saidOnce(recent.flatMap(toldBy)).toSorted(oldestFirst);
+  const told = recent.flatMap(toldBy).toSorted(oldestFirst);
   const targets = facts.flatMap(targetOf).toSorted(oldestFirst);
   const births = facts.flatMap(({ fact }) => (fact.kind === 'person' && fact.from !== undefined ? [fact.from] : [])); // prettier-ignore
   return groups(told)
@@ -88,54 +89,33 @@ function trend(set: ObservationSet, before: ObservationSet | undefined): string 
   return isAtLeast(before) ? '' : 'as before';
 }
 
-/** What is said once or again in the same words. */
+/** What is said once, or again in the same words: a device that repeats itself makes nobody read more. */
 interface Said extends Told {
   /** Of those that say it, the one that was recorded first. */
-  readonly recordedFirst: Placed;
+  recordedFirst: Placed;
+  /** Streams of what says it again. */
+  readonly again: string[];
 }
-
-/**
- * What a source says in the same words of the same moment again is said once, so that a device that repeats itself makes nobody read
- * more. What a total names is the total's.
- */
-function saidOnce(told: readonly Told[]): readonly Said[] {
-  const named = new Set(told.flatMap(({ members }) => members));
-  const once: Said[] = [];
-  const byWords = new Map<string, Said>();
-  for (const one of told) {
-    const said = { ...one, recordedFirst: one.placed };
-    if (one.members.length > 0 || named.has(one.placed.stream)) once.push(said);
-    else byWords.set(one.words, together(said, byWords.get(one.words)));
-  }
-  return [...once, ...byWords.values()];
-}
-
-/** The same whichever came first, but for that it did. */
-function together(a: Said, b: Said | undefined): Said {
-  if (b === undefined) return a;
-  const recordedFirst = earlier(a.recordedFirst, b.recordedFirst);
-  return { ...(a.placed.stream < b.placed.stream ? a : b), recordedFirst };
-}
-
-const earlier = (a: Placed, b: Placed): Placed => (b.source.position < a.source.position ? b : a);
 
 interface Group {
   readonly key: string;
   readonly at: number;
   readonly told: Said[];
+  /** But for a total and what it names. */
+  readonly byWords: Map<string, Said>;
   /** When each was measured. */
   readonly has: Map<Part | 'total', Set<number>>;
 }
 
 /** `told`: oldest first. */
-function groups(told: readonly Said[]): readonly Group[] {
+function groups(told: readonly Told[]): readonly Group[] {
   const totals = told.filter(({ members }) => members.length > 0);
   const all = totals.map(begun);
   const byMember = new Map<string, Group>();
   for (const [at, { members }] of totals.entries())
     for (const member of members) if (!byMember.has(member)) byMember.set(member, all[at]!);
   const seeds = new Set(totals);
-  const loose: Said[] = [];
+  const loose: Told[] = [];
   for (const one of told) {
     if (seeds.has(one)) continue;
     const group = byMember.get(one.placed.stream);
@@ -144,15 +124,24 @@ function groups(told: readonly Said[]): readonly Group[] {
   }
   const ofTotals = new InTime(all);
   const ofLoose = new InTime();
+  const put = new Map<string, { readonly group: Group; readonly among: number }>();
   for (const one of loose) {
+    const words = wordsOf(one);
+    const same = put.get(words);
+    // Where no group was begun since, it belongs to the one that has these words.
+    if (same?.among === all.length) {
+      joinOnce(same.group, one, words);
+      continue;
+    }
     const near = [...ofTotals.near(one), ...ofLoose.near(one)].filter((group) => fits(group, one));
     const nearest = near.toSorted((a, b) => Math.abs(a.at - one.at) - Math.abs(b.at - one.at) || a.at - b.at)[0]; // prettier-ignore
-    if (nearest !== undefined) join(nearest, one);
-    else {
-      const group = begun(one);
+    const group = nearest ?? emptyFor(one);
+    if (nearest === undefined) {
       all.push(group);
       ofLoose.add(group);
     }
+    joinOnce(group, one, words);
+    put.set(words, { group, among: all.length });
   }
   return all;
 }
@@ -184,19 +173,33 @@ class InTime {
 
 const WITHIN_MS = 15 * 60_000;
 
-function begun(one: Said): Group {
-  const group: Group = { key: keyOf(one.placed), at: one.at, told: [], has: new Map() };
+const emptyFor = (one: Told): Group => ({ key: keyOf(one.placed), at: one.at, told: [], byWords: new Map(), has: new Map() }); // prettier-ignore
+
+function begun(one: Told): Group {
+  const group = emptyFor(one);
   join(group, one);
   return group;
 }
 
-function join(group: Group, one: Said): void {
-  group.told.push(one);
+function join(group: Group, one: Told): Said {
+  const said = { ...one, recordedFirst: one.placed, again: [] };
+  group.told.push(said);
   for (const part of tellsOf(one)) {
     const moments = group.has.get(part);
     if (moments === undefined) group.has.set(part, new Set([one.at]));
     else moments.add(one.at);
   }
+  return said;
+}
+
+function joinOnce(group: Group, one: Told, words: string): void {
+  const said = group.byWords.get(words);
+  if (said === undefined) {
+    group.byWords.set(words, join(group, one));
+    return;
+  }
+  said.again.push(one.placed.stream);
+  said.recordedFirst = recordedEarlier(said.recordedFirst, one.placed);
 }
 
 /** Measured again later is another set; told twice of the same moment is not. */
@@ -224,7 +227,8 @@ function scored({ at, told }: Group, targets: readonly Target[]): ObservationSet
     if (worst !== undefined) measured[part] = worst.value;
     if (values.size > 1) disagreeing.push(PARTS[part]);
   }
-  const recordedParts = new Map(told.flatMap((it) => [...it.recordedParts]));
+  const recordedParts = new Map<Part, number>();
+  for (const [part, points] of told.flatMap((it) => [...it.recordedParts])) recordedParts.set(part, Math.max(points, recordedParts.get(part) ?? points)); // prettier-ignore
   const score = withRecorded(scoreOf(measured, scale), recordedParts);
   const recorded = told.flatMap((it) => it.recorded ?? []).toSorted((a, b) => b - a)[0];
   const total = Math.max(score.total, recorded ?? 0);
@@ -238,7 +242,8 @@ function scored({ at, told }: Group, targets: readonly Target[]): ObservationSet
     at,
     stream: first!.stream,
     sources: [first!, ...others],
-    recordedFirst: told.map((it) => it.recordedFirst).reduce(earlier),
+    streams: told.flatMap((it) => [it.placed.stream, ...it.again]),
+    recordedFirst: told.map((it) => it.recordedFirst).reduce(recordedEarlier),
     score,
     scale,
     total,
@@ -265,6 +270,9 @@ function isChildAt(births: readonly string[], at: number): boolean {
   const sixteenth = (birth: string) => Date.parse(`${Number(birth.slice(0, 4)) + 16}${birth.slice(4)}`);
   return births.length > 0 && births.every((birth) => at < sixteenth(birth));
 }
+
+export const recordedEarlier = (a: Placed, b: Placed): Placed =>
+  b.source.position < a.source.position ? b : a;
 
 const oldestFirst = (a: { at: number; placed: Placed }, b: { at: number; placed: Placed }) =>
   a.at - b.at || (a.placed.stream < b.placed.stream ? -1 : a.placed.stream > b.placed.stream ? 1 : 0);

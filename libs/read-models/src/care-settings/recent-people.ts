@@ -17,7 +17,7 @@ export class RecentPeople {
   #count = 0;
   readonly #most: number;
 
-  /** Up to twice as many facts are kept, and those of one person however many they are. */
+  /** Up to twice as many facts and people are kept, and a person at hand however many facts they have. */
   constructor(most = 20_000) {
     this.#most = most;
   }
@@ -28,6 +28,7 @@ export class RecentPeople {
     kinds: ReadonlySet<Kind>,
     read: (missing: ReadonlySet<Kind>) => readonly Placed[],
   ): Placed[] {
+    if (this.#count >= this.#most && this.#recent.size > 1) this.#age();
     const person = this.#recall(patient) ?? this.#begin(patient, { kinds: new Set(), facts: new Map() });
     const missing = kinds.difference(person.kinds);
     if (missing.size > 0) {
@@ -58,8 +59,8 @@ export class RecentPeople {
   }
 
   #add({ facts }: Person, fact: Placed): void {
+    if (!facts.has(fact.stream)) this.#count += 1;
     facts.set(fact.stream, fact);
-    this.#count += 1;
   }
 
   #recall(patient: string): Person | undefined {
@@ -70,13 +71,14 @@ export class RecentPeople {
   }
 
   #begin(patient: string, person: Person): Person {
-    if (this.#count >= this.#most) {
-      this.#older = this.#recent;
-      this.#recent = new Map();
-      this.#count = 0;
-    }
-    this.#count += person.facts.size;
+    this.#count += 1 + person.facts.size;
     this.#recent.set(patient, person);
     return person;
+  }
+
+  #age(): void {
+    this.#older = this.#recent;
+    this.#recent = new Map();
+    this.#count = 0;
   }
 }

@@ -251,7 +251,7 @@ describe('NEWS2 as observations come', () => {
     expect(await urgencies([...high, came, ...alone('b', '2026-06-01T11:00:00Z', 'pulse', 135)])).toHaveLength(1); // prettier-ignore
   });
 
-  const alert = (code: string, focus: string): Activity => ({ resource: about('Task', code, { status: 'requested', intent: 'order', code: { coding: [{ system: 'https://fhir.carelog.example/CodeSystem/task', code }] }, focus: { reference: focus } }), by: 'carelog' }); // prettier-ignore
+  const alert = (code: string, focus: string, more: object = {}): Activity => ({ resource: about('Task', code, { status: 'requested', intent: 'order', code: { coding: [{ system: 'https://fhir.carelog.example/CodeSystem/task', code }] }, focus: { reference: focus }, ...more }), by: 'carelog' }); // prettier-ignore
 
   it('given an older set of the same run comes after the alert, then it stays the alert of the run', async () => {
     const later = measured('b', '2026-06-01T10:30:00Z', GRAVE);
@@ -270,6 +270,17 @@ describe('NEWS2 as observations come', () => {
     const well = measured('c', '2026-06-01T11:00:00Z', WELL);
     const [again] = await emergencies([...later, ...well, ...measured('d', '2026-06-01T11:30:00Z', GRAVE)]);
     expect(again!.cause).not.toBe(alone!.cause);
+  });
+
+  it('given the alert was about a measurement that was withdrawn, and others still make the score, then they are told of anew', async () => {
+    const high = measured('a', '2026-06-01T10:00:00Z', GRAVE);
+    const [before] = await emergencies(high);
+    const withdrawn = high.map((it) => (`Observation/${it.resource.id}` === before!.stream ? { ...it, resource: { ...it.resource, status: 'entered-in-error' } } : it)); // prettier-ignore
+    const others = measured('b', '2026-06-01T10:00:00Z', GRAVE);
+    const cancelled = alert('news2-emergency', before!.stream, { status: 'cancelled', lastModified: '2026-06-01T10:30:00Z' }); // prettier-ignore
+    const [still] = await emergencies([...withdrawn, ...others, cancelled]);
+    expect(still).not.toHaveProperty('isQuiet');
+    expect(still!.cause).toContain('Task/news2-emergency');
   });
 
   it('given they were last measured two days ago, then it waits and alerts nobody any more', async () => {

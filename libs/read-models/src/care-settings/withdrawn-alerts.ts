@@ -24,6 +24,9 @@ export function withdrawnAlerts(name: string, lists: readonly Worklist[], about:
   };
 }
 
+/** The organisation of what the platform itself records. */
+export const PLATFORM = 'carelog';
+
 /** As the platform itself raised it. */
 const isUntouched = ({ fact: { status }, source }: Placed): boolean =>
-  status === 'requested' && source.organisation === 'carelog';
+  status === 'requested' && source.organisation === PLATFORM;

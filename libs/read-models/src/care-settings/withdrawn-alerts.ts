@@ -16,8 +16,9 @@ export function withdrawnAlerts(name: string, lists: readonly Worklist[], about:
     kinds: new Set(['task', ...about]),
     withdraws: true,
     items(facts) {
-      const standing = new Set(facts.map(({ stream }) => stream));
       const untouched = ofKind(facts, 'task').filter((it) => isUntouched(it) && it.fact.codes.some(({ code }) => codes.has(code))); // prettier-ignore
+      if (untouched.length === 0) return [];
+      const standing = new Set(facts.map(({ stream }) => stream));
       const withdrawn = untouched.filter(({ fact }) => !(fact.refs['focus'] ?? []).some((it) => standing.has(it))); // prettier-ignore
       return withdrawn.map((it) => ({ stream: it.stream, since: begun(it), state: 'withdrawn', text: it.fact.text })); // prettier-ignore
     },

@@ -125,6 +125,14 @@ describe('what is said again', () => {
     expect(again([pulse, { ...pulse, ...more }])).toHaveLength(2);
   });
 
+  it('is said by whom it is said now, whoever looked at it before', () => {
+    const [one, other] = [placed(pulse, 0), placed(pulse, 1)];
+    const hidden = { ...one, source: { ...one.source, organisation: 'organisation 1, withheld' } };
+    expect(observationSets([hidden])).toHaveLength(1);
+    expect(observationSets([one, other])).toMatchObject([{ sources: [one] }]);
+    expect(observationSets([hidden, other])).toMatchObject([{ sources: [hidden, other] }]);
+  });
+
   it('is a total’s where the total names it', () => {
     const facts = [placed(pulse, 0), placed(pulse, 1), totalOf({ minute: 0, members: [1] }, 0)];
     expect(observationSets(facts).flatMap(({ sources }) => sources.map(({ stream }) => stream))).toEqual([nameOf(0), nameOf(1), nameOf(100)]); // prettier-ignore

@@ -75,4 +75,15 @@ describe('facts of people of whom something came', () => {
     ask('Patient/a');
     expect(reads).toBe(2);
   });
+
+  it('are not all kept of the same few people, of whom more and more comes', () => {
+    const people = new RecentPeople(100);
+    const everybody = Array.from({ length: 8 }, (_, index) => `Patient/${index}`);
+    const read: string[] = [];
+    const ask = (patient: string) => people.factsOf(patient, KINDS[0]!, () => (read.push(patient), []));
+    for (const patient of everybody) ask(patient);
+    for (let index = 0; index < 1_000; index += 1) for (const patient of everybody) people.put(factIn(`Observation/${index}`, patient, 1)); // prettier-ignore
+    for (const _ of [1, 2, 3]) for (const patient of everybody) ask(patient);
+    expect(read.length).toBeGreaterThan(everybody.length);
+  });
 });

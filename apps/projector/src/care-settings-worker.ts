@@ -15,6 +15,9 @@ export interface CareSettingsThread {
   readonly positionMemory: SharedArrayBuffer;
 }
 
+/** Events: who is behind writes each page of an index once for so many, and can be stopped within a second. */
+const BATCH_MAX = 4_000;
+
 const { paths, policy, files, headSignal, positionMemory } = workerData as CareSettingsThread;
 const reached = new PositionSignal(positionMemory);
 const stopping = new AbortController();
@@ -31,7 +34,7 @@ await projectCareSettings({
   files,
   headSignal,
   signal: stopping.signal,
-  batchSize: 4_000,
+  batchSize: BATCH_MAX,
   onNotice: (text) => say({ kind: 'notice', text }),
   onProjected(position, touched) {
     reached.publish(position, touched);

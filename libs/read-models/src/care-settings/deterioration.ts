@@ -93,6 +93,9 @@ function causeOf(
   return [first, ...takenBack].map(({ stream }) => stream).toSorted().join(' '); // prettier-ignore
 }
 
+/** Streams of all that tells of the run. */
+const toldIn = (run: readonly ObservationSet[]) => new Set(run.flatMap((set) => set.streams));
+
 /** Tasks of this list. */
 function alertsIn(facts: readonly Placed[], response: Exclude<Response, 'routine'>): readonly Placed[] {
   const { code, system } = CODES[response];
@@ -105,7 +108,7 @@ function alertsOf(
   run: readonly ObservationSet[],
   response: Exclude<Response, 'routine'>,
 ): readonly string[] {
-  const streams = new Set(run.flatMap((set) => set.streams));
+  const streams = toldIn(run);
   return alertsIn(facts, response).flatMap(({ fact }) => fact.refs['focus'] ?? []).filter((it) => streams.has(it)).toSorted(); // prettier-ignore
 }
 
@@ -164,7 +167,7 @@ function whileHigh(sets: readonly ObservationSet[], response: Response): readonl
  * That it was cancelled or rejected says that nobody does.
  */
 function unanswered(facts: readonly Placed[], run: readonly ObservationSet[]): readonly ObservationSet[] {
-  const streams = new Set(run.flatMap((set) => set.streams));
+  const streams = toldIn(run);
   const answers = facts.filter(({ fact }) => fact.kind === 'task' && ANSWERED.has(fact.status) && (fact.refs['focus'] ?? []).some((it) => streams.has(it))); // prettier-ignore
   if (answers.length === 0) return run;
   const at = Math.max(...answers.map(answeredAt));

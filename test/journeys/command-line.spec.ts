@@ -34,6 +34,7 @@ describe('asked wrongly, it says how to ask, with exit code 2', () => {
     ['a number that is none', ['demo', '--patients', 'many'], 'Give a whole number from 1'],
     ['no such persona', ['token', 'plumber'], 'community-nurse'],
     ['no such projection', ['rebuild', 'weather'], 'record'],
+    ['a care setting by itself', ['rebuild', 'acute'], 'rebuild care-settings'],
     ['an address that is none', ['status', '--url', 'record'], 'http or https address'],
     ['keys beside the log', ['backup', 'b', '--keys', 'b/keys'], 'Name another folder'],
   ])('%s', async (_, args, message) => {

@@ -2,12 +2,13 @@
  * Events that a view cannot show: a poison event stops its own person only, and every answer about that person says so; a
  * destroyed key leaves a person's history unreadable and everybody else's as it was.
  */
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newEventId, openSqliteEventStore, type NewEvent } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { rebuild } from '@carelog/projector';
+import { careSettingNamed } from '@carelog/read-models';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
+import { viewPath } from '../../apps/projector/src/care-settings.ts';
 import { contentsOnSqlite } from '../../libs/read-models/src/care-settings/scene-engines.ts';
 import { readLog } from '../support/read-log.ts';
 import { recordHash } from '../support/record-hash.ts';
@@ -99,9 +100,9 @@ describe('an event whose content opens but is no resource', () => {
   // The rebuilt view meets the same poison, so it has the same answers.
   it.each([
     ['as it was projected', false],
-    ['after POST /rebuild/record and /rebuild/acute', true],
+    ['after POST /rebuild/record and /rebuild/care-settings', true],
   ])('marks every answer about that person, %s', async (_, rebuilt) => {
-    if (rebuilt) for (const view of ['record', 'acute']) await rebuildOnline(view);
+    if (rebuilt) for (const view of ['record', 'care-settings']) await rebuildOnline(view);
     const marked = { incomplete: String(position) };
     const incomplete = (answer: Answer) => ({ incomplete: answer.headers.get('carelog-incomplete') });
     for (const path of ['/Patient/ann', '/Observation/ann-pulse', '/Observation/ann-pulse/_history/1']) {
@@ -161,10 +162,10 @@ describe('a person whose key was destroyed', () => {
   it('has no page any more, and nothing of it is left once the care setting is built anew', async () => {
     const page = () => stack.fhir('GET', '/Patient/eve/$summary?profile=acute');
     expect((await page()).status).toBe(404);
-    await rebuildOnline('acute');
+    await rebuildOnline('care-settings');
     expect((await page()).status).toBe(404);
-    const { careSettings } = dataPaths(stack.folder);
-    expect(contentsOnSqlite(join(careSettings, 'acute.sqlite'))).not.toMatch(/Patient\/eve.*"told":"/);
+    const path = viewPath(dataPaths(stack.folder), 'care-settings');
+    expect(contentsOnSqlite(path, careSettingNamed('acute')!)).not.toMatch(/Patient\/eve.*"told":"/);
   });
 
   it('is answered with 410, and found by nothing', async () => {

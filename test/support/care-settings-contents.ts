@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import type { RecordedEvent } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import type { AppliedChange, ProjectedBatch } from '@carelog/projection';
-import { allOf, careSettings, careSettingsProjection, migrateCareSettings, openCareSettingWriter, openPostgresCareSettingsWriter, type Told } from '@carelog/read-models'; // prettier-ignore
+import { careSettings, careSettingsProjection, migrateCareSettings, openCareSettingsWriter, openPostgresCareSettingsWriter, type Told } from '@carelog/read-models'; // prettier-ignore
 import { Client } from 'pg';
 import { dataPaths } from '../../apps/carelog/src/paths.ts';
-import { careSettingPath } from '../../apps/projector/src/care-settings.ts';
+import { viewPath } from '../../apps/projector/src/care-settings.ts';
 import { buildCareSettings } from '../../apps/projector/src/project-care-settings.ts';
 import {
   contentsOnPostgres,
@@ -23,18 +23,20 @@ export type Contents = ReadonlyMap<string, string>;
 
 /** As the server left them that ran on this folder. */
 export function keptIn(folder: string): Contents {
-  const { careSettings: at } = dataPaths(folder);
-  return new Map(careSettings.map(({ name }) => [name, contentsOnSqlite(careSettingPath({ careSettings: at }, name))])); // prettier-ignore
+  return contentsOf(viewPath(dataPaths(folder), 'care-settings'));
 }
+
+const contentsOf = (path: string): Contents =>
+  new Map(careSettings.map((it) => [it.name, contentsOnSqlite(path, it)]));
 
 /** From the first event on. */
 export async function rebuiltFrom(folder: string): Promise<Contents> {
   const built = mkdtempSync(join(tmpdir(), 'carelog-built-'));
   try {
     const paths = { ...dataPaths(folder), careSettings: built };
-    const files = careSettings.map(({ name }) => ({ setting: name, path: careSettingPath(paths, name) }));
-    await buildCareSettings({ paths, policy: defaultPolicy(), files });
-    return new Map(files.map(({ setting, path }) => [setting, contentsOnSqlite(path)]));
+    const path = viewPath(paths, 'care-settings');
+    await buildCareSettings({ paths, policy: defaultPolicy(), files: [{ view: 'care-settings', path }] });
+    return contentsOf(path);
   } finally {
     rmSync(built, { recursive: true, force: true });
   }
@@ -70,14 +72,14 @@ export async function permutedLog(folder: string, seed: number): Promise<Applied
 
 export async function onSqlite(changes: readonly AppliedChange<Told>[]): Promise<Contents> {
   const folder = mkdtempSync(join(tmpdir(), 'carelog-permuted-'));
-  const paths = careSettings.map((it) => careSettingPath({ careSettings: folder }, it.name));
-  const writers = allOf(careSettings.map((it, at) => openCareSettingWriter(paths[at]!, it)));
+  const path = viewPath({ careSettings: folder }, 'care-settings');
+  const writer = openCareSettingsWriter(path, careSettings);
   try {
     for (let at = 0; at < changes.length; at += BATCH)
-      await writers.apply(batchOf(changes.slice(at, at + BATCH)));
-    return new Map(careSettings.map((it, at) => [it.name, contentsOnSqlite(paths[at]!)]));
+      await writer.apply(batchOf(changes.slice(at, at + BATCH)));
+    return contentsOf(path);
   } finally {
-    writers.close();
+    writer.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -86,7 +86,7 @@ program
 program
   .command('rebuild')
   .description('build a read model again from the first event')
-  .argument('<projection>', 'record, population, or the name of a care setting')
+  .argument('<projection>', 'record, care-settings, or population')
   .option('--url <address>', 'server that holds it (default: this machine at PORT)')
   .action(async (projection: string, options: { url?: string }) => {
     const { rebuildProjection } = await import('./commands/rebuild.ts');

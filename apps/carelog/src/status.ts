@@ -85,13 +85,18 @@ export function statusRoutes(
     const no = refused(running, request, reply, 'rebuild');
     if (no !== undefined) return no;
     const { projection } = request.params as { projection: string };
-    const names = ['record', ...running.careSettings.of.keys(), population.name];
-    if (!names.includes(projection)) {
-      const message = `There is no projection of this name. There are: ${names.join(', ')}.`;
+    const { projector, careSettings: kept } = running;
+    const rebuilds = new Map([
+      ['record', () => projector.rebuild?.()],
+      ['care-settings', () => kept.rebuild?.('care-settings')],
+      ['population', () => kept.rebuild?.('population')],
+    ]);
+    const rebuild = rebuilds.get(projection);
+    if (rebuild === undefined) {
+      const message = `${kept.of.has(projection) ? 'All care settings are built together: rebuild care-settings.' : 'There is no projection of this name.'} There are: ${[...rebuilds.keys()].join(', ')}.`;
       return sendProblems(reply, [{ category: 'not-found', code: 'not-found', message }]);
     }
-    const rebuilding =
-      projection === 'record' ? running.projector.rebuild?.() : running.careSettings.rebuild?.(projection);
+    const rebuilding = rebuild();
     if (rebuilding === undefined) {
       const message =
         'In a cluster a view is built beside the one that serves, and takes its place when it is equal. Use "carelog read-models".';

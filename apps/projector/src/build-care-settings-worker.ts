@@ -2,13 +2,13 @@
 import type { Policy } from '@carelog/access';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CareSettingsPaths } from './care-settings.ts';
-import { buildCareSettings, type CareSettingFile } from './project-care-settings.ts';
+import { buildCareSettings, type ViewFile } from './project-care-settings.ts';
 import { BUILDING_NICENESS, standBack } from './stand-back.ts';
 
 export interface BuildingCareSettings {
   readonly paths: CareSettingsPaths;
   readonly policy: Policy;
-  readonly files: readonly CareSettingFile[];
+  readonly files: readonly ViewFile[];
   readonly headSignal: SharedArrayBuffer;
 }
 

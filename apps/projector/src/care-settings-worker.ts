@@ -3,14 +3,14 @@ import type { Policy } from '@carelog/access';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CareSettingsPaths } from './care-settings.ts';
 import { PositionSignal } from './position-signal.ts';
-import { projectCareSettings, type CareSettingFile } from './project-care-settings.ts';
+import { projectCareSettings, type ViewFile } from './project-care-settings.ts';
 import { CARE_SETTINGS_NICENESS, standBack } from './stand-back.ts';
 import type { ThreadMessage } from './supervised-thread.ts';
 
 export interface CareSettingsThread {
   readonly paths: CareSettingsPaths;
   readonly policy: Policy;
-  readonly files: readonly CareSettingFile[];
+  readonly files: readonly ViewFile[];
   readonly headSignal: SharedArrayBuffer;
   readonly positionMemory: SharedArrayBuffer;
 }

@@ -1,6 +1,6 @@
-// The care settings' read models beside a store: kept together, and each rebuilt alone.
+// The care settings' read models and the population beside a store: kept by one thread, and each rebuilt alone.
 import { defaultPolicy } from '@carelog/access';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { newEventId, openSqliteEventStore, type SqliteEventStore } from '@carelog/event-store';
 import { openKeyring, type Keyring } from '@carelog/keyring';
 import { careSettings } from '@carelog/read-models';
-import { careSettingPath, startCareSettings } from './care-settings.ts';
+import { startCareSettings, viewPath, type ViewName } from './care-settings.ts';
 import type { CareSettingViews } from './index.ts';
 
 const log = { info() {}, warn() {}, error() {} };
@@ -62,8 +62,8 @@ const waiting = async () =>
   (await views.of.get('acute')!.work('discharge-clock', { count: 9, now: Date.now() })).length;
 
 /** As somebody else's hand, or a fault, leaves it. */
-function spoil(setting: string, statements: string): void {
-  const db = new DatabaseSync(careSettingPath(paths, setting));
+function spoil(view: ViewName, statements: string): void {
+  const db = new DatabaseSync(viewPath(paths, view));
   db.exec(statements);
   db.close();
 }
@@ -77,8 +77,8 @@ it('count the population again when it is rebuilt', async () => {
   expect(people()).toBe(2);
 });
 
-function count(setting: string, query: string): number {
-  const db = new DatabaseSync(careSettingPath(paths, setting), { readOnly: true });
+function count(view: ViewName, query: string): number {
+  const db = new DatabaseSync(viewPath(paths, view), { readOnly: true });
   try {
     return Number(db.prepare(query).get()!['n']);
   } finally {
@@ -86,28 +86,29 @@ function count(setting: string, query: string): number {
   }
 }
 
-it('are rebuilt one by one: the others stay as they are, and go on', async () => {
-  spoil('acute', 'DELETE FROM fact; DELETE FROM work');
-  spoil('pharmacy', "DELETE FROM fact WHERE stream = 'Patient/ben'");
+it('are rebuilt together: the population stays as it is, and all go on', async () => {
+  spoil('care-settings', 'DELETE FROM fact; DELETE FROM work');
+  spoil('population', 'DELETE FROM person');
   expect(await streamsOf('acute')).toEqual([]);
-  expect((await views.rebuild('acute')).events).toBe(3);
+  expect((await views.rebuild('care-settings')).events).toBe(3);
   expect(await views.waitFor(3, 20_000, 'acute')).toBe(true);
   expect(await streamsOf('acute')).toEqual(['Encounter/stay', 'Patient/ada']);
   expect(await waiting()).toBe(1);
-  expect(await streamsOf('pharmacy', 'Patient/ben')).toEqual([]);
+  expect(count('population', 'SELECT count(*) AS n FROM person')).toBe(0);
   await write(ADA, { resourceType: 'Patient', id: 'ada' });
   expect(await views.waitFor(4, 20_000)).toBe(true);
   for (const { name } of careSettings) expect((await views.of.get(name)!.checkpoint())?.position).toBe(4);
+  expect((await views.population.checkpoint())?.position).toBe(4);
 });
 
 it.each([
-  ['beside the others, which are served meanwhile, when it is far behind', 2],
-  ['with the others, when it is not', 10_000],
-])('of another version is built anew %s', async (_how, farBehind) => {
+  ['beside the population, which is served meanwhile, when they are far behind', 2],
+  ['with it, when they are not', 10_000],
+])('of another version are built anew %s', async (_how, farBehind) => {
   await views.stop();
-  spoil('acute', 'PRAGMA user_version = 999');
+  spoil('care-settings', 'PRAGMA user_version = 999');
   await start(farBehind);
-  expect(await views.waitFor(3, 20_000, 'social-care')).toBe(true);
+  expect(await views.waitFor(3, 20_000, 'population')).toBe(true);
   expect(await views.waitFor(3, 20_000, 'acute')).toBe(true);
   expect(await views.waitFor(3, 20_000)).toBe(true);
   expect(await streamsOf('acute')).toEqual(['Encounter/stay', 'Patient/ada']);
@@ -115,9 +116,17 @@ it.each([
   expect(await views.waitFor(4, 20_000)).toBe(true);
 });
 
-it('is thrown away when its file is damaged, and built again', async () => {
+it('leave nothing of the files that an earlier release kept', async () => {
   await views.stop();
-  writeFileSync(careSettingPath(paths, 'community'), 'no database at all, but long enough to look like one');
+  for (const file of ['acute.sqlite', 'acute.sqlite-wal', 'patient.sqlite'])
+    writeFileSync(join(paths.careSettings, file), 'facts of a person');
+  await start();
+  expect(readdirSync(paths.careSettings).filter((it) => /^(?:acute|patient)/.test(it))).toEqual([]);
+});
+
+it('are thrown away when their file is damaged, and built again', async () => {
+  await views.stop();
+  writeFileSync(viewPath(paths, 'care-settings'), 'no database at all, but long enough to look like one');
   await start();
   expect(await views.waitFor(3, 20_000)).toBe(true);
   expect(await streamsOf('community')).toContain('Patient/ada');
@@ -129,7 +138,7 @@ it('parks the person whose event it cannot take, and no other', async () => {
   expect(await views.waitFor(5, 20_000)).toBe(true);
   expect(await views.of.get('acute')!.parked()).toEqual([{ partition: ADA, position: 4, reason: 'SyntaxError' }]); // prettier-ignore
   expect(await streamsOf('acute', 'Patient/ben')).toEqual(['Encounter/later', 'Patient/ben']);
-  await views.rebuild('acute');
+  await views.rebuild('care-settings');
   expect(await views.waitFor(5, 20_000)).toBe(true);
   expect(await views.of.get('acute')!.parked()).toHaveLength(1);
 });

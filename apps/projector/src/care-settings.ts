@@ -1,9 +1,9 @@
 /**
- * The read models of the care settings beside a server in one process. One worker thread keeps all of them; one that is far
- * behind, such as one of a new version, is built on a thread of its own first, so that it holds up nobody else's.
+ * The read models of the care settings and the population beside a server in one process. One worker thread keeps both files; one
+ * that is far behind, such as one of a new version, is built on a thread of its own first, so that it does not hold up the other.
  */
 import type { Policy } from '@carelog/access';
-import { careSettings, openCareSetting, openCareSettingWriter, openPopulation, openPopulationWriter, ParsedFacts, population, type CareSetting, type CareSettingQueries, type CareSettingWriter, type KeptPopulation } from '@carelog/read-models'; // prettier-ignore
+import { careSettings, openCareSettings, openCareSettingsWriter, openPopulation, openPopulationWriter, population, type CareSettingQueries, type CareSettingsWriter, type KeptPopulation, type OpenCareSettings } from '@carelog/read-models'; // prettier-ignore
 import type { Log } from '@carelog/service-kit';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { Worker } from 'node:worker_threads';
 import type { BuildingCareSettings } from './build-care-settings-worker.ts';
 import type { CareSettingsThread } from './care-settings-worker.ts';
 import { PositionSignal } from './position-signal.ts';
-import type { CareSettingFile } from './project-care-settings.ts';
+import type { ViewFile } from './project-care-settings.ts';
 import { removeRecord } from './rebuild.ts';
 import { SupervisedThread } from './supervised-thread.ts';
 import type { Rebuilt } from './up-to-head.ts';
@@ -24,19 +24,19 @@ export interface CareSettingsPaths {
   readonly log: string;
   /** The keyring's folder. */
   readonly keyring: string;
-  /** The folder with a file for each setting; made when it is missing. */
+  /** The folder with the file of all settings, and the population's; made when it is missing. */
   readonly careSettings: string;
 }
 
 export interface CareSettingViews {
   readonly of: ReadonlyMap<string, CareSettingQueries>;
   readonly population: KeptPopulation;
-  /** Position of the last event that this setting reflects, or every one; 0 while one of them is built. */
+  /** Position of the last event that this setting reflects, or the population, or all of them; 0 while one of them is built. */
   position(setting?: string): number;
   /** False when the time ran out first. */
   waitFor(position: number, timeoutMs: number, setting?: string): Promise<boolean>;
-  /** Builds one setting again from the first event while the old read model serves, then replaces its content in one transaction. */
-  rebuild(setting: string): Promise<Rebuilt>;
+  /** Builds one again from the first event while the old read model serves, then replaces its content in one transaction. */
+  rebuild(view: ViewName): Promise<Rebuilt>;
   /** Resolves when the batch in hand is done and everything is closed. */
   stop(): Promise<void>;
 }
@@ -52,37 +52,43 @@ export interface StartCareSettingsOptions {
   readonly farBehind?: number;
 }
 
-/** Where a setting's read model lies. */
-export const careSettingPath = ({ careSettings: folder }: Pick<CareSettingsPaths, 'careSettings'>, setting: string) => join(folder, `${setting}.sqlite`); // prettier-ignore
+/** What is kept and rebuilt by itself: all care settings together, and the population. */
+export type ViewName = 'care-settings' | 'population';
+
+const VIEWS: readonly ViewName[] = ['care-settings', 'population'];
+
+/** Where it lies. */
+export const viewPath = ({ careSettings: folder }: Pick<CareSettingsPaths, 'careSettings'>, view: ViewName) => join(folder, `${view}.sqlite`); // prettier-ignore
 
 /** Resolves when every read model can be asked. One that is damaged is thrown away and built again. */
 export async function startCareSettings(options: StartCareSettingsOptions): Promise<CareSettingViews> {
   const { paths, farBehind = 10_000 } = options;
   mkdirSync(paths.careSettings, { recursive: true, mode: 0o700 });
-  const reached = new Map<string, number>();
-  for (const setting of [...careSettings, population]) {
-    const path = careSettingPath(paths, setting.name);
+  // An earlier release kept each setting in a file of its own.
+  for (const { name } of careSettings) removeRecord(join(paths.careSettings, `${name}.sqlite`));
+  const reached = new Map<ViewName, number>();
+  for (const view of VIEWS) {
+    const path = viewPath(paths, view);
     removeRecord(besideOf(path));
-    reached.set(setting.name, await prepare(path, setting, options));
+    reached.set(view, await prepare(view, path, options));
   }
   const furthest = Math.max(...reached.values());
-  const names = [...reached.keys()];
-  const behind = names.filter((it) => reached.get(it)! < furthest - farBehind);
+  const behind = VIEWS.filter((it) => reached.get(it)! < furthest - farBehind);
   const views = new KeptCareSettings(options);
-  await views.start(names, behind);
+  await views.start(behind);
   return views;
 }
 
 class KeptCareSettings implements CareSettingViews {
-  readonly of: ReadonlyMap<string, CareSettingQueries>;
   readonly population: KeptPopulation;
+  readonly #settings: OpenCareSettings;
   readonly #paths: CareSettingsPaths;
   readonly #policy: Policy;
   readonly #headSignal: SharedArrayBuffer;
   readonly #log: StartCareSettingsOptions['log'];
   readonly #signal = new PositionSignal();
   /** What is not kept yet, with when it is. */
-  readonly #building = new Map<string, Promise<void>>();
+  readonly #building = new Map<ViewName, Promise<void>>();
   readonly #builders = new Set<Worker>();
   #thread: SupervisedThread | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -93,22 +99,25 @@ class KeptCareSettings implements CareSettingViews {
     this.#policy = policy;
     this.#headSignal = headSignal;
     this.#log = log;
-    const parsed = new ParsedFacts();
-    this.of = new Map(careSettings.map(({ name }) => [name, openCareSetting(careSettingPath(paths, name), parsed)])); // prettier-ignore
-    this.population = openPopulation(careSettingPath(paths, population.name));
+    this.#settings = openCareSettings(viewPath(paths, 'care-settings'), careSettings);
+    this.population = openPopulation(viewPath(paths, 'population'));
   }
 
-  async start(names: readonly string[], behind: readonly string[]): Promise<void> {
-    await this.#keep(names.filter((it) => !behind.includes(it)));
+  get of(): ReadonlyMap<string, CareSettingQueries> {
+    return this.#settings.of;
+  }
+
+  async start(behind: readonly ViewName[]): Promise<void> {
+    await this.#keep(VIEWS.filter((it) => !behind.includes(it)));
     if (behind.length === 0) return;
     const built = this.#inTurn(async () => {
-      this.#log.info(`Built beside the others: ${behind.join(', ')}.`);
+      this.#log.info(`Built beside what is kept: ${behind.join(', ')}.`);
       await this.#build(behind.map((it) => this.#file(it))).catch((fault: Error) => {
         if (!this.#isStopping) this.#log.error({ fault: fault.name }, `Care settings could not be built: ${fault.message}`); // prettier-ignore
       });
       if (this.#isStopping) return;
       await this.#thread?.stop();
-      await this.#keep(names);
+      await this.#keep(VIEWS);
       this.#building.clear();
     });
     for (const it of behind) this.#building.set(it, built);
@@ -126,12 +135,12 @@ class KeptCareSettings implements CareSettingViews {
     return this.#signal.reached(position, Math.max(0, deadline - performance.now()));
   }
 
-  rebuild(setting: string): Promise<Rebuilt> {
-    const { path } = this.#file(setting);
+  rebuild(view: ViewName): Promise<Rebuilt> {
+    const { path } = this.#file(view);
     const beside = besideOf(path);
     return this.#inTurn(async () => {
       removeRecord(beside);
-      const rebuilt = await this.#build([{ setting, path: beside }]);
+      const rebuilt = await this.#build([{ view, path: beside }]);
       await this.#thread?.stop();
       try {
         // Who asks from here on waits until the new read model has caught up.
@@ -155,22 +164,24 @@ class KeptCareSettings implements CareSettingViews {
     for (const builder of this.#builders) await builder.terminate();
     await this.#turn;
     await this.#thread?.stop();
-    for (const queries of [...this.of.values(), this.population]) queries.close();
+    this.#settings.close();
+    this.population.close();
   }
 
   #unbuilt(setting: string | undefined): Promise<void> | undefined {
-    return setting === undefined ? [...this.#building.values()][0] : this.#building.get(setting);
+    if (setting === undefined) return [...this.#building.values()][0];
+    return this.#building.get(setting === population.name ? 'population' : 'care-settings');
   }
 
-  #file(setting: string): CareSettingFile {
-    return { setting, path: careSettingPath(this.#paths, setting) };
+  #file(view: ViewName): ViewFile {
+    return { view, path: viewPath(this.#paths, view) };
   }
 
-  async #keep(settings: readonly string[]): Promise<void> {
+  async #keep(views: readonly ViewName[]): Promise<void> {
     const data: CareSettingsThread = {
       paths: this.#paths,
       policy: this.#policy,
-      files: settings.map((it) => this.#file(it)),
+      files: views.map((it) => this.#file(it)),
       headSignal: this.#headSignal,
       positionMemory: this.#signal.memory,
     };
@@ -179,7 +190,7 @@ class KeptCareSettings implements CareSettingViews {
     await this.#thread.start();
   }
 
-  async #build(files: readonly CareSettingFile[]): Promise<Rebuilt> {
+  async #build(files: readonly ViewFile[]): Promise<Rebuilt> {
     const data: BuildingCareSettings = { paths: this.#paths, policy: this.#policy, files, headSignal: this.#headSignal }; // prettier-ignore
     const program = new URL('./build-care-settings-worker.ts', import.meta.url);
     const builder = new Worker(program, { workerData: data });
@@ -208,22 +219,22 @@ const DAMAGED = new Set([11, 26]);
 
 /** Gives how far it is. */
 async function prepare(
+  view: ViewName,
   path: string,
-  setting: CareSetting,
   { policy, log }: Pick<StartCareSettingsOptions, 'policy' | 'log'>,
 ): Promise<number> {
   try {
-    return await positionIn(path, setting, policy);
+    return await positionIn(view, path, policy);
   } catch (fault) {
     if (!DAMAGED.has((fault as { errcode?: number }).errcode ?? 0)) throw fault;
-    log.warn(`The read model ${setting.name} is damaged. It is thrown away and built again from the log.`);
+    log.warn(`The read model ${view} is damaged. It is thrown away and built again from the log.`);
     removeRecord(path);
-    return positionIn(path, setting, policy);
+    return positionIn(view, path, policy);
   }
 }
 
-async function positionIn(path: string, setting: CareSetting, policy: Policy): Promise<number> {
-  const writer = writerOf(path, setting, policy);
+async function positionIn(view: ViewName, path: string, policy: Policy): Promise<number> {
+  const writer = writerOf(view, path, policy);
   try {
     return (await writer.checkpoint())?.position ?? 0;
   } finally {
@@ -232,7 +243,7 @@ async function positionIn(path: string, setting: CareSetting, policy: Policy): P
 }
 
 /** To be made or asked how far it is; only the threads write facts. */
-const writerOf = (path: string, setting: CareSetting, policy: Policy): CareSettingWriter =>
-  setting === population
+const writerOf = (view: ViewName, path: string, policy: Policy): CareSettingsWriter =>
+  view === 'population'
     ? openPopulationWriter({ path, policy, digest: () => '', historyOf: async () => [] })
-    : openCareSettingWriter(path, setting);
+    : openCareSettingsWriter(path, careSettings);

@@ -3,13 +3,13 @@ import type { Policy } from '@carelog/access';
 import { openSqliteLogReader, type RecordedEvent } from '@carelog/event-store';
 import { openKeyring } from '@carelog/keyring';
 import { runProjection, type Touched } from '@carelog/projection';
-import { allOf, careSettingNamed, careSettingsProjectionBy, KnownFacts, openCareSettingWriter, openPopulationWriter, population } from '@carelog/read-models'; // prettier-ignore
-import type { CareSettingsPaths } from './care-settings.ts';
+import { allOf, careSettings, careSettingsProjectionBy, openCareSettingsWriter, openPopulationWriter } from '@carelog/read-models'; // prettier-ignore
+import type { CareSettingsPaths, ViewName } from './care-settings.ts';
 import { historyFrom } from './history.ts';
 import { upToHead, type Rebuilt } from './up-to-head.ts';
 
-export interface CareSettingFile {
-  readonly setting: string;
+export interface ViewFile {
+  readonly view: ViewName;
   readonly path: string;
 }
 
@@ -17,7 +17,7 @@ export interface ProjectCareSettingsOptions {
   readonly paths: CareSettingsPaths;
   /** By which is told who is counted, and what of them. */
   readonly policy: Policy;
-  readonly files: readonly CareSettingFile[];
+  readonly files: readonly ViewFile[];
   readonly headSignal?: SharedArrayBuffer;
   readonly signal: AbortSignal;
   readonly onProjected?: (position: number, touched: Touched) => void;
@@ -29,7 +29,6 @@ export interface ProjectCareSettingsOptions {
 export async function projectCareSettings(options: ProjectCareSettingsOptions): Promise<void> {
   const { paths, policy, files, headSignal, ...running } = options;
   const projection = careSettingsProjectionBy(policy);
-  const known = new KnownFacts();
   const store = openSqliteLogReader({ path: paths.log, ...(headSignal && { headSignal }) });
   try {
     const keyring = openKeyring(paths.keyring, { readOnly: true });
@@ -37,10 +36,10 @@ export async function projectCareSettings(options: ProjectCareSettingsOptions): 
       const open = (event: RecordedEvent) => keyring.open(event);
       const digest = (kind: string, value: string) => keyring.hmac(kind, value);
       const historyOf = historyFrom({ store, open, projection });
-      const writers = files.map(({ setting, path }) =>
-        setting === population.name
+      const writers = files.map(({ view, path }) =>
+        view === 'population'
           ? openPopulationWriter({ path, policy, digest, historyOf })
-          : openCareSettingWriter(path, careSettingNamed(setting)!, known),
+          : openCareSettingsWriter(path, careSettings),
       );
       const readModel = allOf(writers);
       try {

@@ -50,16 +50,15 @@ export {
 } from './care-settings/care-settings-projection.ts';
 export {
   cursorAfter,
-  openCareSetting,
+  openCareSettings,
   type CareSettingQueries,
   type NewCursor,
   type NewRow,
+  type OpenCareSettings,
   type WorkCursor,
   type WorkRow,
 } from './care-settings/care-setting-reader.ts';
-export { openCareSettingWriter, type CareSettingWriter } from './care-settings/care-setting-writer.ts';
-export { KnownFacts } from './care-settings/known-facts.ts';
-export { ParsedFacts } from './care-settings/parsed-facts.ts';
+export { openCareSettingsWriter, type CareSettingsWriter } from './care-settings/care-settings-writer.ts';
 export { allOf } from './care-settings/every-care-setting.ts';
 export { factOf } from './care-settings/fact.ts';
 export {

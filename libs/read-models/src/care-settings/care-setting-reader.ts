@@ -1,7 +1,8 @@
-/** Answers what a care setting's page and worklists are made from, over one read-only connection. */
+/** Answers what care settings' pages and worklists are made from, over one read-only connection. */
 import type { Checkpoint, Parked } from '@carelog/projection';
 import { SqliteDatabase, type Database } from '../record/database.ts';
-import type { Placed, WorkItem } from './care-setting.ts';
+import type { CareSetting, Placed, WorkItem } from './care-setting.ts';
+import type { Kind } from './fact.ts';
 import { ParsedFacts } from './parsed-facts.ts';
 import { asOne, ofOnePerson, prepareAsking } from './statements.ts';
 
@@ -69,23 +70,33 @@ export interface CareSettingQueries {
   /** The last event that every answer from now on reflects; undefined before the first. */
   checkpoint(): Promise<Checkpoint | undefined>;
   parked(): Promise<readonly Parked[]>;
+}
+
+export interface OpenCareSettings {
+  /** By the settings' names. */
+  readonly of: ReadonlyMap<string, CareSettingQueries>;
   close(): void;
 }
 
-/** Throws where there is no read model at this path: the projector makes it. Those of one log may share what they parsed. */
-export function openCareSetting(path: string, parsed = new ParsedFacts()): CareSettingQueries {
-  return new CareSettingReader(new SqliteDatabase(path, { readOnly: true, timeout: 5_000 }), parsed);
+/** Throws where there are no read models at this path: the projector makes them. */
+export function openCareSettings(path: string, settings: readonly CareSetting[]): OpenCareSettings {
+  const db = new SqliteDatabase(path, { readOnly: true, timeout: 5_000 });
+  const parsed = new ParsedFacts();
+  return {
+    of: new Map(settings.map(({ name, kinds }) => [name, new CareSettingReader(db, kinds, parsed)])),
+    close() {
+      if (db.isOpen) db.close();
+    },
+  };
 }
 
-export class CareSettingReader implements CareSettingQueries {
-  readonly #db: Database;
+class CareSettingReader implements CareSettingQueries {
   readonly #parsed: ParsedFacts;
   readonly #statements: ReturnType<typeof prepareAsking>;
 
-  constructor(db: Database, parsed: ParsedFacts) {
-    this.#db = db;
+  constructor(db: Database, kinds: ReadonlySet<Kind>, parsed: ParsedFacts) {
     this.#parsed = parsed;
-    this.#statements = prepareAsking(db);
+    this.#statements = prepareAsking(db, kinds);
   }
 
   async facts(patient: string): Promise<readonly Placed[]> {
@@ -114,10 +125,6 @@ export class CareSettingReader implements CareSettingQueries {
 
   async parked(): Promise<readonly Parked[]> {
     return this.#statements.parked.all();
-  }
-
-  close(): void {
-    if (this.#db.isOpen) this.#db.close();
   }
 
   #linked(patient: string): readonly string[] {

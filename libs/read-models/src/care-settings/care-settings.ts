@@ -1,4 +1,5 @@
 /** Every care setting that has a page. */
+import { hash } from 'node:crypto';
 import type { CareSetting, CareSettingName, KeptByCareSetting } from './care-setting.ts';
 import { acute } from './acute.ts';
 import { community } from './community.ts';
@@ -29,3 +30,7 @@ export const keptByAll = (settings: readonly CareSetting[]): KeptByCareSetting =
   kinds: new Set(settings.flatMap(({ kinds }) => [...kinds])),
   worklists: settings.flatMap(({ worklists }) => worklists),
 });
+
+/** In eight hex digits, of their rules: another version of one of them is another version of what is kept together. */
+export const versionOf = (settings: readonly Pick<CareSetting, 'name' | 'version'>[]): string =>
+  hash('sha256', settings.map(({ name, version }) => `${name} ${version}`).join()).slice(0, 8);

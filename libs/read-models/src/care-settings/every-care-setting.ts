@@ -1,10 +1,10 @@
 /** All care settings' read models as one, for one reader of the log: each event is opened and read once. */
 import type { Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection';
-import type { CareSettingWriter } from './care-setting-writer.ts';
+import type { CareSettingsWriter } from './care-settings-writer.ts';
 import type { Told } from './care-settings-projection.ts';
 
 /** Each keeps its own checkpoint, and takes from a batch what lies beyond it. */
-export function allOf(writers: readonly CareSettingWriter[]): ReadModel<Told> & { close(): void } {
+export function allOf(writers: readonly CareSettingsWriter[]): ReadModel<Told> & { close(): void } {
   /** Of the one that is furthest behind; undefined where one is at the beginning. */
   async function checkpoint(): Promise<Checkpoint | undefined> {
     const reached = await Promise.all(writers.map((it) => it.checkpoint()));

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { SqliteDatabase } from '../record/database.ts';
 import type { CareSetting } from './care-setting.ts';
-import { openCareSetting, type CareSettingQueries } from './care-setting-reader.ts';
-import { openCareSettingWriter } from './care-setting-writer.ts';
+import { openCareSettings, type CareSettingQueries } from './care-setting-reader.ts';
+import { openCareSettingsWriter } from './care-settings-writer.ts';
 import type { Told } from './care-settings-projection.ts';
 import { openPostgresCareSettings } from './postgres/care-setting-reader.ts';
 import { openPostgresCareSettingsWriter } from './postgres/care-settings-writer.ts';
@@ -26,15 +26,15 @@ export async function askedOnSqlite<Answer>(
 ): Promise<Answer> {
   const folder = mkdtempSync(join(tmpdir(), 'carelog-setting-'));
   const path = join(folder, 'setting.sqlite');
-  const writer = openCareSettingWriter(path, setting);
+  const writer = openCareSettingsWriter(path, [setting]);
   try {
     for (let at = 0; at < changes.length; at += atOnce)
       await writer.apply(batchOf(changes.slice(at, at + atOnce)));
-    const queries = openCareSetting(path);
+    const settings = openCareSettings(path, [setting]);
     try {
-      return await ask(queries);
+      return await ask(settings.of.get(setting.name)!);
     } finally {
-      queries.close();
+      settings.close();
     }
   } finally {
     writer.close();
@@ -126,11 +126,21 @@ function batchOf(changes: ToldInOrder): ProjectedBatch<Told> {
 
 const laneOf = (patient: string) => [...patient].reduce((sum, it) => sum + it.charCodeAt(0), 0) % LANES;
 
-/** Everything that a read model holds but for bookkeeping, in one order: the same text for the same view, on whichever engine. */
-export function contentsOnSqlite(path: string): string {
+/** Everything that a setting's read model holds but for bookkeeping, in one order: the same text for the same view, on whichever engine. */
+export function contentsOnSqlite(path: string, setting: CareSetting): string {
+  const its = keptOf(setting);
   const db = new SqliteDatabase(path, { readOnly: true });
   try {
-    return textOf(new Map(KEYS.map(([table]) => [table, db.prepare(`SELECT * FROM ${table}`).all()])));
+    const tables = new Map<string, Row[]>();
+    for (const [table] of KEYS) {
+      const [values, column] = its[table] ?? [];
+      const some = values === undefined ? '' : ` WHERE ${column} IN (SELECT value FROM json_each(?))`;
+      const rows = db
+        .prepare(`SELECT * FROM ${table}${some}`)
+        .all(...(values ? [JSON.stringify(values)] : []));
+      tables.set(table, rows);
+    }
+    return textOf(tables);
   } finally {
     db.close();
   }
@@ -139,11 +149,10 @@ export function contentsOnSqlite(path: string): string {
 /** `settings`: all that are kept with it. */
 export async function contentsOnPostgres(
   asked: Pick<Client, 'query'>,
-  { kinds, worklists }: CareSetting,
+  setting: CareSetting,
   settings: readonly CareSetting[],
 ): Promise<string> {
-  const lists = worklists.map(({ name }) => name);
-  const its = { fact: [[...kinds], 'kind'], link: undefined, work: [lists, 'list'] } as const;
+  const its = keptOf(setting);
   const tables = new Map<string, Row[]>();
   for (const [table] of KEYS) {
     const [values, column] = its[table] ?? [];
@@ -155,6 +164,10 @@ export async function contentsOnPostgres(
   }
   return textOf(tables);
 }
+
+/** Of each table what is the setting's own: which values, of which column; all of it where nothing is told. */
+const keptOf = ({ kinds, worklists }: CareSetting) =>
+  ({ fact: [[...kinds], 'kind'], link: undefined, work: [worklists.map(({ name }) => name), 'list'] }) as const; // prettier-ignore
 
 type Row = Readonly<Record<string, unknown>>;
 

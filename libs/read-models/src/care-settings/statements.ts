@@ -1,4 +1,4 @@
-/** The statements of a care setting's read model, the same on every engine. */
+/** The statements of the care settings' read models, the same on every engine. */
 import { sql } from 'kysely';
 import type { Database } from '../record/database.ts';
 import { given, givenLimit, Statement, written } from '../record/statement.ts';
@@ -152,15 +152,15 @@ export function prepareWriting(db: Database) {
   };
 }
 
-/** Where a read model lies that holds other care settings' facts too, in a database that has schemas; `kinds`: what the setting keeps. */
+/** Where a care setting's read model lies, beside those of others; `kinds`: what it keeps of the facts. */
 export interface Place {
-  readonly schema: string;
+  /** In a database that has them. */
+  readonly schema?: string;
   readonly kinds: ReadonlySet<Kind>;
 }
 
 /** What is asked of a read model, each named value by its name. */
-export function askingOf(place?: Place) {
-  const schema = place?.schema;
+export function askingOf({ schema, kinds }: Place) {
   const tables = schema === undefined ? careSetting : careSetting.withSchema(schema);
   return {
     isLinked: tables
@@ -169,7 +169,7 @@ export function askingOf(place?: Place) {
       .where((it) => it.or([it('patient', '=', given('patient')), it('other', '=', given('patient'))]))
       .limit(sql.lit(1)),
     samePerson: written(samePersonIn(schema)),
-    factsOf: factsOfPatient(tables, place?.kinds),
+    factsOf: factsOfPatient(tables, kinds),
     checkpoint: tables
       .selectFrom('checkpoint')
       .select((eb) => [eb.fn.min('position').as('position'), eb.fn.max('epoch').as('epoch')])
@@ -212,8 +212,8 @@ function newBy(tables: typeof careSetting, column: 'changed' | 'due') {
 }
 
 /** Prepared once for a connection. */
-export function prepareAsking(db: Database) {
-  const { isLinked, samePerson, factsOf, checkpoint, parked, work, changed, due } = askingOf();
+export function prepareAsking(db: Database, kinds: ReadonlySet<Kind>) {
+  const { isLinked, samePerson, factsOf, checkpoint, parked, work, changed, due } = askingOf({ kinds });
   return {
     isLinked: new Statement(db, isLinked),
     samePerson: new Statement(db, samePerson),
@@ -226,14 +226,13 @@ export function prepareAsking(db: Database) {
   };
 }
 
-function factsOfPatient(tables: typeof careSetting, kinds?: ReadonlySet<Kind>) {
-  const all = tables
+const factsOfPatient = (tables: typeof careSetting, kinds: ReadonlySet<Kind>) =>
+  tables
     .selectFrom('fact')
     .select(['stream', 'patient', 'version', 'told'])
     .where('patient', '=', given('patient'))
-    .where('told', 'is not', null);
-  return kinds === undefined ? all : all.where('kind', 'in', literals(kinds));
-}
+    .where('told', 'is not', null)
+    .where('kind', 'in', literals(kinds));
 
 const literals = (kinds: ReadonlySet<Kind>) => [...kinds].sort().map((kind) => sql.lit(kind));
 

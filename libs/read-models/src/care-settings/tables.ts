@@ -1,4 +1,4 @@
-/** The tables of one care setting's read model: the facts of each person, and what waits on its worklists. */
+/** The tables of all care settings' read models: the facts of each person, and what waits on the worklists. */
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 
 import type { Kind } from './fact.ts';

@@ -1,7 +1,7 @@
 /** Writes the population in its own SQLite file, one transaction a batch. */
 import type { Policy } from '@carelog/access';
 import type { Checkpoint, Parked, ProjectedBatch, Touched } from '@carelog/projection';
-import type { CareSettingWriter } from '../care-settings/care-setting-writer.ts';
+import type { CareSettingsWriter } from '../care-settings/care-settings-writer.ts';
 import type { Told } from '../care-settings/care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
 import { populationVersion } from './population.ts';
@@ -30,7 +30,7 @@ export function openPopulationWriter({
   policy,
   digest,
   historyOf,
-}: PopulationWriterOptions): CareSettingWriter {
+}: PopulationWriterOptions): CareSettingsWriter {
   const db = new SqliteDatabase(path, { timeout: 5_000 });
   try {
     // What is deleted is overwritten: who opted out is not in the file any more.
@@ -92,7 +92,7 @@ function lotsOf<It>(all: readonly It[], most: (left: number) => number): readonl
 const parameters = (count: number, after = 0): string =>
   Array.from({ length: count }, (_, index) => `$${after + index + 1}`).join();
 
-class SqlitePopulationWriter implements CareSettingWriter {
+class SqlitePopulationWriter implements CareSettingsWriter {
   readonly #db: SqliteDatabase;
   readonly #tables: PopulationTables;
   readonly #historyOf: PopulationWriterOptions['historyOf'];

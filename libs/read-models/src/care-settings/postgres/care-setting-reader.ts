@@ -87,10 +87,6 @@ class PostgresCareSettingReader implements CareSettingQueries {
     return rows.map((row) => ({ ...row, position: Number(row.position) }));
   }
 
-  close(): void {
-    // The pool is everybody's, and closed by who opened it.
-  }
-
   async #linked(patient: string): Promise<readonly string[]> {
     return (await this.#ask(this.#asking.samePerson, { patient })).map((it) => it.patient);
   }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { acute } from '../acute.ts';
-import { openCareSettingWriter } from '../care-setting-writer.ts';
+import type { CareSetting } from '../care-setting.ts';
+import { openCareSettingsWriter } from '../care-settings-writer.ts';
 import { careSettingsProjection, type Told } from '../care-settings-projection.ts';
 import { generalPractice } from '../general-practice.ts';
 import { socialCare } from '../social-care.ts';
@@ -175,17 +176,26 @@ describe.skipIf(reason !== undefined)(
   },
 );
 
-/** As one writer has it that takes everything as it was recorded. */
+describe('care settings in one file', () => {
+  it.each(SCENES)('are, of %s, what each is alone', async (_what, { all }) => {
+    const path = await fileOf(settings, all);
+    expect(settings.map((it) => contentsOnSqlite(path, it))).toEqual(await contentsAsTold(all));
+  });
+});
+
+/** As one writer has it that takes everything as it was recorded, each setting alone. */
 async function contentsAsTold(changes: readonly Applied[]): Promise<readonly string[]> {
   const made = [];
-  for (const setting of settings) {
-    const path = join(folder, `told-${(files += 1)}.sqlite`);
-    const writer = openCareSettingWriter(path, setting);
-    await writer.apply(batchOf(changes));
-    writer.close();
-    made.push(contentsOnSqlite(path));
-  }
+  for (const it of settings) made.push(contentsOnSqlite(await fileOf([it], changes), it));
   return made;
+}
+
+async function fileOf(kept: readonly CareSetting[], changes: readonly Applied[]): Promise<string> {
+  const path = join(folder, `told-${(files += 1)}.sqlite`);
+  const writer = openCareSettingsWriter(path, kept);
+  await writer.apply(batchOf(changes));
+  writer.close();
+  return path;
 }
 let files = 0;
 

@@ -1,9 +1,9 @@
 /** The tables of all care settings together in a schema of PostgreSQL: those of `../tables.ts`, with the lane that each row came by. */
-import { hash } from 'node:crypto';
 import { sampledLittle } from '@carelog/postgres';
 import type { ClientBase } from 'pg';
 import { grantAs } from '../../versions/versions.ts';
 import type { CareSetting } from '../care-setting.ts';
+import { versionOf } from '../care-settings.ts';
 
 export interface MigrateCareSettingOptions {
   /** Roles that exist: the gateway's, which reads, and the projector's, which writes. */
@@ -15,10 +15,8 @@ export interface MigrateCareSettingOptions {
 const TABLES_VERSION = 2;
 
 /** Where these settings lie, e.g. `care_settings_v2_1a2b3c4d`; another version of one of them is another such place. */
-export function careSettingsSchema(settings: readonly Pick<CareSetting, 'name' | 'version'>[]): string {
-  const versions = settings.map(({ name, version }) => `${name} ${version}`).join();
-  return `care_settings_v${TABLES_VERSION}_${hash('sha256', versions).slice(0, 8)}`;
-}
+export const careSettingsSchema = (settings: readonly Pick<CareSetting, 'name' | 'version'>[]): string =>
+  `care_settings_v${TABLES_VERSION}_${versionOf(settings)}`;
 
 /** Where they are built again while the other serves. */
 export const besideSchema = (settings: readonly CareSetting[]): string =>

@@ -1,6 +1,7 @@
-/** Writes one care setting's read model in its own SQLite file: facts, then the work that they make, in one transaction. */
+/** Writes the read models of all care settings in one SQLite file: facts, each once, then the work that they make, in one transaction. */
 import type { Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection';
-import type { CareSetting, Placed } from './care-setting.ts';
+import type { CareSetting, KeptByCareSetting, Placed } from './care-setting.ts';
+import { keptByAll, versionOf } from './care-settings.ts';
 import type { Told } from './care-settings-projection.ts';
 import { SqliteDatabase } from '../record/database.ts';
 import type { Kind } from './fact.ts';
@@ -10,43 +11,39 @@ import { RecentPeople } from './recent-people.ts';
 import { asOne, placed, prepareWriting } from './statements.ts';
 import { CREATE_TABLES } from './tables.ts';
 
-export interface CareSettingWriter extends ReadModel<Told> {
+export interface CareSettingsWriter extends ReadModel<Told> {
   close(): void;
 }
 
-/** Opens the read model in this file, made if it is not there; a file of another version is emptied and built anew. Those of one log may share what they know. */
-export function openCareSettingWriter(
-  path: string,
-  setting: CareSetting,
-  known = new KnownFacts(),
-): CareSettingWriter {
+/** Opens the read models in this file, made if it is not there; a file of another version of one of them is emptied and built anew. */
+export function openCareSettingsWriter(path: string, settings: readonly CareSetting[]): CareSettingsWriter {
   const db = new SqliteDatabase(path, { timeout: 5_000 });
   try {
     // The log is the truth: what a power cut takes from this file is projected again.
     db.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;',
     );
-    db.makeTables(setting.version, CREATE_TABLES);
-    return new SqliteCareSettingWriter(db, setting, known);
+    // 32 bits, of which SQLite keeps the sign.
+    db.makeTables(Number.parseInt(versionOf(settings), 16) | 0, CREATE_TABLES);
+    return new SqliteCareSettingsWriter(db, keptByAll(settings));
   } catch (fault) {
     db.close();
     throw fault;
   }
 }
 
-class SqliteCareSettingWriter implements CareSettingWriter {
+class SqliteCareSettingsWriter implements CareSettingsWriter {
   readonly #db: SqliteDatabase;
-  readonly #setting: CareSetting;
-  readonly #known: KnownFacts;
+  readonly #keeps: KeptByCareSetting;
+  readonly #known = new KnownFacts();
   readonly #people = new RecentPeople();
   readonly #statements: ReturnType<typeof prepareWriting>;
   /** Whoever is linked with somebody, or was: nobody else has to be asked about. */
   readonly #linked = new Set<string>();
 
-  constructor(db: SqliteDatabase, setting: CareSetting, known: KnownFacts) {
-    this.#known = known;
+  constructor(db: SqliteDatabase, keeps: KeptByCareSetting) {
     this.#db = db;
-    this.#setting = setting;
+    this.#keeps = keeps;
     this.#statements = prepareWriting(db);
     this.#noteLinks(this.#statements.links.all());
   }
@@ -67,7 +64,7 @@ class SqliteCareSettingWriter implements CareSettingWriter {
       if (reached !== undefined && reached.epoch !== checkpoint.epoch) this.#forget();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const told = changes.map(({ change }) => change).filter(({ source }) => source.position > after);
-      touched = this.#put(new BatchOfFacts(this.#setting, told), checkpoint.position);
+      touched = this.#put(new BatchOfFacts(this.#keeps, told), checkpoint.position);
       for (const { partition, position, reason } of parked)
         this.#statements.park.run({ partition, position, reason });
       if (checkpoint.position > after) this.#statements.moveCheckpoint.run({ ...checkpoint });

@@ -245,5 +245,6 @@ async function positionIn(view: ViewName, path: string, policy: Policy): Promise
 /** To be made or asked how far it is; only the threads write facts. */
 const writerOf = (view: ViewName, path: string, policy: Policy): CareSettingsWriter =>
   view === 'population'
-    ? openPopulationWriter({ path, policy, digest: () => '', historyOf: async () => [] })
+    ? openPopulationWriter({ path, policy, digest: () => '', history: NOTHING })
     : openCareSettingsWriter(path, careSettings);
+const NOTHING = { ofPartition: async () => [], ofStream: async () => [] };

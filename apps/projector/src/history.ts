@@ -1,42 +1,51 @@
-/** Everything that the log holds of one person, read again for a view that had let go of them. */
+/** What the log holds of one person, or of one resource, read again for a view that had let go of it. */
 import type { EventStore, RecordedEvent } from '@carelog/event-store';
 import type { OpenedContent, Projection } from '@carelog/projection';
 
 export interface HistoryOptions<Change> {
-  readonly store: Pick<EventStore, 'readPartition'>;
+  readonly store: Pick<EventStore, 'readPartition' | 'readStream'>;
   readonly open: (event: RecordedEvent) => OpenedContent;
   readonly projection: Pick<Projection<Change>, 'evolve'>;
   /** Resolves when the keys of these events are known. */
   readonly prefetch?: (events: readonly RecordedEvent[]) => Promise<void>;
 }
 
-/** What a partition's events up to a position say, in order; up to the first that the projection cannot handle. */
+/** What events up to a position say, in order; up to the first that the projection cannot handle: its partition is parked there. */
 export function historyFrom<Change>({
   store,
   open,
   projection,
   prefetch = async () => {},
 }: HistoryOptions<Change>) {
-  return async (
-    partition: string,
+  type Told = { readonly told: Change; readonly partition: string };
+
+  /** `pageAfter`: of the last one that was read. */
+  async function read(
+    pageAfter: (last: RecordedEvent | undefined) => Promise<readonly RecordedEvent[]>,
     until: number,
-  ): Promise<readonly { told: Change; partition: string }[]> => {
-    const history: { told: Change; partition: string }[] = [];
-    for (let after = 0; ;) {
-      const page = await store.readPartition(partition, { after });
+  ): Promise<readonly Told[]> {
+    const history: Told[] = [];
+    for (let last: RecordedEvent | undefined; ;) {
+      const page = await pageAfter(last);
       await prefetch(page);
       for (const event of page) {
         if (event.position > until) return history;
         try {
           const told = projection.evolve(event, open(event));
-          if (told !== undefined) history.push({ told, partition });
+          if (told !== undefined) history.push({ told, partition: event.partition });
         } catch {
-          // The partition is parked there, and goes on when it is taken up again.
           return history;
         }
       }
       if (page.length === 0) return history;
-      after = page.at(-1)!.position;
+      last = page.at(-1);
     }
+  }
+
+  return {
+    ofPartition: (partition: string, until: number) =>
+      read((last) => store.readPartition(partition, { after: last?.position ?? 0 }), until),
+    ofStream: (stream: string, until: number) =>
+      read((last) => store.readStream(stream, { from: (last?.revision ?? 0) + 1 }), until),
   };
 }

@@ -35,10 +35,10 @@ export async function projectCareSettings(options: ProjectCareSettingsOptions): 
     try {
       const open = (event: RecordedEvent) => keyring.open(event);
       const digest = (kind: string, value: string) => keyring.hmac(kind, value);
-      const historyOf = historyFrom({ store, open, projection });
+      const history = historyFrom({ store, open, projection });
       const writers = files.map(({ view, path }) =>
         view === 'population'
-          ? openPopulationWriter({ path, policy, digest, historyOf })
+          ? openPopulationWriter({ path, policy, digest, history })
           : openCareSettingsWriter(path, careSettings),
       );
       const readModel = allOf(writers);

@@ -78,8 +78,8 @@ function populationView(
   digest: (kind: string, value: string) => string,
 ): View<unknown> {
   const projection = { ...told, name: 'population' };
-  const historyOf = historyFrom({ store, open, projection, ...(prefetch && { prefetch }) });
-  const readModel = openPostgresPopulationWriter({ url, policy, digest, historyOf });
+  const history = historyFrom({ store, open, projection, ...(prefetch && { prefetch }) });
+  const readModel = openPostgresPopulationWriter({ url, policy, digest, history });
   return { name: populationSchema(policy), projection, readModel };
 }
 

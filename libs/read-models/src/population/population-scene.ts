@@ -78,11 +78,12 @@ export async function afterwards<Answer>(
   activities: readonly Activity[],
   ask: (path: string) => Promise<Answer> | Answer,
   size = activities.length,
+  groundOn = groundOf,
 ): Promise<Answer> {
   const folder = mkdtempSync(join(tmpdir(), 'carelog-population-'));
   const path = join(folder, 'population.sqlite');
   const log = historiesOf(activities);
-  const writer = openPopulationWriter({ path, policy: defaultPolicy(), ...groundOf(log) });
+  const writer = openPopulationWriter({ path, policy: defaultPolicy(), ...groundOn(log) });
   try {
     for (let at = 0; at < log.length; at += size) {
       const changes = log.slice(at, at + size);
@@ -99,11 +100,16 @@ export async function afterwards<Answer>(
 /** The key, and the log to read again, as a writer wants them. */
 export const groundOf = (log: readonly AppliedChange<Told>[]) => ({
   digest: (kind: string, value: string) => createHmac('sha256', 'a key of the spec').update(`${kind}|${value}`).digest('base64url'), // prettier-ignore
-  historyOf: async (partition: string, until: number) =>
-    log
-      .filter(({ event }) => event.partition === partition && event.position <= until)
-      .map(({ event, change }) => ({ told: change, partition: event.partition })),
+  history: {
+    ofPartition: async (partition: string, until: number) => upTo(log, until).filter((it) => it.partition === partition), // prettier-ignore
+    ofStream: async (stream: string, until: number) => upTo(log, until).filter(({ told }) => told.stream === stream), // prettier-ignore
+  },
 });
+
+const upTo = (log: readonly AppliedChange<Told>[], until: number) =>
+  log
+    .filter(({ event }) => event.position <= until)
+    .map(({ event, change }) => ({ told: change, partition: event.partition }));
 
 export const historiesOf = (activities: readonly Activity[]): readonly AppliedChange<Told>[] =>
   logOf(activities, (resource) => `history of ${whoseIs(resource)}`);

@@ -11,7 +11,7 @@ import { isBroughtByOthers, ReachesOtherLanes } from '../care-settings/other-lan
 import { placed } from '../care-settings/statements.ts';
 import { indicators, practicesOf } from './indicators.ts';
 import { isCounted, population } from './population.ts';
-import { pseudonymised, type Pseudonyms } from './pseudonyms.ts';
+import { isForCounting, pseudonymised, type Pseudonyms } from './pseudonyms.ts';
 
 type Value = string | number | null;
 /** Bytes: many of them, as an engine takes these. */
@@ -43,10 +43,17 @@ export interface Arrived {
   readonly partition: string;
 }
 
-/** Everything that the log holds of a partition, up to the batch in hand. */
-export type ReadAgain = (partition: string) => Promise<readonly Arrived[]>;
+/** What the log holds, read again up to this position, in its order. */
+export interface History {
+  ofPartition(partition: string, until: number): Promise<readonly Arrived[]>;
+  /**
+   * Every version of a resource. Given where one writer takes them all: nothing is kept then of what is not counted, which is most,
+   * and where a later version is, those before it are read again. Lanes keep it, by which each knows that no other brought one.
+   */
+  ofStream?(stream: string, until: number): Promise<readonly Arrived[]>;
+}
 
-/** `told` is null of what is gone. `home`: sealed, where the history of a person lies. Times in milliseconds UTC. */
+/** `told` is null of what is gone, where that is kept. `home`: sealed, where the history of a person lies. Times in milliseconds UTC. */
 export const CREATE_POPULATION = `
 CREATE TABLE fact (stream TEXT NOT NULL, patient TEXT NOT NULL, kind TEXT NOT NULL, version BIGINT NOT NULL,
   issued BIGINT NOT NULL, mark TEXT, told TEXT, lane INT NOT NULL, PRIMARY KEY (stream, patient));
@@ -70,26 +77,40 @@ export class PopulationTables {
   readonly #schema: string;
   readonly #lane: number;
   readonly #pseudonyms: Pseudonyms;
+  readonly #history: History;
 
   /** `schema`: where the tables lie. What is written is marked with the lane that it came by. */
-  constructor(engine: Engine, schema: string, lane: number, pseudonyms: Pseudonyms) {
+  constructor(engine: Engine, schema: string, lane: number, pseudonyms: Pseudonyms, history: History) {
     this.#engine = engine;
     this.#schema = schema;
     this.#lane = lane;
     this.#pseudonyms = pseudonyms;
+    this.#history = history;
   }
 
-  /** Applies events, in the order of the log. Throws `ReachesOtherLanes` where it may not go on unless it `isAlone`. */
-  async put(arrived: readonly Arrived[], readAgain: ReadAgain, isAlone: boolean): Promise<void> {
+  /**
+   * Applies events, in the order of the log, which goes up to `until`. What is parked meanwhile must be parked before. Throws
+   * `ReachesOtherLanes` where it may not go on unless it `isAlone`.
+   */
+  async put(arrived: readonly Arrived[], until: number, isAlone: boolean): Promise<void> {
     const events = arrived.filter(({ told }) => population.kinds.has(told.kind));
     if (events.length === 0) return;
-    const touched = await this.#putFacts(events, isAlone);
+    const touched = await this.#putFacts(events.map(({ told }) => told), until, isAlone); // prettier-ignore
     const residents = await this.#noteHomes(events);
     if (!isAlone && [...touched].some((it) => !residents.has(it))) throw new ReachesOtherLanes();
     const people = await this.#peopleOf(touched);
     for (const partition of await this.#settle(people, this.#lastWords(events))) {
-      const again = await readAgain(partition);
-      await this.#putFacts(again.filter(({ told }) => population.kinds.has(told.kind)), true); // prettier-ignore
+      const again = (await this.#history.ofPartition(partition, until)).map(({ told }) => told);
+      const others = await this.#putFacts(again.filter(({ kind }) => population.kinds.has(kind)), until, true, 'again'); // prettier-ignore
+      // What was theirs may have come to be somebody's who is out.
+      const out = await this.#where(
+        'SELECT patient FROM',
+        'person',
+        'patient',
+        [...others],
+        'AND is_out = 1',
+      );
+      await this.#takeOut(out.map(({ patient }) => String(patient)));
     }
     await this.#count(people);
   }
@@ -129,15 +150,33 @@ export class PopulationTables {
   }
 
   /** Gives the pseudonyms of whom something may be another. */
-  async #putFacts(events: readonly Arrived[], isAlone: boolean): Promise<ReadonlySet<string>> {
-    const told = events.map((it) => pseudonymised(it.told, isCounted, this.#pseudonyms));
-    const facts = new BatchOfFacts(population, told);
-    const standing = await this.#where('SELECT stream, patient, issued, mark, version, lane FROM', 'fact', 'stream', facts.streams); // prettier-ignore
+  async #putFacts(
+    came: readonly Told[],
+    until: number,
+    isAlone: boolean,
+    when: 'now' | 'again' = 'now',
+  ): Promise<ReadonlySet<string>> {
+    const keepsAll = this.#history.ofStream === undefined;
+    // Of a resource that has just begun nothing stands.
+    const isFirst = ([first]: readonly Told[]) => when === 'now' && first!.version === 1;
+    const versions = new Map<string, readonly Told[]>(Map.groupBy(came, ({ stream }) => stream));
+    if (!keepsAll) for (const [stream, its] of versions) if (isFirst(its) && !its.some(isKept)) versions.delete(stream); // prettier-ignore
+    const streams = [...versions.keys()].map((it) => this.#pseudonyms.of(it));
+    const standing = await this.#where('SELECT stream, patient, issued, mark, version, lane FROM', 'fact', 'stream', streams); // prettier-ignore
     const known = standing.map(({ stream, patient, issued, mark, version, lane }) => ({ stream: String(stream), patient: String(patient), issued: Number(issued), mark: markIn(mark as string | null), version: Number(version), lane: Number(lane) })); // prettier-ignore
+    if (!keepsAll) {
+      const stands = new Set(known.map(({ stream }) => stream));
+      for (const [stream, its] of versions)
+        if (!isFirst(its) && its.some(isKept) && !stands.has(this.#pseudonyms.of(stream)))
+          versions.set(stream, await this.#allOf(stream, until));
+    }
+    const told = [...versions.values()].flat().map((it) => pseudonymised(it, isCounted, this.#pseudonyms));
+    const facts = new BatchOfFacts(population, told);
     if (!isAlone && isBroughtByOthers(facts, known, this.#lane)) throw new ReachesOtherLanes();
     facts.make(known);
     await this.#where('DELETE FROM', 'fact', 'stream', facts.gone);
-    await this.#insert('fact', facts.rows.map((it) => [it.stream, it.patient, it.kind, it.version, it.issued, it.mark, it.told, this.#lane])); // prettier-ignore
+    const rows = keepsAll ? facts.rows : facts.rows.filter((it) => it.told !== null);
+    await this.#insert('fact', rows.map((it) => [it.stream, it.patient, it.kind, it.version, it.issued, it.mark, it.told, this.#lane])); // prettier-ignore
     // Who was linked before is another person from now on.
     const parted = await this.#where('SELECT other FROM', 'link', 'patient', facts.relinked);
     await this.#where('DELETE FROM', 'link', 'patient', facts.relinked);
@@ -146,6 +185,13 @@ export class PopulationTables {
       facts.links.map((it) => [it.patient, it.other, this.#lane]),
     );
     return new Set([...facts.touched.keys(), ...parted.map(({ other }) => String(other))]);
+  }
+
+  /** Of a resource, what the log holds but for what was set aside. */
+  async #allOf(stream: string, until: number): Promise<readonly Told[]> {
+    const parked = new Map((await this.parked()).map(({ partition, position }) => [partition, position]));
+    const all = await this.#history.ofStream!(stream, until);
+    return all.filter(({ told, partition }) => told.source.position < (parked.get(partition) ?? Infinity)).map(({ told }) => told); // prettier-ignore
   }
 
   /** Of everybody told of, where their history lies: what is about one person lies with that person's. Gives who comes by this lane. */
@@ -216,10 +262,15 @@ export class PopulationTables {
       if (isOut) leaving.push(...pseudonyms);
       else back.push(...pseudonyms.filter((it) => wasOut.has(it)));
     }
-    await this.#where('DELETE FROM', 'fact', 'patient', leaving, `AND kind <> 'consent'`);
+    await this.#takeOut(leaving);
     await this.#where(`UPDATE`, 'person', 'patient', leaving, '', 'SET is_out = 1');
     await this.#where(`UPDATE`, 'person', 'patient', back, '', 'SET is_out = 0');
     return back.map((it) => this.#pseudonyms.unseal(wasOut.get(it)!));
+  }
+
+  /** Of these people nothing stays but their choice. */
+  async #takeOut(patients: readonly string[]): Promise<void> {
+    await this.#where('DELETE FROM', 'fact', 'patient', patients, `AND kind <> 'consent'`);
   }
 
   /** Makes the cases of these people anew, each under one pseudonym. */
@@ -283,6 +334,8 @@ export class PopulationTables {
       await this.#engine.ask(`INSERT INTO ${this.#schema}.${table} ${part.sql} ON CONFLICT DO NOTHING`, part.values); // prettier-ignore
   }
 }
+
+const isKept = (told: Told): boolean => isForCounting(told, isCounted);
 
 const optsOut = ({ status, to }: Fact, now: number): boolean =>
   status === 'opted-out' && (to === undefined || Date.parse(to) > now);

@@ -8,9 +8,9 @@ import { populationVersion } from './population.ts';
 import {
   CREATE_POPULATION,
   PopulationTables,
-  type Arrived,
   type Ask,
   type Engine,
+  type History,
 } from './population-tables.ts';
 import { pseudonymsBy, type Digest } from './pseudonyms.ts';
 
@@ -20,8 +20,8 @@ export interface PopulationWriterOptions {
   readonly policy: Policy;
   /** Under a key of the installation. */
   readonly digest: Digest;
-  /** What the log holds of a partition up to this position, in order. Asked when somebody comes back who had opted out. */
-  readonly historyOf: (partition: string, until: number) => Promise<readonly Arrived[]>;
+  /** Asked when somebody comes back who had opted out, and for versions that were not kept. */
+  readonly history: Required<History>;
 }
 
 /** Opens the file, made if it is not there; one of another version, or another policy, is emptied and built anew. */
@@ -29,7 +29,7 @@ export function openPopulationWriter({
   path,
   policy,
   digest,
-  historyOf,
+  history,
 }: PopulationWriterOptions): CareSettingsWriter {
   const db = new SqliteDatabase(path, { timeout: 5_000 });
   try {
@@ -37,8 +37,8 @@ export function openPopulationWriter({
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;'); // prettier-ignore
     // 32 bits, of which SQLite keeps the sign.
     db.makeTables(Number.parseInt(populationVersion(policy), 16) | 0, CREATE_POPULATION);
-    const tables = new PopulationTables(engineOn(db), 'main', 0, pseudonymsBy(digest));
-    return new SqlitePopulationWriter(db, tables, historyOf);
+    const tables = new PopulationTables(engineOn(db), 'main', 0, pseudonymsBy(digest), history);
+    return new SqlitePopulationWriter(db, tables);
   } catch (fault) {
     db.close();
     throw fault;
@@ -95,12 +95,10 @@ const parameters = (count: number, after = 0): string =>
 class SqlitePopulationWriter implements CareSettingsWriter {
   readonly #db: SqliteDatabase;
   readonly #tables: PopulationTables;
-  readonly #historyOf: PopulationWriterOptions['historyOf'];
 
-  constructor(db: SqliteDatabase, tables: PopulationTables, historyOf: PopulationWriterOptions['historyOf']) {
+  constructor(db: SqliteDatabase, tables: PopulationTables) {
     this.#db = db;
     this.#tables = tables;
-    this.#historyOf = historyOf;
   }
 
   checkpoint(): Promise<Checkpoint | undefined> {
@@ -118,8 +116,8 @@ class SqlitePopulationWriter implements CareSettingsWriter {
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const arrived = changes.flatMap(({ event, change }) => (event.position > after ? [{ told: change, partition: event.partition }] : [])); // prettier-ignore
       const until = Math.max(after, checkpoint.position);
-      await this.#tables.put(arrived, (partition) => this.#historyOf(partition, until), true);
       await this.#tables.park(parked, []);
+      await this.#tables.put(arrived, until, true);
       if (checkpoint.position > after) await this.#tables.moveCheckpoint(checkpoint);
     });
     return parked.length > 0 ? 'all' : new Set();

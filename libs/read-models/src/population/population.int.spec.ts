@@ -1,6 +1,7 @@
 /** What is counted of a population, and who is never in it. Codes are SNOMED CT and dm+d. */
 import { defaultPolicy } from '@carelog/access';
 import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { deleted, snomed, type Activity } from '../care-settings/care-setting-scene.ts';
@@ -320,5 +321,65 @@ describe('what stands in the file', () => {
   it('is the same after the log is read again', async () => {
     const all = (path: string) => rowsOf(path).map(([name, rows]) => [name, rows.map((it) => JSON.stringify(it)).toSorted()]); // prettier-ignore
     expect(await afterwards(wordy, all, 1)).toEqual(await afterwards(wordy, all));
+  });
+});
+
+/** Versions of a few things of two people, most of which count for nothing, and what the people choose. */
+const whose = fc.constantFrom('ann', 'ben');
+const said = { issued: fc.constantFrom(FIRST, LATER, '2026-06-03T09:00:00Z', undefined), number: fc.constantFrom(undefined, 1, 2, 3) }; // prettier-ignore
+const something = fc
+  .record({
+    ...said,
+    who: whose,
+    id: fc.constantFrom('x', 'y'),
+    what: fc.constantFrom('normal', 'abnormal', 'stay', 'protected', 'gone'),
+  }) // prettier-ignore
+  .map(({ who, id, what, issued, number }): Activity => {
+    const isStay = what === 'stay' || what === 'protected';
+    const interpretation = [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation', code: what === 'abnormal' ? 'H' : 'N' }] }]; // prettier-ignore
+    const meta = { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'V' }] }; // prettier-ignore
+    const { resource } = isStay
+      ? stay(who, id, what === 'protected' ? { meta } : {})
+      : { resource: of(who, 'Observation', id, { status: 'final', category: [coded('laboratory')], code: snomed('1000651000000109', 'Potassium'), interpretation }) }; // prettier-ignore
+    return { resource, by: HOSPITAL, ...(issued && { issued }), ...(number !== undefined && { number }), ...(what === 'gone' && { isDeleted: true as const }) }; // prettier-ignore
+  });
+const chosen = fc.tuple(whose, fc.constantFrom('active', 'inactive'), fc.constantFrom(FIRST, LATER)).map((it) => consent(...it)); // prettier-ignore
+
+describe('what is not counted', () => {
+  const rowsIn = (path: string) => {
+    const db = new DatabaseSync(path, { readOnly: true });
+    const rows = ['SELECT stream, patient, told FROM fact WHERE told IS NOT NULL', 'SELECT * FROM counted', 'SELECT patient, is_out FROM person'] // prettier-ignore
+      .map((it) => db.prepare(it).all().map((row) => JSON.stringify(row)).toSorted()); // prettier-ignore
+    const { left } = db.prepare('SELECT count(*) AS left FROM fact WHERE told IS NULL').get() as { left: number }; // prettier-ignore
+    db.close();
+    return { rows, left };
+  };
+  /** As a lane is given it, which keeps everything. */
+  const keepingAll: typeof groundOf = (log) => {
+    const { history, ...ground } = groundOf(log);
+    return { ...ground, history: { ofPartition: history.ofPartition } as typeof history };
+  };
+
+  const isAsIfKept = async (all: readonly Activity[], size: number) => {
+    const made = await afterwards(all, rowsIn, size);
+    expect(made.rows).toEqual((await afterwards(all, rowsIn, all.length, keepingAll)).rows);
+    expect(made.left).toBe(0);
+  };
+
+  it('is not kept, and what stands is as if it were, however it comes', async () => {
+    const more = fc.array(fc.oneof({ weight: 3, arbitrary: something }, chosen), { maxLength: 14 });
+    await fc.assert(
+      fc.asyncProperty(more, fc.integer({ min: 1, max: 5 }), (its, size) => isAsIfKept([patient('ann'), patient('ben'), ...its], size)), // prettier-ignore
+      { numRuns: 150 },
+    );
+  });
+
+  const meta = { security: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality', code: 'V' }] }; // prettier-ignore
+  it.each<readonly [what: string, then: readonly Activity[]]>([
+    ['is protected by now', [{ ...stay('ben', 'x', { meta }), issued: LATER }]],
+    ['is of somebody who is out by now', [{ ...stay('ben', 'x'), issued: LATER }, consent('ben', 'active', FIRST)]], // prettier-ignore
+  ])('does not come back with who was out where it was moved to another and %s', async (_what, then) => {
+    const backAgain = [consent('ann', 'active', FIRST), consent('ann', 'inactive', LATER)];
+    await isAsIfKept([patient('ann'), patient('ben'), { ...stay('ann', 'x'), issued: FIRST }, ...then, ...backAgain], 1); // prettier-ignore
   });
 });

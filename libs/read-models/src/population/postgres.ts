@@ -15,7 +15,13 @@ import { ReachesOtherLanes } from '../care-settings/other-lanes.ts';
 import { sampledLittle, type ArrayType } from '@carelog/postgres';
 import { columnOf } from '../record/postgres/texts.ts';
 import { population, populationVersion } from './population.ts';
-import { CREATE_POPULATION, PopulationTables, type Ask, type Engine } from './population-tables.ts';
+import {
+  CREATE_POPULATION,
+  PopulationTables,
+  type Ask,
+  type Engine,
+  type History,
+} from './population-tables.ts';
 import { populationQueries, type PopulationQueries } from './population-reader.ts';
 import type { PopulationWriterOptions } from './population-writer.ts';
 import { pseudonymsBy, type Pseudonyms } from './pseudonyms.ts';
@@ -97,7 +103,9 @@ function askOf(asked: Pick<Pool, 'query'>): Ask {
 }
 const names = new Map<string, string>();
 
-export interface PostgresPopulationWriterOptions extends Omit<PopulationWriterOptions, 'path'> {
+export interface PostgresPopulationWriterOptions extends Omit<PopulationWriterOptions, 'path' | 'history'> {
+  /** Asked when somebody comes back who had opted out. */
+  readonly history: Pick<History, 'ofPartition'>;
   /** Of a role that may write to the schema. */
   readonly url: string;
 }
@@ -107,12 +115,12 @@ export function openPostgresPopulationWriter({
   url,
   policy,
   digest,
-  historyOf,
+  history: { ofPartition },
 }: PostgresPopulationWriterOptions): SharedReadModel<Told> {
   // Every statement finds what it wants by an index; of a table that was just filled the server does not know that yet.
   const planning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
   const pool = writingPool({ url, purpose: 'carelog population writer', connections: 3, settings: planning });
-  return new PostgresPopulationWriter(pool, populationSchema(policy), pseudonymsBy(digest), historyOf);
+  return new PostgresPopulationWriter(pool, populationSchema(policy), pseudonymsBy(digest), { ofPartition });
 }
 
 const changesWhoIsIn = ({ kind, fact }: Told): boolean =>
@@ -122,18 +130,13 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
   readonly #pool: Pool;
   readonly #schema: string;
   readonly #pseudonyms: Pseudonyms;
-  readonly #historyOf: PopulationWriterOptions['historyOf'];
+  readonly #history: History;
 
-  constructor(
-    pool: Pool,
-    schema: string,
-    pseudonyms: Pseudonyms,
-    historyOf: PopulationWriterOptions['historyOf'],
-  ) {
+  constructor(pool: Pool, schema: string, pseudonyms: Pseudonyms, history: History) {
     this.#pool = pool;
     this.#schema = schema;
     this.#pseudonyms = pseudonyms;
-    this.#historyOf = historyOf;
+    this.#history = history;
   }
 
   async checkpoints(): Promise<ReadonlyMap<number, Checkpoint>> {
@@ -167,8 +170,8 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
       const lock = isAlone ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
       send(client.query(`SELECT ${lock}(hashtext($1))`, [`carelog who is in ${this.#schema}`]));
       const arrived = changes.map(({ event, change }) => ({ told: change, partition: event.partition }));
-      await tables.put(arrived, (partition) => this.#historyOf(partition, checkpoint.position), isAlone);
       await tables.park(parked, released);
+      await tables.put(arrived, checkpoint.position, isAlone);
       const isAhead = reached?.epoch !== checkpoint.epoch || reached.position < checkpoint.position;
       if (isAhead) send(tables.moveCheckpoint(checkpoint));
       return parked.length > 0 ? 'all' : new Set<string>();
@@ -207,6 +210,6 @@ class PostgresPopulationWriter implements SharedReadModel<Told> {
   }
 
   #tables(asked: Pick<Pool, 'query'>, lane: number): PopulationTables {
-    return new PopulationTables(engineOn(asked), this.#schema, lane, this.#pseudonyms);
+    return new PopulationTables(engineOn(asked), this.#schema, lane, this.#pseudonyms, this.#history);
   }
 }

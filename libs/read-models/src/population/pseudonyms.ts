@@ -58,10 +58,14 @@ export function pseudonymsBy(digest: Digest): Pseudonyms {
   };
 }
 
+/** Whether the event tells of something that is kept. */
+export const isForCounting = ({ fact, beyondCare }: Told, isKept: (fact: Fact) => boolean): boolean =>
+  fact !== undefined && beyondCare?.isLeftOut === false && isKept(fact);
+
 /** The same event, of which the population may keep all. Without a fact it stands for what is gone, or is not for counting. */
 export function pseudonymised(told: Told, isKept: (fact: Fact) => boolean, pseudonyms: Pseudonyms): Told {
   const { source, fact, beyondCare, patients, mark } = told;
-  const kept = fact !== undefined && beyondCare?.isLeftOut === false && isKept(fact) ? factOf(fact, beyondCare, pseudonyms) : undefined; // prettier-ignore
+  const kept = isForCounting(told, isKept) ? factOf(fact!, beyondCare!, pseudonyms) : undefined;
   // By its id or position the event could be found in the log.
   const { organisation, careSetting, occurredAt } = source;
   const bare = { position: 0, organisation, system: '', careSetting, occurredAt, recordedAt: '' };

@@ -59,7 +59,7 @@ export {
   type WorkRow,
 } from './care-settings/care-setting-reader.ts';
 export { openCareSettingsWriter, type CareSettingsWriter } from './care-settings/care-settings-writer.ts';
-export { allOf } from './care-settings/every-care-setting.ts';
+export { allOf } from './care-settings/all-of.ts';
 export { factOf } from './care-settings/fact.ts';
 export {
   careSettingsSchema,

@@ -1,6 +1,6 @@
 /**
- * The facts of people of whom something came a short while ago, as one care setting keeps them: of whom something comes, more comes
- * soon, and each time all their facts of a kind are looked at.
+ * The facts of people of whom something came a short while ago, as they are stored: of whom something comes, more comes soon, and
+ * each time all their facts of a kind are looked at.
  */
 import type { Placed } from './care-setting.ts';
 import type { Kind } from './fact.ts';

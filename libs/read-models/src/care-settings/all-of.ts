@@ -1,4 +1,4 @@
-/** All care settings' read models as one, for one reader of the log: each event is opened and read once. */
+/** The care settings and the population as one read model, for one reader of the log: each event is opened and read once. */
 import type { Checkpoint, Parked, ProjectedBatch, ReadModel, Touched } from '@carelog/projection';
 import type { CareSettingsWriter } from './care-settings-writer.ts';
 import type { Told } from './care-settings-projection.ts';

@@ -65,7 +65,10 @@ export async function startCareSettings(options: StartCareSettingsOptions): Prom
   const { paths, farBehind = 10_000 } = options;
   mkdirSync(paths.careSettings, { recursive: true, mode: 0o700 });
   // An earlier release kept each setting in a file of its own.
-  for (const { name } of careSettings) removeRecord(join(paths.careSettings, `${name}.sqlite`));
+  for (const { name } of careSettings) {
+    const path = join(paths.careSettings, `${name}.sqlite`);
+    for (const it of [path, besideOf(path)]) removeRecord(it);
+  }
   const reached = new Map<ViewName, number>();
   for (const view of VIEWS) {
     const path = viewPath(paths, view);

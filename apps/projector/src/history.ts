@@ -10,7 +10,7 @@ export interface HistoryOptions<Change> {
   readonly prefetch?: (events: readonly RecordedEvent[]) => Promise<void>;
 }
 
-/** What events up to a position say, in order; up to the first that the projection cannot handle: its partition is parked there. */
+/** What events up to a position say, in order. */
 export function historyFrom<Change>({
   store,
   open,
@@ -23,6 +23,7 @@ export function historyFrom<Change>({
   async function read(
     pageAfter: (last: RecordedEvent | undefined) => Promise<readonly RecordedEvent[]>,
     until: number,
+    poison: 'ends it' | 'is passed over',
   ): Promise<readonly Told[]> {
     const history: Told[] = [];
     for (let last: RecordedEvent | undefined; ;) {
@@ -34,7 +35,7 @@ export function historyFrom<Change>({
           const told = projection.evolve(event, open(event));
           if (told !== undefined) history.push({ told, partition: event.partition });
         } catch {
-          return history;
+          if (poison === 'ends it') return history;
         }
       }
       if (page.length === 0) return history;
@@ -43,9 +44,11 @@ export function historyFrom<Change>({
   }
 
   return {
+    /** Up to the first event that the projection cannot handle: there the partition is parked, and goes on when it is taken up again. */
     ofPartition: (partition: string, until: number) =>
-      read((last) => store.readPartition(partition, { after: last?.position ?? 0 }), until),
+      read((last) => store.readPartition(partition, { after: last?.position ?? 0 }), until, 'ends it'),
+    /** But for what the projection cannot handle: a later version may be another person's, whose partition goes on. */
     ofStream: (stream: string, until: number) =>
-      read((last) => store.readStream(stream, { from: (last?.revision ?? 0) + 1 }), until),
+      read((last) => store.readStream(stream, { from: (last?.revision ?? 0) + 1 }), until, 'is passed over'),
   };
 }

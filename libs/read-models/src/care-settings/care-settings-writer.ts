@@ -21,7 +21,7 @@ export function openCareSettingsWriter(path: string, settings: readonly CareSett
   try {
     // The log is the truth: what a power cut takes from this file is projected again.
     db.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;',
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000;',
     );
     // 32 bits, of which SQLite keeps the sign.
     db.makeTables(Number.parseInt(versionOf(settings), 16) | 0, CREATE_TABLES);

@@ -47,8 +47,8 @@ export interface Arrived {
 export interface History {
   ofPartition(partition: string, until: number): Promise<readonly Arrived[]>;
   /**
-   * Every version of a resource. Given where one writer takes them all: nothing is kept then of what is not counted, which is most,
-   * and where a later version is, those before it are read again. Lanes keep it, by which each knows that no other brought one.
+   * Every version of a resource. Given where one writer takes them all: nothing is kept then of what never counted, which is most,
+   * and once a version counts, those before it are read again. Lanes keep it, by which each knows that no other brought one.
    */
   ofStream?(stream: string, until: number): Promise<readonly Arrived[]>;
 }
@@ -103,14 +103,7 @@ export class PopulationTables {
       const again = (await this.#history.ofPartition(partition, until)).map(({ told }) => told);
       const others = await this.#putFacts(again.filter(({ kind }) => population.kinds.has(kind)), until, true, 'again'); // prettier-ignore
       // What was theirs may have come to be somebody's who is out.
-      const out = await this.#where(
-        'SELECT patient FROM',
-        'person',
-        'patient',
-        [...others],
-        'AND is_out = 1',
-      );
-      await this.#takeOut(out.map(({ patient }) => String(patient)));
+      await this.#takeOut([...(await this.#amongOut(others))]);
     }
     await this.#count(people);
   }
@@ -156,26 +149,30 @@ export class PopulationTables {
     isAlone: boolean,
     when: 'now' | 'again' = 'now',
   ): Promise<ReadonlySet<string>> {
-    const keepsAll = this.#history.ofStream === undefined;
-    // Of a resource that has just begun nothing stands.
-    const isFirst = ([first]: readonly Told[]) => when === 'now' && first!.version === 1;
     const versions = new Map<string, readonly Told[]>(Map.groupBy(came, ({ stream }) => stream));
-    if (!keepsAll) for (const [stream, its] of versions) if (isFirst(its) && !its.some(isKept)) versions.delete(stream); // prettier-ignore
+    // Of a resource that has just begun nothing stands.
+    const begun = new Set(when === 'again' ? [] : [...versions].filter(([, its]) => its[0]!.version === 1).map(([stream]) => stream)); // prettier-ignore
+    const keepsAll = this.#history.ofStream === undefined;
+    if (!keepsAll) for (const it of begun) if (!versions.get(it)!.some(isKept)) versions.delete(it); // prettier-ignore
     const streams = [...versions.keys()].map((it) => this.#pseudonyms.of(it));
     const standing = await this.#where('SELECT stream, patient, issued, mark, version, lane FROM', 'fact', 'stream', streams); // prettier-ignore
     const known = standing.map(({ stream, patient, issued, mark, version, lane }) => ({ stream: String(stream), patient: String(patient), issued: Number(issued), mark: markIn(mark as string | null), version: Number(version), lane: Number(lane) })); // prettier-ignore
+    const stands = new Set(known.map(({ stream }) => stream));
     if (!keepsAll) {
-      const stands = new Set(known.map(({ stream }) => stream));
-      for (const [stream, its] of versions)
-        if (!isFirst(its) && its.some(isKept) && !stands.has(this.#pseudonyms.of(stream)))
-          versions.set(stream, await this.#allOf(stream, until));
+      const unknown = [...versions].filter(([stream]) => !begun.has(stream) && !stands.has(this.#pseudonyms.of(stream))); // prettier-ignore
+      for (const [stream, its] of await this.#unkept(new Map(unknown), until)) {
+        versions.delete(stream);
+        if (its.length > 0) versions.set(stream, its);
+      }
     }
     const told = [...versions.values()].flat().map((it) => pseudonymised(it, isCounted, this.#pseudonyms));
     const facts = new BatchOfFacts(population, told);
     if (!isAlone && isBroughtByOthers(facts, known, this.#lane)) throw new ReachesOtherLanes();
     facts.make(known);
     await this.#where('DELETE FROM', 'fact', 'stream', facts.gone);
-    const rows = keepsAll ? facts.rows : facts.rows.filter((it) => it.told !== null);
+    // What counted once, or was read again, is kept though it counts no more: so it is not read a second time.
+    const counts = new Set(told.filter(({ fact }) => fact !== undefined).map(({ stream }) => stream));
+    const rows = keepsAll ? facts.rows : facts.rows.filter((it) => it.told !== null || stands.has(it.stream) || counts.has(it.stream)); // prettier-ignore
     await this.#insert('fact', rows.map((it) => [it.stream, it.patient, it.kind, it.version, it.issued, it.mark, it.told, this.#lane])); // prettier-ignore
     // Who was linked before is another person from now on.
     const parted = await this.#where('SELECT other FROM', 'link', 'patient', facts.relinked);
@@ -187,11 +184,31 @@ export class PopulationTables {
     return new Set([...facts.touched.keys(), ...parted.map(({ other }) => String(other))]);
   }
 
-  /** Of a resource, what the log holds but for what was set aside. */
-  async #allOf(stream: string, until: number): Promise<readonly Told[]> {
+  /**
+   * Of resources of which versions come now, and earlier ones may not have been kept: every version, where one that comes now counts.
+   * None of what is only of people who are out, which is read when they come back.
+   */
+  async #unkept(
+    versions: ReadonlyMap<string, readonly Told[]>,
+    until: number,
+  ): Promise<ReadonlyMap<string, readonly Told[]>> {
+    const counting = [...versions].filter(([, its]) => its.some(isKept));
+    const all = new Map<string, readonly Told[]>();
+    if (counting.length === 0) return all;
+    const whose = counting.map(([stream, its]) => [stream, its.flatMap(({ patients }) => patients.map((it) => this.#pseudonyms.of(it)))] as const); // prettier-ignore
+    const out = await this.#amongOut(new Set(whose.flatMap(([, patients]) => patients)));
     const parked = new Map((await this.parked()).map(({ partition, position }) => [partition, position]));
-    const all = await this.#history.ofStream!(stream, until);
-    return all.filter(({ told, partition }) => told.source.position < (parked.get(partition) ?? Infinity)).map(({ told }) => told); // prettier-ignore
+    for (const [stream, patients] of whose) {
+      const isOfPeopleOut = patients.every((it) => out.has(it)) && !versions.get(stream)!.some(({ kind }) => kind === 'person' || kind === 'consent'); // prettier-ignore
+      const read = isOfPeopleOut ? [] : await this.#history.ofStream!(stream, until);
+      all.set(stream, read.filter(({ told, partition }) => told.source.position < (parked.get(partition) ?? Infinity)).map(({ told }) => told)); // prettier-ignore
+    }
+    return all;
+  }
+
+  async #amongOut(patients: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const rows = await this.#where('SELECT patient FROM', 'person', 'patient', [...patients], 'AND is_out = 1'); // prettier-ignore
+    return new Set(rows.map(({ patient }) => String(patient)));
   }
 
   /** Of everybody told of, where their history lies: what is about one person lies with that person's. Gives who comes by this lane. */

@@ -24,6 +24,9 @@ export interface PopulationWriterOptions {
   readonly history: Required<History>;
 }
 
+/** Of what a file keeps of the same rules. 1: not what never counted. */
+const FILE_VERSION = 1;
+
 /** Opens the file, made if it is not there; one of another version, or another policy, is emptied and built anew. */
 export function openPopulationWriter({
   path,
@@ -36,7 +39,7 @@ export function openPopulationWriter({
     // What is deleted is overwritten: who opted out is not in the file any more.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;'); // prettier-ignore
     // 32 bits, of which SQLite keeps the sign.
-    db.makeTables(Number.parseInt(populationVersion(policy), 16) | 0, CREATE_POPULATION);
+    db.makeTables(Number.parseInt(populationVersion(policy), 16) ^ FILE_VERSION, CREATE_POPULATION);
     const tables = new PopulationTables(engineOn(db), 'main', 0, pseudonymsBy(digest), history);
     return new SqlitePopulationWriter(db, tables);
   } catch (fault) {
@@ -113,6 +116,8 @@ class SqlitePopulationWriter implements CareSettingsWriter {
   async apply({ changes, parked, checkpoint }: ProjectedBatch<Told>): Promise<Touched> {
     await this.#transaction(async () => {
       const reached = await this.#tables.checkpoint();
+      // Made from another life of the log.
+      if (reached !== undefined && reached.epoch !== checkpoint.epoch) await this.#tables.clear();
       const after = reached?.epoch === checkpoint.epoch ? reached.position : 0;
       const arrived = changes.flatMap(({ event, change }) => (event.position > after ? [{ told: change, partition: event.partition }] : [])); // prettier-ignore
       const until = Math.max(after, checkpoint.position);

@@ -45,17 +45,19 @@ const TABLES = ['fact', 'link', 'person', 'counted'];
 const withoutLane = (rows: readonly Record<string, unknown>[]) =>
   rows.map(({ lane: _, ...row }) => JSON.stringify(Object.values(row).map((it) => (it === null ? null : String(it))))).toSorted(); // prettier-ignore
 
-/** But for those that say that something is gone, which a single writer does not keep. */
+/** Those that say that something is gone are left out: a single writer keeps only some of them. */
+const asked = (table: string) => `${table}${table === 'fact' ? ' WHERE told IS NOT NULL' : ''}`;
+
 async function rowsHere(owner: Client): Promise<readonly (readonly string[])[]> {
   const here: string[][] = [];
-  for (const it of TABLES) here.push(withoutLane((await owner.query(`SELECT * FROM ${schema}.${it}${it === 'fact' ? ' WHERE told IS NOT NULL' : ''}`)).rows)); // prettier-ignore
+  for (const it of TABLES) here.push(withoutLane((await owner.query(`SELECT * FROM ${schema}.${asked(it)}`)).rows)); // prettier-ignore
   return here;
 }
 
 const rowsInFile = (told: readonly Activity[]) =>
   afterwards(told, (path) => {
     const db = new DatabaseSync(path, { readOnly: true });
-    const rows = TABLES.map((it) => withoutLane(db.prepare(`SELECT * FROM ${it}`).all()));
+    const rows = TABLES.map((it) => withoutLane(db.prepare(`SELECT * FROM ${asked(it)}`).all()));
     db.close();
     return rows;
   });

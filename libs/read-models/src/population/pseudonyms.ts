@@ -58,9 +58,16 @@ export function pseudonymsBy(digest: Digest): Pseudonyms {
   };
 }
 
-/** Whether the event tells of something that is kept. */
-export const isForCounting = ({ fact, beyondCare }: Told, isKept: (fact: Fact) => boolean): boolean =>
-  fact !== undefined && beyondCare?.isLeftOut === false && isKept(fact);
+/** Whether the event tells of somebody something that is kept. */
+export const isForCounting = (
+  { fact, beyondCare, patients }: Told,
+  isKept: (fact: Fact) => boolean,
+): boolean =>
+  patients.length > 0 &&
+  fact !== undefined &&
+  beyondCare?.isLeftOut === false &&
+  (fact.kind !== 'consent' || beyondCare.optedOutUntil !== undefined) &&
+  isKept(fact);
 
 /** The same event, of which the population may keep all. Without a fact it stands for what is gone, or is not for counting. */
 export function pseudonymised(told: Told, isKept: (fact: Fact) => boolean, pseudonyms: Pseudonyms): Told {
@@ -84,9 +91,9 @@ function factOf(
   fact: Fact,
   { person, optedOutUntil }: NonNullable<Told['beyondCare']>,
   pseudonyms: Pseudonyms,
-): Fact | undefined {
+): Fact {
   const { kind, type, codes, text, status, from, to, over, statusSince, issued, categories, refs, identifiers, parts, grade, note, reason } = fact; // prettier-ignore
-  if (kind === 'consent') return optedOutUntil === undefined ? undefined : optOut(optedOutUntil);
+  if (kind === 'consent') return optOut(optedOutUntil!);
   const isMedicine = kind === 'medicine' || kind === 'dispensing';
   const isPerson = kind === 'person';
   const began = isPerson ? person?.bornIn : from;

@@ -50,7 +50,6 @@ async function write(
   content: Resource | string,
   sent: { readonly stream?: string; readonly issuedAt?: string } = {},
 ): Promise<void> {
-  // prettier-ignore
   await keyring.prepare([partition]);
   const id = newEventId();
   const { stream = typeof content === 'string' ? 'Condition/poison' : `${content.resourceType}/${content.id}`, issuedAt } = sent; // prettier-ignore

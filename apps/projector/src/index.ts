@@ -12,5 +12,5 @@ export type {
   ViewGround,
   ViewGroundOptions,
 } from './kafka/projector-service.ts';
-export { startCareSettings, type CareSettingViews, type ViewName } from './care-settings.ts';
+export { startCareSettings, type CareSettingViews } from './care-settings.ts';
 export type { Rebuilt } from './up-to-head.ts';

@@ -424,8 +424,12 @@ it('begins again when the log is another one', async () => {
       ['one', log],
       ['two', log.slice(0, 1)],
     ] as const)
-      // prettier-ignore
-      await writer.apply({ changes, parked: [], setAside: [], checkpoint: { position: changes.length, epoch } });
+      await writer.apply({
+        changes,
+        parked: [],
+        setAside: [],
+        checkpoint: { position: changes.length, epoch },
+      });
     expect(people()).toBe(1);
   } finally {
     writer.close();
